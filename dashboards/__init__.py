@@ -1,0 +1,1 @@
+"""Grafana boards, written in Python and checked in as JSON."""

@@ -1,0 +1,20 @@
+"""`monitor run`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from monitor.config import load_config
+from monitor.daemon import Daemon
+from monitor.log import configure
+from monitor.whole import whole_catalog
+
+
+async def run_daemon(file: Path) -> None:
+    """Read the configuration and run by it; raises MonitorError before anything is watched when it cannot be."""
+    config = load_config(file, whole_catalog())
+    configure(config.log.format, config.log.level)
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201 - the talk goes to stderr
+    await Daemon(config).run()

@@ -1,0 +1,1 @@
+"""Asking: sessions under guards, the runner of probes, and the growth of counters."""

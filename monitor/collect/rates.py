@@ -1,0 +1,215 @@
+"""Growth of counters: since the last run, and over a probe's window.
+
+Works on columns, not rows, so that ten thousand rows cost a few list passes. Nothing here is ever negative: a row one
+of whose counters fell (reset, eviction) grows by nothing that time, and a reset of the whole reading begins anew.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import sub
+from typing import TypeAlias, overload
+
+from monitor.measurement import Row
+from monitor.probe import Probe, Shape
+
+Key: TypeAlias = tuple[object, ...]
+
+BUCKETS = 20
+"""A window is forgotten in this many steps, so it is at most 5 % longer than asked for."""
+
+
+class Table(Sequence[Row]):
+    """Equally long columns, read as rows; a row is built only when it is asked for."""
+
+    def __init__(self, columns: Mapping[str, Sequence[object]], constants: Row | None = None) -> None:
+        self.columns = columns
+        self.constants = constants or {}
+        self._length = len(next(iter(columns.values()), ()))
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return self._length
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        """Build one row, or a list of them."""
+        if isinstance(place, slice):
+            return [self[index] for index in range(*place.indices(self._length))]
+        return {**self.constants, **{name: column[place] for name, column in self.columns.items()}}
+
+    def key(self, columns: Sequence[str], place: int) -> Key:
+        """Give one row's key."""
+        return tuple(self.columns[name][place] for name in columns)
+
+    def keys(self, columns: Sequence[str]) -> Iterator[Key]:
+        """Give all rows' keys in order."""
+        return zip(*(self.columns[name] for name in columns), strict=True) if columns else iter([()] * len(self))
+
+
+def as_table(probe: Probe, rows: Sequence[Row]) -> Table:
+    """Lay a reading out as columns, whatever shape it arrived in."""
+    if probe.shape is Shape.COLUMNS:
+        row = rows[0] if rows else {}
+        columns = {name: value for name, value in row.items() if isinstance(value, list)}
+        return Table(columns, {name: value for name, value in row.items() if not isinstance(value, list)})
+    names = rows[0].keys() if rows else ()
+    return Table({name: [row[name] for row in rows] for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """What grew: None until there are two readings to compare."""
+
+    since_last: Sequence[Row] | None = None
+    seconds: float = 0.0
+    over_window: Sequence[Row] | None = None
+    window_seconds: float = 0.0
+
+
+@dataclass
+class _Bucket:
+    begins: float
+    sums: dict[Key, list[float]] = field(default_factory=dict)
+
+
+class Rates:
+    """The memory of one probe's counters on one target."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._window = probe.window
+        self._before: Table | None = None
+        self._taken_at = 0.0
+        self._begins: float | None = None
+        self._buckets: deque[_Bucket] = deque()
+        self._sums: dict[Key, list[float]] = {}
+        self._seen: dict[Key, Row] = {}
+
+    def serves(self, probe: Probe) -> bool:
+        """Tell whether what is remembered fits a probe: the same counters by the same key over the same window."""
+        mine = self._probe
+        return probe is mine or (probe.key, probe.counters, probe.window) == (mine.key, mine.counters, mine.window)
+
+    def take(self, now: Table, at: float) -> Growth:
+        """Compare with the reading before; `at` is a monotonic time in seconds."""
+        before, last = self._before, self._taken_at
+        self._before, self._taken_at = now, at
+        if before is None or self._began_anew(now, before):
+            self._forget(at)
+            return Growth()
+        grown = list(self._grown(now, before))
+        self._remember(grown, last)
+        self._expire(at)
+        return Growth(
+            since_last=[self._row(row, deltas) for row, _, deltas in grown],
+            seconds=at - last,
+            over_window=[self._row(self._seen[key], sums) for key, sums in self._sums.items()],
+            window_seconds=at - (self._begins if self._begins is not None else last),
+        )
+
+    def _row(self, row: Row, counters: Sequence[float]) -> Row:
+        return {**row, **dict(zip(self._probe.counters, counters, strict=True))}
+
+    def _began_anew(self, now: Table, before: Table) -> bool:
+        column = self._probe.reset_column
+        return column is not None and now.constants.get(column) != before.constants.get(column)
+
+    def _forget(self, at: float) -> None:
+        self._begins = at
+        self._buckets.clear()
+        self._sums.clear()
+        self._seen.clear()
+
+    def _grown(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
+        """Give row, key and deltas; of big readings only the rows that changed."""
+        names = self._probe.counters
+        if not _aligned(now, before, self._probe):
+            yield from self._matched(now, before)
+            return
+        deltas = [_differences(now.columns[name], before.columns[name]) for name in names]
+        places: Iterable[int] = range(len(now))
+        if self._probe.shape is Shape.COLUMNS:
+            places = sorted({place for column in deltas for place, delta in enumerate(column) if delta})
+        for place in places:
+            grown = [column[place] for column in deltas]
+            if _sound(grown) and not self._row_reset(now, place, before, place):
+                yield now[place], now.key(self._probe.key, place), grown  # type: ignore[misc]  # _sound rules None out
+
+    def _matched(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
+        """Compare by key, where rows came or went."""
+        names, key = self._probe.counters, self._probe.key
+        places = {each: place for place, each in enumerate(before.keys(key))}
+        for place, each in enumerate(now.keys(key)):
+            old = places.get(each)
+            if old is None:
+                if not self._probe.complete:
+                    continue
+                grown = [now.columns[name][place] for name in names]
+            elif self._row_reset(now, place, before, old):
+                continue
+            else:
+                grown = [_difference(now.columns[name][place], before.columns[name][old]) for name in names]
+            if _sound(grown) and (self._probe.shape is Shape.ROWS or any(grown)):
+                yield now[place], each, grown  # type: ignore[misc]  # _sound rules None out
+
+    def _row_reset(self, now: Table, place: int, before: Table, old: int) -> bool:
+        column = self._probe.reset_column
+        if column is None or column not in now.columns or column not in before.columns:
+            return False
+        return bool(now.columns[column][place] != before.columns[column][old])
+
+    def _remember(self, grown: Sequence[tuple[Row, Key, list[float]]], began: float) -> None:
+        if not self._window:
+            self._sums = {key: deltas for _, key, deltas in grown}
+            self._seen = {key: row for row, key, _ in grown}
+            self._begins = began
+            return
+        if not self._buckets or began - self._buckets[-1].begins >= self._window / BUCKETS:
+            self._buckets.append(_Bucket(began))
+        bucket = self._buckets[-1].sums
+        for row, key, deltas in grown:
+            self._seen[key] = row
+            for sums in (bucket, self._sums):
+                sums[key] = [a + b for a, b in zip(sums[key], deltas, strict=True)] if key in sums else deltas
+
+    def _expire(self, at: float) -> None:
+        while len(self._buckets) > 1 and self._buckets[1].begins <= at - self._window:
+            gone = self._buckets.popleft()
+            self._begins = self._buckets[0].begins
+            for key, deltas in gone.sums.items():
+                left = [max(a - b, 0) for a, b in zip(self._sums[key], deltas, strict=True)]
+                if any(key in bucket.sums for bucket in self._buckets):
+                    self._sums[key] = left
+                else:
+                    del self._sums[key], self._seen[key]
+
+
+def _aligned(now: Table, before: Table, probe: Probe) -> bool:
+    """Tell whether both readings have the same rows in the same order."""
+    if len(now) != len(before):
+        return False
+    return all(now.columns[name] == before.columns[name] for name in probe.key if name in now.columns)
+
+
+def _differences(now: Sequence[object], before: Sequence[object]) -> Sequence[float | None]:
+    try:
+        return list(map(sub, now, before))
+    except TypeError:
+        return [_difference(new, old) for new, old in zip(now, before, strict=True)]
+
+
+def _difference(now: object, before: object) -> float | None:
+    if isinstance(now, int | float) and isinstance(before, int | float):
+        return now - before
+    return None
+
+
+def _sound(grown: Sequence[object]) -> bool:
+    """A row counts only when every counter is known and none fell."""
+    return all(isinstance(delta, int | float) and delta >= 0 for delta in grown)

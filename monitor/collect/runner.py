@@ -1,0 +1,161 @@
+"""Running one probe on one target: needs, reading, growth, detail; every ending becomes a Measurement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import structlog
+
+from monitor.collect.rates import Rates, Table, as_table
+from monitor.collect.session import GuardedSession
+from monitor.errors import (
+    MonitorError,
+    Needs,
+    ProbeSkipped,
+    ProbeTimeout,
+    TargetDenied,
+    TargetUnreachable,
+)
+from monitor.measurement import Measurement, Row
+from monitor.model import Result, Target
+from monitor.probe import Facts, Memory, Probe, Session, Shape
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where the time comes from; handed in, so that tests bring their own."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class _Kept:
+    """What is remembered of one probe on one target."""
+
+    rates: Rates
+    memory: Memory = field(default_factory=Memory)
+
+
+class Runner:
+    """Runs probes and remembers, for each on each target, its counters and its scratch space."""
+
+    def __init__(self, clock: Clock | None = None, *, snapshot: bool = False, lifetime: bool = False) -> None:
+        self._clock = clock or Clock()
+        self._snapshot = snapshot
+        self._lifetime = lifetime
+        self._kept: dict[tuple[Target, str], _Kept] = {}
+
+    def forget(self, server: str) -> None:
+        """Drop what is remembered of a server that is watched no longer."""
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0].server != server}
+
+    async def run(self, probe: Probe, target: Target, session: GuardedSession) -> Measurement:
+        """Ask and measure; never raises for the probe's own failures, only for a lost connection."""
+        began = self._clock.monotonic()
+        seen = self.blank(probe, target)
+        try:
+            check_needs(probe, session.facts)
+            session.within(probe.timeout)
+            seen = await self._measure(probe, seen, session)
+        except TargetUnreachable:
+            raise
+        except MonitorError as error:
+            seen = failed(seen, error)
+        except Exception as error:
+            log.exception("probe broke", probe=probe.name, target=str(target), error=type(error).__name__)
+            seen = replace(seen, result=Result.BROKEN, reason=_place(error), needs=Needs.REPAIR)
+        return replace(seen, duration_seconds=self._clock.monotonic() - began)
+
+    def blank(self, probe: Probe, target: Target) -> Measurement:
+        """Give a measurement with nothing in it yet."""
+        return Measurement(
+            target=target,
+            probe=probe.name,
+            taken_at=self._clock.now(),
+            options=probe.options,
+            snapshot=self._snapshot,
+            lifetime=self._lifetime,
+        )
+
+    async def _measure(self, probe: Probe, seen: Measurement, session: GuardedSession) -> Measurement:
+        kept = self._kept.setdefault((seen.target, probe.name), _Kept(Rates(probe)))
+        if not kept.rates.serves(probe):  # the configuration was reloaded
+            kept.rates = Rates(probe)
+        rows = await read(probe, session, kept.memory)
+        table = as_table(probe, rows)
+        growth = kept.rates.take(table, self._clock.monotonic())
+        shown: Sequence[Row] = table if probe.shape is Shape.COLUMNS else rows
+        seen = replace(
+            seen,
+            rows=shown,
+            grown=growth.since_last,
+            grown_seconds=growth.seconds,
+            window_growth=growth.over_window,
+            window_seconds=growth.window_seconds,
+        )
+        if self._lifetime:
+            seen = replace(seen, window_growth=shown, window_seconds=_lifetime(table, seen.taken_at))
+        return await probe.detail(session, kept.memory, seen) if probe.detail else seen
+
+
+async def read(probe: Probe, session: Session, memory: Memory) -> Sequence[Row]:
+    """Ask the probe's question in the server's own version of it."""
+    if probe.observe is not None:
+        return await probe.observe(session, memory, probe.options)
+    sql = probe.sql_for(session.facts.major)
+    if sql is None:
+        raise ProbeSkipped(f"no question for PostgreSQL {session.facts.major}", None)
+    return await session.fetch(sql)
+
+
+def check_needs(probe: Probe, facts: Facts) -> None:
+    """Raise ProbeSkipped or TargetDenied where the server lacks what the probe needs."""
+    newest = probe.max_version or facts.major
+    if not probe.min_version <= facts.major <= newest:
+        raise ProbeSkipped(f"made for PostgreSQL {probe.min_version} to {newest}", None)
+    for need in probe.needs:
+        kind, _, name = need.partition(":")
+        if kind == "extension" and name not in facts.extensions:
+            raise ProbeSkipped(
+                f"extension {name} is not installed in database {facts.database}; run there: create extension {name}",
+                Needs.EXTENSION,
+            )
+        if kind == "role" and not facts.superuser and name not in facts.memberships:
+            raise TargetDenied(f'role "{facts.role}" lacks {name}; run: grant pg_monitor to "{facts.role}"')
+
+
+def failed(seen: Measurement, error: MonitorError) -> Measurement:
+    """Turn a failure into the measurement that says so."""
+    match error:
+        case ProbeSkipped():
+            result, needs = Result.SKIPPED, error.needs
+        case ProbeTimeout():
+            result, needs = Result.TIMEOUT, Needs.TIME
+        case TargetDenied():
+            result, needs = Result.DENIED, Needs.RIGHTS
+        case TargetUnreachable():
+            result, needs = Result.UNREACHABLE, Needs.TIME
+        case _:
+            result, needs = Result.BROKEN, Needs.REPAIR
+    return replace(seen, result=result, reason=str(error), needs=needs)
+
+
+def _lifetime(table: Table, now: datetime) -> float:
+    """Give the age of the counters: since the reading's own `stats_reset`; 0 when it does not say."""
+    since = table.constants.get("stats_reset") or next(iter(table.columns.get("stats_reset", ())), None)
+    return max((now - since).total_seconds(), 0.0) if isinstance(since, datetime) else 0.0
+
+
+def _place(error: Exception) -> str:
+    """Say where a probe of ours broke, without the values that broke it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+    return f"the probe itself broke: {type(error).__name__}{where}; please report it"

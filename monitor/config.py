@@ -1,0 +1,228 @@
+"""Reads monitor.yaml: every mistake at once, each with file, line, key, what is wrong and what was meant."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic import ValidationError as Invalid
+
+from monitor.catalog import Catalog
+from monitor.config_model import Limits, Log, Receiver, Root, Web, comes_later
+from monitor.config_probes import read_yaml_probe
+from monitor.config_values import Mistake, did_you_mean, mistakes_of
+from monitor.config_yaml import Document, read_document, written
+from monitor.errors import ConfigError, ConfigErrors
+from monitor.model import Secret, Server
+
+KNOWN_SECTIONS = frozenset({"auth", "statements"})
+"""Sections of our own probes: known also while their probe cannot be loaded."""
+
+_ROOT: TypeAdapter[Root] = TypeAdapter(Root)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A configuration without mistakes. `route` names the receiver that hears everything; None: nobody does."""
+
+    file: str
+    servers: tuple[Server, ...]
+    catalog: Catalog
+    receivers: Mapping[str, Receiver]
+    route: str | None
+    web: Web
+    store_url: Secret
+    retention_findings: float
+    limits: Limits
+    log: Log
+    warnings: tuple[str, ...] = ()
+
+
+def load_config(path: Path | str, catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read a configuration for these probes; raises ConfigErrors with everything that is wrong."""
+    document = read_document(Path(path), environ)
+    parts = _parts(document, catalog)
+    root, mistakes = _root(parts.plain, catalog)
+    catalog, errors = _with_files(document, _mapping(parts.plain, "probes").get("files"), catalog)
+    configured, wrong = catalog.configured(
+        _without_files(_mapping(parts.plain, "probes")),
+        _mapping(parts.plain, "rules"),
+        parts.sections,
+        interval=root.defaults.interval if root else None,
+    )
+    mistakes += [*wrong, *_contradictions(parts)]
+    errors = [*document.errors, *errors, *_new(document, mistakes)]
+    if errors or root is None:
+        raise ConfigErrors(errors)
+    return _config(document, root, configured, tuple(_warnings(document, root, configured, parts.sections)))
+
+
+def schema(catalog: Catalog | None = None) -> dict[str, Any]:
+    """Give the JSON Schema of the configuration, with the sections of the catalogue's probes."""
+    made = _ROOT.json_schema()
+    sections = KNOWN_SECTIONS | (catalog.sections if catalog else frozenset())
+    made["properties"] |= {name: {"type": "object", "title": name.capitalize()} for name in sorted(sections)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": "monitor.yaml"}
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The top level, divided: what the models know, and what probes know."""
+
+    plain: Mapping[str, object]
+    sections: Mapping[str, object]
+
+
+def _parts(document: Document, catalog: Catalog) -> _Parts:
+    data = document.data if isinstance(document.data, dict) else {}
+    owned = (KNOWN_SECTIONS | catalog.sections) - Root.model_fields.keys()
+    # A section with nothing in it (`rules:` and comments below) says the same as none.
+    plain = {
+        name: value for name, value in data.items() if name not in owned and not (value is None and name != "targets")
+    }
+    return _Parts(plain, {name: data[name] for name in owned & data.keys()})
+
+
+def _mapping(data: object, key: str) -> Mapping[str, Any]:
+    value = data.get(key) if isinstance(data, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _without_files(probes: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in probes.items() if name != "files"}
+
+
+def _root(plain: Mapping[str, object], catalog: Catalog) -> tuple[Root | None, list[Mistake]]:
+    try:
+        return _ROOT.validate_python(plain), []
+    except Invalid as invalid:
+        mistakes = mistakes_of(invalid, plain, (), _ROOT)
+    sections = KNOWN_SECTIONS | catalog.sections
+    return None, [_explained(mistake, sections) for mistake in mistakes]
+
+
+def _explained(mistake: Mistake, sections: frozenset[str]) -> Mistake:
+    """Tell a key of a later version from a slip; know the probes' sections too."""
+    if mistake.problem != "no such key":
+        return mistake
+    if comes_later(mistake.path):
+        return replace(mistake, problem="is not built yet", remedy="this key comes with a later version: remove it")
+    if len(mistake.path) == 1:
+        return replace(mistake, remedy=did_you_mean(str(mistake.path[0]), {*Root.model_fields, *sections}))
+    return mistake
+
+
+def _with_files(document: Document, patterns: object, catalog: Catalog) -> tuple[Catalog, list[ConfigError]]:
+    """Add the YAML probes that `probes.files` names."""
+    errors: list[ConfigError] = []
+    for path in _matching(Path(document.file).parent, patterns):
+        try:
+            catalog = catalog.with_probe(read_yaml_probe(path))
+        except ConfigErrors as found:
+            errors += found.errors
+        except ConfigError as misfit:
+            errors.append(ConfigError(str(path), 1, "", misfit.problem, misfit.remedy))
+    return catalog, errors
+
+
+def _matching(folder: Path, patterns: object) -> Iterator[Path]:
+    """Give each file once; a name without a star must exist, which reading it finds out."""
+    seen: set[Path] = set()
+    for pattern in patterns if isinstance(patterns, list) else []:
+        for path in _glob(folder, str(pattern)):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _glob(folder: Path, pattern: str) -> Sequence[Path]:
+    if not set(pattern) & set("*?["):
+        return [folder / pattern]
+    # pathlib's own glob raises on patterns such as `a**b`.
+    try:
+        found = glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)  # noqa: PTH118, PTH207
+    except ValueError:
+        return []
+    return sorted(map(Path, found))
+
+
+def _contradictions(parts: _Parts) -> Iterator[Mistake]:
+    """Find what is well by itself and wrong beside the rest."""
+    targets = parts.plain.get("targets")
+    names = [target.get("name") for target in targets if isinstance(target, dict)] if isinstance(targets, list) else []
+    for place, name in enumerate(names):
+        if name is not None and name in names[:place]:
+            yield Mistake(("targets", place, "name"), "another target has this name", "choose another")
+    receivers, heard = _mapping(parts.plain, "receivers"), _mapping(parts.plain, "route").get("receiver")
+    if isinstance(heard, str) and heard not in receivers:
+        yield Mistake(("route", "receiver"), "no such receiver", did_you_mean(heard, map(str, receivers), "there are"))
+    links = _mapping(parts.sections, "auth").get("links")
+    for place, link in enumerate(links if isinstance(links, list) else []):
+        if isinstance(link, dict):
+            yield from _link_mistakes(place, link, [str(name) for name in names])
+
+
+def _link_mistakes(place: int, link: Mapping[str, object], targets: list[str]) -> Iterator[Mistake]:
+    target = link.get("target")
+    if target is None and len(targets) > 1:
+        yield Mistake(("auth", "links", place), "needs a target, for there are several", f"target: {targets[0]}")
+    if isinstance(target, str) and target not in targets:
+        remedy = did_you_mean(target, targets, "there are")
+        yield Mistake(("auth", "links", place, "target"), "no such target", remedy)
+
+
+def _new(document: Document, mistakes: Sequence[Mistake]) -> Iterator[ConfigError]:
+    """Place mistakes; of a value that could not be read, nothing more is said."""
+    unread = {error.key for error in document.errors}
+    for mistake in mistakes:
+        if written(mistake.path) not in unread:
+            yield document.mistake(mistake.path, mistake.problem, mistake.remedy)
+
+
+def _warnings(document: Document, root: Root, catalog: Catalog, sections: Mapping[str, object]) -> Iterator[str]:
+    def warn(*path: str | int, problem: str, remedy: str = "") -> str:
+        return str(document.mistake(path, problem, remedy))
+
+    heard = root.route.receiver if root.route else None
+    for name in root.receivers:
+        if name != heard:
+            yield warn("receivers", name, problem="is used by no route", remedy=f"route: {{receiver: {name}}}")
+    for place, target in enumerate(root.targets):
+        if not target.databases.include or set(target.databases.exclude) & {".*", ".+"}:
+            yield warn(
+                "targets", place, "databases", problem="matches no database", remedy="only the server is watched"
+            )
+        if any(target.dsn == other.dsn for other in root.targets[:place]):
+            yield warn("targets", place, "dsn", problem="is that of another target; the server is asked twice")
+    for place, pattern in enumerate(root.probes.files):
+        if not _glob(Path(document.file).parent, pattern):
+            yield warn("probes", "files", place, problem="matches no file")
+    for name in sorted(sections.keys() - catalog.sections):
+        yield warn(name, problem="has no effect: its probe could not be loaded", remedy="see `monitor probes`")
+
+
+def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[str, ...]) -> Config:
+    return Config(
+        file=document.file,
+        servers=tuple(target.server for target in root.targets),
+        catalog=catalog,
+        receivers=root.receivers,
+        route=root.route.receiver if root.route else None,
+        web=root.web,
+        store_url=_absolute(root.store, Path(document.file)),
+        retention_findings=root.retention.findings,
+        limits=root.limits,
+        log=root.log,
+        warnings=warnings,
+    )
+
+
+def _absolute(store: Secret, config: Path) -> Secret:
+    """Make a relative SQLite path one beside the configuration file."""
+    place = store.reveal().removeprefix("sqlite:///")
+    return store if place.startswith(("/", ":memory:")) else Secret(f"sqlite:///{config.resolve().parent / place}")

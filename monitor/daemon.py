@@ -1,0 +1,261 @@
+"""The daemon: builds every room from one configuration, runs them, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+from rich.console import Console as Terminal
+
+from monitor import config_model
+from monitor.collect.runner import Clock, Runner
+from monitor.config import Config, load_config
+from monitor.desk import Desk
+from monitor.errors import ConfigErrors, StoreError
+from monitor.expose.metrics import Exposition
+from monitor.expose.own import Own
+from monitor.expose.server import Site, Web
+from monitor.findings.ledger import Ledger
+from monitor.measurement import Row
+from monitor.model import Alert, Receiver, Server, State
+from monitor.notify.console import Console
+from monitor.notify.delivery import Delivery, Outcome
+from monitor.notify.slack import Slack
+from monitor.report.review import Review
+from monitor.report.snapshot import compose
+from monitor.rule import Advisor
+from monitor.schedule import Schedule, Tasks
+from monitor.store.alerts import StoredAlerts
+from monitor.store.engine import Store
+from monitor.watch import Watch
+from monitor.whole import whole_catalog
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 2.0
+"""How often the daemon judges itself and looks for what is left to write."""
+
+DRAIN_SECONDS = 3.0
+"""Of the five seconds after SIGTERM, what tasks and receivers may take."""
+
+CROWD = 16
+"""Servers asked at the same moment, at most."""
+
+
+def receiver(name: str, told: config_model.Receiver, link: str) -> Receiver:
+    """Make a receiver as the configuration describes it."""
+    if told.slack is not None:
+        return Slack(name=name, webhook=told.slack.webhook, external_url=link)
+    return Console(name=name, terminal=Terminal(), external_url=link)
+
+
+class Daemon:
+    """One configuration, running."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self._clock = clock or Clock()
+        self._tasks, self._schedule = Tasks(), Schedule()
+        self._crowd = asyncio.Semaphore(CROWD)
+        self._runner = Runner(self._clock)
+        self._exposition = Exposition(limit=config.limits.series)
+        self._desk = Desk(Ledger(), self._exposition, self._clock)
+        self._own = Own(self._desk.shelf, self._exposition.left_away)
+        self._watches: dict[str, Watch] = {}
+        self._store: Store | None = None
+        self._stored: StoredAlerts | None = None
+        self._delivery: Delivery | None = None
+        self._failing: dict[str, str] = {}
+        self._web = self._door()
+        self._reload_failed = ""
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self._web.url
+
+    def subscribe(self, listener: Callable[[Alert], None]) -> None:
+        """Call for every alert that begins to fire, changes its severity, or ends."""
+        self._desk.listeners.append(listener)
+
+    def review(self) -> Review:
+        """Give what stands now as a report."""
+        standings = list(self._desk.shelf.servers.values())
+        firing = [alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING]
+        return compose(standings, firing, window=0.0, readings=list(self._desk.newest.values()))
+
+    async def start(self) -> None:
+        """Open store and door, then begin to watch; raises MonitorError when that cannot be."""
+        await self._open_store()
+        await self._web.start()
+        self._delivery = self._deliver()
+        self._schedule.begin()
+        self._desk.wake = lambda: self._tasks.start("write and tell", self._write_and_tell)
+        self._watch_all()
+        self._schedule.every(TICK_SECONDS, "tick", lambda: self._tasks.start("tick", self._tick))
+        self._desk.wake()
+        log.info("watching", targets=len(self._watches), url=self.url)
+
+    async def stop(self) -> None:
+        """Trigger no more, let what runs end, write and tell the rest, close everything."""
+        self._schedule.end()
+        await asyncio.gather(*(watch.close() for watch in self._watches.values()))
+        if self._delivery is not None:
+            self._delivery.submit(self._desk.ledger.untold())
+            await self._delivery.drain(DRAIN_SECONDS)
+        await self._tasks.stop("delivery ")
+        await self._tasks.drain(1.0)
+        if self._stored is not None:
+            await self._desk.write(self._stored)
+        await self._web.stop()
+        if self._store is not None:
+            await self._store.close()
+        log.info("stopped")
+
+    async def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, reload at SIGHUP, stop."""
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, over.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start("reload", self.reload))
+        await self.start()
+        try:
+            await over.wait()
+        finally:
+            await self.stop()
+
+    async def reload(self) -> None:
+        """Read the configuration anew; one with mistakes changes nothing, and is told of."""
+        try:
+            config = await asyncio.to_thread(load_config, self.config.file, whole_catalog())
+        except ConfigErrors as error:
+            self._reload_failed = str(error.errors[0])
+            log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
+            return
+        self._reload_failed = ""
+        if (config.web, config.store_url) != (self.config.web, self.config.store_url):
+            log.warning("web and store change with the next start only")
+        self.config = config
+        if self._delivery is not None:
+            await self._delivery.drain(DRAIN_SECONDS)
+        await self._tasks.stop("delivery ")
+        self._delivery = self._deliver()
+        await self._watch_others()
+        log.info("reloaded", targets=len(self._watches))
+
+    def _door(self) -> Web:
+        site = Site(
+            shelf=self._desk.shelf,
+            exposition=self._exposition,
+            own=self._own,
+            rules=self.config.catalog.rules,
+            clock=self._clock.now,
+        )
+        web = self.config.web
+        return Web(site, host=web.host, port=web.port, external_url=web.external_url)
+
+    async def _open_store(self) -> None:
+        """Open the store and take up its alerts; without it, findings live in memory and that is a finding."""
+        try:
+            self._store = await Store.open(self.config.store_url.reveal())
+            self._stored = StoredAlerts(self._store)
+            self._desk.restore(await self._stored.load())
+        except StoreError as error:
+            self._desk.degraded = str(error)
+            log.error("store degraded", reason=str(error))
+            return
+        if self._store.notice:
+            log.warning("store", notice=self._store.notice)
+
+    def _deliver(self) -> Delivery:
+        heard = [name for name in self.config.receivers if name == self.config.route]
+        made = [receiver(name, self.config.receivers[name], self._link()) for name in heard]
+        delivery = Delivery(made, told=self._told, outcome=self._heard)
+        if made:
+            self._tasks.start(f"delivery {id(delivery)}", delivery.run)
+        return delivery
+
+    def _link(self) -> str:
+        """Give the address that messages lead back to."""
+        return self.config.web.external_url or self.url
+
+    def _told(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            self._desk.told(alert.finding.fingerprint, alert.status)
+
+    def _heard(self, name: str, outcome: Outcome, why: str) -> None:
+        """Count a delivery; remember who fails, and why."""
+        self._own.notified(name, outcome)
+        if outcome == "ok":
+            self._failing.pop(name, None)
+        else:
+            log.warning("delivery failed", receiver=name, outcome=outcome, reason=why)
+            self._failing[name] = why
+
+    def _advisors(self) -> list[Advisor]:
+        return [judge for judge in self.config.catalog.judges if isinstance(judge, Advisor)]
+
+    def _watch_all(self) -> None:
+        for server in self.config.servers:
+            self._begin(server)
+        for advisor in self._advisors():
+            self._schedule.every(advisor.every, f"advisor {advisor.id}", self._advising(advisor))
+
+    def _begin(self, server: Server) -> None:
+        probes = [probe for probe in self.config.catalog.probes.values() if probe.enabled]
+        watch = Watch(server, probes, self._desk, self._runner, tasks=self._tasks, crowd=self._crowd, clock=self._clock)
+        before = self._desk.shelf.servers.get(server.name)
+        if before is not None:
+            watch.standing.succeed(before)
+        self._watches[server.name] = watch
+        self._desk.shelf.servers[server.name] = watch.standing
+        watch.begin(self._schedule)
+
+    async def _watch_others(self) -> None:
+        """Begin every watch anew by the new configuration, and end those that are in it no more."""
+        for watch in list(self._watches.values()):
+            self._schedule.drop(watch.prefix)
+            await watch.close()
+        gone = self._watches.keys() - {server.name for server in self.config.servers}
+        self._watches.clear()
+        for name in gone:
+            self._desk.end_server(name)
+            self._runner.forget(name)
+        self._schedule.drop("advisor ")
+        self._watch_all()
+        self._desk.keep_only({server.name for server in self.config.servers})
+
+    def _advising(self, advisor: Advisor) -> Callable[[], None]:
+        async def advise() -> None:
+            for watch in list(self._watches.values()):
+                await self._desk.advise(watch.server, advisor, watch.standing.databases)
+
+        return lambda: self._tasks.start(f"advisor {advisor.id}", advise)
+
+    async def _tick(self) -> None:
+        self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
+        if self._desk.stale or self._desk.degraded:
+            await self._write_and_tell()
+        self._desk.forget(self._clock.now() - timedelta(seconds=self.config.retention_findings))
+
+    def _about_the_monitor(self) -> Sequence[Row]:
+        rows: list[Row] = [
+            {"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing.items()
+        ]
+        if self._desk.degraded:
+            rows.append({"kind": "store", "reason": self._desk.degraded})
+        if self._reload_failed:
+            rows.append({"kind": "config", "reason": self._reload_failed})
+        return rows
+
+    async def _write_and_tell(self) -> None:
+        """Write first, so that a crash in between tells twice rather than never."""
+        if self._stored is None:
+            await self._open_store()
+        if self._stored is not None:
+            await self._desk.write(self._stored)
+        if self._delivery is not None:
+            self._delivery.submit(self._desk.ledger.untold())

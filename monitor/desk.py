@@ -1,0 +1,233 @@
+"""Where every measurement goes: judged by its rules, followed in the ledger, shown, kept, and told to people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from monitor.catalog import Catalog
+from monitor.collect.runner import Clock
+from monitor.errors import StoreError
+from monitor.expose.metrics import Exposition
+from monitor.findings.ledger import Change, Ledger
+from monitor.measurement import Measurement, Row
+from monitor.model import Alert, Judgement, NoVerdict, Server, Target
+from monitor.probe import Probe
+from monitor.rule import Advisor
+from monitor.rules.evaluate import advise, evaluate
+from monitor.rules.own import MONITOR_RULES, OWN, TARGET_RULES
+from monitor.shelf import Shelf
+from monitor.standing import ServerStanding, shown, wanted
+from monitor.store.alerts import StoredAlerts
+
+log = structlog.get_logger()
+
+MONITOR = Target("pgarchitect")
+"""The daemon itself, as the target of findings about it."""
+
+QUIET_SECONDS = 30.0
+"""How long a change that nobody need hear of (a newer `last_seen`) may wait to be written."""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """An advisor's book over the newest measurements."""
+
+    target: Target
+    newest: dict[tuple[Target, str], Measurement]
+
+    def last(self, probe: str) -> Measurement | None:
+        """Give this database's reading, else the whole server's."""
+        return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
+
+
+class Desk:
+    """Takes measurements in; holds the ledger, the shelf, and what the store does not have yet."""
+
+    def __init__(self, ledger: Ledger, exposition: Exposition, clock: Clock) -> None:
+        self.ledger, self.exposition, self.clock = ledger, exposition, clock
+        self.shelf = Shelf(ledger)
+        self.newest: dict[tuple[Target, str], Measurement] = {}
+        self.listeners: list[Callable[[Alert], None]] = []
+        self.wake: Callable[[], None] = lambda: None
+        """Called when something is worth writing and telling at once."""
+        self.degraded = ""
+        """Why the store cannot be written; empty while it can."""
+        self._unwritten: dict[str, Alert] = {}
+        self._dropped: set[str] = set()
+        self._written_at = clock.monotonic()
+        self._busy: dict[str, tuple[float, float]] = {}
+
+    def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
+        """Judge, follow and show a measurement."""
+        log.debug("probe ran", target=str(seen.target), probe=probe.name, result=seen.result.value)
+        self.shelf.servers[server.name].ran(seen)
+        self.newest[seen.target, probe.name] = seen
+        self.exposition.absorb(probe, shown(server, seen))
+        self.judged(server, evaluate(probe.rules, seen))
+
+    def judged(self, server: Server, judgements: Sequence[Judgement]) -> None:
+        """Follow what rules said of a server."""
+        judgements = wanted(server, judgements)
+        self.shelf.servers[server.name].said(judgements)
+        self.follow(judgements)
+
+    def follow(self, judgements: Sequence[Judgement]) -> None:
+        """Enter judgements into the ledger, and note what is to be written and told."""
+        self.note(self.ledger.observe(judgements, self.clock.now()))
+
+    def note(self, changes: Sequence[Change]) -> None:
+        """Take over the ledger's changes."""
+        for change in changes:
+            fingerprint = change.alert.finding.fingerprint
+            if change.dropped:
+                self._unwritten.pop(fingerprint, None)
+                self._dropped.add(fingerprint)
+            else:
+                self._unwritten[fingerprint] = change.alert
+                self._dropped.discard(fingerprint)
+            if change.worth_telling:
+                log.info(
+                    "finding", state=change.alert.state.value, rule=change.alert.finding.rule, fingerprint=fingerprint
+                )
+                for listener in self.listeners:
+                    listener(change.alert)
+        self.shelf.changed()
+        if any(change.worth_telling for change in changes):
+            self.wake()
+
+    def gone(self, server: Server, database: str) -> None:
+        """End what concerned a database that is there no more."""
+        target = Target(server.name, database)
+        reason = NoVerdict(reason="the database is gone", needs=None)
+        rules = {alert.finding.rule for alert in self.ledger.alerts if alert.source == target}
+        self.exposition.drop_database(target)
+        self.newest = {key: seen for key, seen in self.newest.items() if key[0] != target}
+        self.follow([Judgement(rule=rule, source=target, hold=0, keep=0, verdicts=(reason,)) for rule in rules])
+
+    def restore(self, alerts: Sequence[Alert]) -> None:
+        """Go on from stored alerts; what was found meanwhile counts as seen now."""
+        found = self.ledger.alerts
+        self.ledger = Ledger([*alerts, *(each for each in found if each not in alerts)])
+        self.shelf.follow(self.ledger)
+
+    def keep_only(self, servers: set[str]) -> None:
+        """End what concerned servers that are watched no longer."""
+        self.note(self.ledger.drop_targets(servers | {MONITOR.server}, self.clock.now()))
+
+    def end_server(self, name: str) -> None:
+        """Take a server off the shelf and out of the metrics."""
+        self.shelf.servers.pop(name, None)
+        self.exposition.drop_target(name)
+        self.newest = {key: seen for key, seen in self.newest.items() if key[0].server != name}
+        self._busy.pop(name, None)
+
+    def forget(self, before: datetime) -> None:
+        """Drop what was over before that moment."""
+        self._dropped.update(self.ledger.forget(before))
+
+    def turned(self, server: Server) -> None:
+        """Take note that a server came or went."""
+        self.shelf.changed()
+
+    async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
+        """Let an advisor speak of each database that has been read."""
+        for database in databases:
+            book = Pages(Target(server.name, database), self.newest)
+            if all(book.last(name) is not None for name in advisor.reads):
+                self.judged(server, [await advise(advisor, book)])
+
+    async def write(self, stored: StoredAlerts) -> None:
+        """Write what changed; what cannot be written waits in memory."""
+        alerts, dropped = self._unwritten, self._dropped
+        self._unwritten, self._dropped = {}, set()
+        self._written_at = self.clock.monotonic()
+        try:
+            await stored.save(alerts.values(), dropped)
+        except StoreError as error:
+            if not self.degraded:
+                log.error("store degraded", reason=str(error))
+            self.degraded = str(error)
+            self._unwritten = {**alerts, **self._unwritten}
+            self._dropped = (dropped | self._dropped) - self._unwritten.keys()
+        else:
+            self.degraded = ""
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether quiet changes have waited long enough to be written."""
+        waits = self._unwritten or self._dropped
+        return bool(waits) and self.clock.monotonic() - self._written_at >= QUIET_SECONDS
+
+    def told(self, fingerprint: str, status: str) -> None:
+        """Note what receivers heard; it is written with the next round."""
+        alert = self.ledger.told(fingerprint, status)
+        if alert is not None:
+            self._unwritten[fingerprint] = alert
+            self.wake()
+
+    def judge_ourselves(self, catalog: Catalog, monitor: Sequence[Row]) -> None:
+        """Apply the rules about ourselves to every server, and to the daemon (`monitor`: its rows)."""
+        judges = catalog.rules
+        for standing in self.shelf.servers.values():
+            rows = [*self._about(standing, catalog), *_unloaded(catalog)]
+            seen = self._own(Target(standing.server.name), rows)
+            own = evaluate([judges.get(rule.id, rule) for rule in TARGET_RULES], seen)  # type: ignore[misc]
+            self.follow(own)
+        seen = self._own(MONITOR, monitor)
+        self.follow(evaluate([judges.get(rule.id, rule) for rule in MONITOR_RULES], seen))  # type: ignore[misc]
+
+    def _own(self, target: Target, rows: Sequence[Row]) -> Measurement:
+        return Measurement(target=target, probe=OWN, taken_at=self.clock.now(), rows=rows)
+
+    def _about(self, standing: ServerStanding, catalog: Catalog) -> list[Row]:
+        rows: list[Row] = []
+        if standing.up is not None:
+            down = (self.clock.now() - (standing.since or datetime.now(UTC))).total_seconds()
+            rows.append(
+                {"kind": "target", "up": standing.up, "reason": standing.reason, "down_seconds": max(down, 0.0)}
+            )
+        for run in standing.runs.values():
+            probe = catalog.probes.get(run.probe)
+            rows.append(
+                {
+                    "kind": "probe",
+                    "probe": run.probe,
+                    "database": run.target.database,
+                    "result": run.result,
+                    "reason": run.reason,
+                    "duration_seconds": run.duration_seconds,
+                    "timeout_seconds": probe.timeout if probe else 5.0,
+                }
+            )
+        rows.append({"kind": "series", "dropped": self.exposition.dropped(standing.server.name)})
+        rows.append({"kind": "cost", "busy_ratio": self._busy_ratio(standing)})
+        return rows
+
+    def _busy_ratio(self, standing: ServerStanding) -> float:
+        """Give the part of the last minute or more that our statements ran."""
+        now, spent = self.clock.monotonic(), standing.spent()
+        since, before = self._busy.setdefault(standing.server.name, (now, spent))
+        seconds = now - since
+        if seconds >= 2 * QUIET_SECONDS:
+            self._busy[standing.server.name] = (now, spent)
+        return (spent - before) / seconds if seconds >= QUIET_SECONDS else 0.0
+
+
+def _unloaded(catalog: Catalog) -> list[Row]:
+    """Give the probes that could not be loaded as runs that broke."""
+    return [
+        {
+            "kind": "probe",
+            "probe": problem.name,
+            "database": None,
+            "result": "broken",
+            "reason": problem.reason,
+            "duration_seconds": 0.0,
+            "timeout_seconds": 5.0,
+        }
+        for problem in catalog.problems
+    ]

@@ -1,0 +1,106 @@
+"""What the page says first: how things stand in words, worst first, and never better than they are known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from monitor.measurement import plural
+from monitor.model import Alert, NotEvaluated, Severity, Shelf, State, TargetStatus
+
+NAMED = 5
+"""So many rules are named in a sentence; the others are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unknown:
+    """Rules that could not say for one and the same reason."""
+
+    target: str
+    needs: str
+    reason: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """All that lies on the shelf, sorted for people."""
+
+    targets: Sequence[TargetStatus]
+    firing: Sequence[Alert]
+    suspected: Sequence[Alert]
+    resolved: Sequence[Alert]
+    unknown: Sequence[Unknown]
+    headline: str
+    remarks: Sequence[str]
+    tone: str
+    """`critical`, `warning`, `info`, `unknown` or `quiet`: never quiet while something is not known."""
+
+    def groups(self, first: int) -> list[tuple[Severity, list[Alert]]]:
+        """Give the first firing findings by severity."""
+        by_severity = groupby(self.firing[:first], key=lambda alert: alert.finding.severity)
+        return [(severity, list(alerts)) for severity, alerts in by_severity]
+
+
+def outlook(shelf: Shelf, rules: Collection[str]) -> Outlook:
+    """Sort what lies on the shelf and put it into words; `rules` are the ids of all that judge."""
+    alerts = sorted(shelf.alerts(), key=lambda alert: -alert.finding.severity.rank)
+    firing = [alert for alert in alerts if alert.state is State.FIRING]
+    targets, not_evaluated = shelf.targets(), shelf.not_evaluated()
+    doubt = bool(not_evaluated) or not shelf.ready or not targets or not all(target.up for target in targets)
+    return Outlook(
+        targets=targets,
+        firing=firing,
+        suspected=[alert for alert in alerts if alert.state is State.PENDING],
+        resolved=[alert for alert in alerts if alert.state is State.RESOLVED],
+        unknown=unknowns(not_evaluated),
+        headline=headline(firing),
+        remarks=remarks(shelf, rules),
+        tone=firing[0].finding.severity.value if firing else "unknown" if doubt else "quiet",
+    )
+
+
+def headline(firing: Sequence[Alert]) -> str:
+    """Count the findings: `2 critical findings, 1 warning`."""
+    counts = Counter(alert.finding.severity for alert in firing)
+    words = {
+        Severity.CRITICAL: ("critical finding", ""),
+        Severity.WARNING: ("warning", ""),
+        Severity.INFO: ("remark", ""),
+    }
+    parts = [plural(counts[each], *words[each]) for each in reversed(Severity) if counts[each]]
+    return ", ".join(parts) or "No findings"
+
+
+def remarks(shelf: Shelf, rules: Collection[str]) -> list[str]:
+    """Say what was looked at, and all that is not known."""
+    targets, unknown = shelf.targets(), sorted({each.rule for each in shelf.not_evaluated()})
+    if not targets:
+        return ["No target is configured: nothing was looked at."]
+    looked = f"{plural(len(rules), 'rule')} looked at {plural(len(targets), 'target')}"
+    said = [f"{looked}; {len(unknown)} could not say everything: {_named(unknown)}." if unknown else f"{looked}."]
+    if not shelf.ready:
+        said.insert(0, "The first readings are under way: what stands here is not yet the whole.")
+    down = [target.server for target in targets if not target.up]
+    if down:
+        said.append(f"Not reachable: {_named(down)}; what stands here of it is what was known last.")
+    return said
+
+
+def unknowns(not_evaluated: Sequence[NotEvaluated]) -> list[Unknown]:
+    """Put rules together that could not say for one reason."""
+    reasons: dict[tuple[str, str, str], dict[str, None]] = {}
+    for each in not_evaluated:
+        name = each.rule if each.subject is None else f"{each.rule} ({each.subject})"
+        reasons.setdefault((str(each.target), each.needs.value, each.reason), {})[name] = None
+    return [
+        Unknown(target=target, needs=needs, reason=reason, rules=tuple(rules))
+        for (target, needs, reason), rules in reasons.items()
+    ]
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,94 @@
+"""The pages as bytes: templates compiled once, everything escaped, nothing read but what is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from monitor import __version__
+from monitor.draw.outlook import outlook
+from monitor.draw.words import ago, evidence, figure, visible, when
+from monitor.measurement import duration, plural
+from monitor.model import Alert, Shelf
+from monitor.rule import HEADINGS, Judge
+
+FIRST = 100
+"""Findings on the first page, and on each further one."""
+REFRESH = 15
+"""Seconds after which a live page asks for itself again."""
+STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+
+
+def static() -> Mapping[str, bytes]:
+    """Give the files the pages refer to."""
+    return {name: files("monitor.draw").joinpath("static", name).read_bytes() for name in STATIC}
+
+
+class Drawer:
+    """Draws pages for one catalogue of rules."""
+
+    def __init__(self, rules: Mapping[str, Judge]) -> None:
+        self._rules = rules
+        self._environment = Environment(
+            loader=PackageLoader("monitor.draw"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            finalize=visible,
+        )
+        self._environment.filters.update(
+            duration=duration,
+            evidence=evidence,
+            figure=figure,
+            plural=plural,
+            when=when,
+        )
+        style = sha256(b"".join(static().values())).hexdigest()[:8]
+        self._environment.globals.update(version=__version__, style=style, refresh=None)
+
+    def overview(self, shelf: Shelf, now: datetime, *, refresh: bool) -> bytes:
+        """Draw the first page."""
+        view = outlook(shelf, self._rules)
+        return self._draw("overview.html", now, view=view, first=FIRST, refresh=REFRESH if refresh else None)
+
+    def findings(self, shelf: Shelf, now: datetime, page: int) -> bytes:
+        """Draw one page of all findings, suspected and resolved ones too."""
+        view = outlook(shelf, self._rules)
+        everything = (*view.firing, *view.suspected, *view.resolved)
+        pages = max(1, -(-len(everything) // FIRST))
+        shown = everything[(page - 1) * FIRST : page * FIRST]
+        return self._draw("findings.html", now, view=view, shown=shown, page=page, pages=pages, total=len(everything))
+
+    def finding(self, alert: Alert, now: datetime) -> bytes:
+        """Draw one finding."""
+        return self._draw("finding.html", now, alert=alert)
+
+    def targets(self, shelf: Shelf, now: datetime) -> bytes:
+        """Draw all targets with their probes."""
+        return self._draw("targets.html", now, targets=shelf.targets(), refresh=REFRESH)
+
+    def rules(self, now: datetime) -> bytes:
+        """Draw the list of rules."""
+        return self._draw("rules.html", now, rules=[self._rules[name] for name in sorted(self._rules)])
+
+    def rule(self, name: str, now: datetime) -> bytes:
+        """Draw a rule's manual page; raises KeyError for an unknown one."""
+        judge = self._rules[name]
+        manual = judge.manual()
+        chapters: Sequence[tuple[str, str]] = [(each, manual[each]) for each in HEADINGS if each in manual]
+        return self._draw("rule.html", now, judge=judge, fault=manual["fault"], chapters=chapters)
+
+    def message(self, title: str, text: str, now: datetime) -> bytes:
+        """Draw a page that only says something, such as that there is no such page."""
+        return self._draw("message.html", now, title=title, text=text)
+
+    def _draw(self, template: str, now: datetime, **context: object) -> bytes:
+        page = self._environment.get_template(template).render(now=now, ago=partial(ago, now=now), **context)
+        return page.encode("utf-8", "replace")

@@ -1,0 +1,182 @@
+"""The JSON API's documents: what lies on the shelf, in pages, every number finite."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from monitor import __version__
+from monitor.errors import UsageError
+from monitor.model import Alert, NotEvaluated, ProbeStatus, Shelf, State, TargetStatus, as_document
+
+T = TypeVar("T")
+
+MOST = 500
+"""Entries a page may have."""
+
+FILTERS = ("target", "database", "rule", "severity", "status")
+"""What findings can be asked by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which part of a list is wanted."""
+
+    page: int = 1
+    per_page: int = 100
+    filters: Mapping[str, str]
+
+    def cut(self, name: str, entries: Sequence[T], document: Callable[[T], object]) -> dict[str, object]:
+        """Give one page of a list, with where it stands in the whole."""
+        begin = (self.page - 1) * self.per_page
+        part = [document(each) for each in entries[begin : begin + self.per_page]]
+        return {name: part, "page": self.page, "per_page": self.per_page, "total": len(entries)}
+
+
+def query(asked: Mapping[str, str], filters: Sequence[str] = ()) -> Query:
+    """Read a request's query; raises UsageError, whose text is for who asked."""
+    known = ("page", "per_page", *filters)
+    strange = sorted(set(asked) - set(known))
+    if strange:
+        raise UsageError(f"no such parameter; there are: {', '.join(known)}")
+    return Query(
+        page=_whole(asked, "page", 1, 1_000_000),
+        per_page=_whole(asked, "per_page", 100, MOST),
+        filters={name: asked[name] for name in filters if name in asked},
+    )
+
+
+def findings(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
+    """Give findings, worst first as the shelf has them."""
+    wanted = query(asked, FILTERS)
+    fitting = [alert for alert in shelf.alerts() if _fits(alert, wanted.filters)]
+    return dump(wanted.cut("findings", fitting, _alert))
+
+
+def finding(alert: Alert) -> bytes:
+    """Give one finding."""
+    return dump(_alert(alert))
+
+
+def targets(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
+    """Give targets with their probes' newest runs."""
+    return dump(query(asked).cut("targets", shelf.targets(), _target))
+
+
+def status(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
+    """Give how things stand in numbers, and what could not be evaluated."""
+    alive = [alert for alert in shelf.alerts() if alert.state is not State.RESOLVED]
+    unknown = query(asked).cut("not_evaluated", shelf.not_evaluated(), _unknown)
+    return dump(
+        {
+            "tool": {"name": "pgarchitect", "version": __version__},
+            "ready": shelf.ready,
+            "revision": shelf.revision,
+            "targets": Counter("up" if target.up else "down" for target in shelf.targets()),
+            "findings": Counter(f"{alert.state}:{alert.finding.severity}" for alert in alive),
+            **unknown,
+        }
+    )
+
+
+def error(text: str) -> bytes:
+    """Give a failure's document."""
+    return dump({"error": text})
+
+
+def dump(document: Mapping[str, object]) -> bytes:
+    """Write JSON; what JSON has no number for becomes null."""
+    return json.dumps(_finite(document), allow_nan=False).encode()
+
+
+def _fits(alert: Alert, filters: Mapping[str, str]) -> bool:
+    about = alert.finding
+    own = {
+        "target": about.target.server,
+        "database": about.target.database or "",
+        "rule": about.rule,
+        "severity": about.severity.value,
+        "status": alert.state.value,
+    }
+    return all(own[name] == value for name, value in filters.items())
+
+
+def _alert(alert: Alert) -> dict[str, object]:
+    return {
+        **as_document(alert.finding),
+        "status": alert.state.value,
+        "starts_at": _time(alert.starts_at),
+        "fired_at": _time(alert.fired_at),
+        "last_seen": _time(alert.last_seen),
+        "ends_at": _time(alert.ends_at),
+        "occurrences": alert.occurrences,
+    }
+
+
+def _target(target: TargetStatus) -> dict[str, object]:
+    return {
+        "target": target.server,
+        "kind": target.kind,
+        "labels": dict(target.labels),
+        "up": target.up,
+        "reason": target.reason,
+        "since": _time(target.since),
+        "server_version": target.server_version,
+        "databases": list(target.databases),
+        "not_applicable": [{"database": name, "rules": count} for name, count in target.not_applicable.items()],
+        "own_seconds": target.own_seconds,
+        "probes": [_probe(run) for run in target.probes],
+    }
+
+
+def _probe(run: ProbeStatus) -> dict[str, object]:
+    return {
+        "database": run.target.database,
+        "probe": run.probe,
+        "result": run.result.value,
+        "reason": run.reason,
+        "needs": run.needs.value if run.needs else None,
+        "taken_at": _time(run.taken_at),
+        "last_success": _time(run.last_success),
+        "duration_seconds": run.duration_seconds,
+        "rows": run.rows,
+    }
+
+
+def _unknown(each: NotEvaluated) -> dict[str, object]:
+    return {
+        "target": each.target.server,
+        "database": each.target.database,
+        "rule": each.rule,
+        "subject": each.subject,
+        "reason": each.reason,
+        "needs": each.needs.value,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _finite(value: object) -> object:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case _:
+            return value
+
+
+def _whole(asked: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = asked.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise UsageError(f"{name} must be a whole number from 1 to {most}")
+    return int(text)

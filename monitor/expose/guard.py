@@ -1,0 +1,106 @@
+"""What stands before every page: who may ask, what browsers may do with the answer, and how long sending may take."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from yarl import URL
+
+Message: TypeAlias = Callable[[int, str, str], web.Response]
+"""Draws a small page of a status, a title and a text."""
+
+OPEN = frozenset({"/metrics", "/healthz", "/readyz"})
+"""Asked by machines under any name."""
+
+SEND_SECONDS = 20.0
+"""A client that reads slower than this loses its connection."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "pgarchitect",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """One middleware around all pages.
+
+    `only_loopback`: pages are given to loopback Host headers alone, so that no foreign site can reach them through
+    a name that resolves to this machine (DNS rebinding); `also` is the host of `web.external_url`.
+    """
+
+    message: Message
+    only_loopback: bool
+    also: str | None = None
+    send_seconds: float = SEND_SECONDS
+
+    def middleware(self) -> Middleware:
+        """Give what aiohttp calls around each handler."""
+
+        @web.middleware
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._guarded(request, handler)
+
+        return answer
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await self._answer(request, handler)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        response.headers.setdefault("Cache-Control", "no-store")
+        await self._send(request, response)
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.only_loopback and request.path not in OPEN and not self._allows(request.headers.get("Host", "")):
+            text = "This page answers to loopback names such as localhost; for others set web.external_url."
+            return self.message(403, "Not under this name", text)
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            return self.message(404, "No such page", "Nothing is shown under this address.")
+        except web.HTTPMethodNotAllowed as refusal:
+            refused = self.message(405, "Not in this way", "This address can only be read.")
+            refused.headers["Allow"] = refusal.headers["Allow"]
+            return refused
+
+    def _allows(self, host: str) -> bool:
+        name = host_name(host)
+        return name is not None and (name == self.also or is_loopback(name))
+
+    async def _send(self, request: web.Request, response: web.StreamResponse) -> None:
+        try:
+            async with asyncio.timeout(self.send_seconds):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+
+
+def host_name(host: str) -> str | None:
+    """Read the name in a Host header, without its port; None when it cannot be read."""
+    try:
+        return URL(f"http://{host}").host
+    except ValueError:
+        return None
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a name or address can only mean this machine."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,115 @@
+"""What the probes measured, as Prometheus reads it; a scrape joins lines that were written when the reading came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from monitor.expose.own import RESERVED
+from monitor.expose.series import Layout, Reading, family, layout
+from monitor.expose.text import Family
+from monitor.measurement import Measurement
+from monitor.model import Result, Target
+from monitor.probe import Probe
+
+
+class Exposition:
+    """The probes' series of all targets; at most `limit` of each server, the rest is counted."""
+
+    def __init__(self, *, limit: int = 2000) -> None:
+        self.revision = 0
+        """Grows with every change of the page."""
+        self._limit = limit
+        self._layouts: dict[str, Layout] = {}
+        self._families: dict[str, Family] = {}
+        self._servers: dict[str, dict[tuple[str, str | None], Reading]] = {}
+        self._left_away: Counter[str] = Counter()
+        self._bodies: dict[bool, tuple[int, bytes]] = {}
+
+    def absorb(self, probe: Probe, seen: Measurement) -> None:
+        """Take a reading over. One without an answer changes nothing: the age of the last tells."""
+        if seen.result is not Result.OK or not probe.metrics:
+            return
+        readings = self._servers.setdefault(seen.target.server, {})
+        reading = self._reading(probe, seen.target, readings)
+        others = sum(each.series for each in readings.values() if each is not reading)
+        reading.take(seen, self._limit - others)
+        self._left_away[seen.target.server] += reading.left_away
+        self.revision += 1
+
+    def page(self, *, openmetrics: bool) -> bytes:
+        """Give the text of all series, without OpenMetrics' last line; made once a revision."""
+        revision, body = self._bodies.get(openmetrics, (-1, b""))
+        if revision != self.revision:
+            body = self._joined(openmetrics=openmetrics)
+            self._bodies[openmetrics] = (self.revision, body)
+        return body
+
+    def dropped(self, server: str) -> int:
+        """Count the series of a server's newest readings that found no room."""
+        return sum(reading.left_away for reading in self._servers.get(server, {}).values())
+
+    def left_away(self) -> Mapping[str, int]:
+        """Count by server what found no room since the start, summed over all readings."""
+        return self._left_away
+
+    def drop_target(self, server: str) -> None:
+        """Forget a server that is watched no more."""
+        if self._servers.pop(server, None) is not None:
+            self.revision += 1
+        self._left_away.pop(server, None)
+
+    def drop_database(self, target: Target) -> None:
+        """Forget a database that is there no more."""
+        readings = self._servers.get(target.server, {})
+        self._drop(readings, [key for key in readings if key[1] == target.database])
+
+    def drop_probe(self, name: str) -> None:
+        """Forget a probe that is asked no more."""
+        for readings in self._servers.values():
+            self._drop(readings, [key for key in readings if key[0] == name])
+        gone = self._layouts.pop(name, None)
+        for _, each in gone.columns if gone else ():
+            self._families.pop(each.name, None)
+
+    def _drop(self, readings: dict[tuple[str, str | None], Reading], keys: Iterable[tuple[str, str | None]]) -> None:
+        for key in keys:
+            del readings[key]
+            self.revision += 1
+
+    def _reading(self, probe: Probe, target: Target, readings: dict[tuple[str, str | None], Reading]) -> Reading:
+        shape = self._layout(probe)
+        key = (probe.name, target.database)
+        if key not in readings or readings[key].shape != shape:
+            readings[key] = Reading(probe, target, shape)
+        return readings[key]
+
+    def _layout(self, probe: Probe) -> Layout:
+        """Lay a probe out anew only when its columns changed: counters outlive a reload of the configuration."""
+        known = self._layouts.get(probe.name)
+        own = {each.name for _, each in known.columns} if known else set()
+        shape = layout(probe, RESERVED | (self._families.keys() - own))
+        if shape != known:
+            for name in own:
+                del self._families[name]
+            self._families.update({each.name: each for _, each in shape.columns})
+            self._layouts[probe.name] = shape
+        return shape
+
+    def _joined(self, *, openmetrics: bool) -> bytes:
+        chunks: dict[str, list[bytes]] = {name: [] for name in self._families}
+        for readings in self._servers.values():
+            for reading in readings.values():
+                for name, chunk in reading.chunks.items():
+                    chunks.setdefault(name, []).append(chunk)
+        parts: list[bytes] = []
+        for name, each in self._families.items():
+            if chunks[name]:
+                parts.extend((each.header(openmetrics=openmetrics).encode(), *chunks[name]))
+        return b"".join(parts)
+
+
+def clashes(probes: Iterable[Probe]) -> list[str]:
+    """Name the metrics that two columns would export, or that are the monitor's own: only the first is shown."""
+    names = Counter(family(probe, metric).name for probe in probes for metric in probe.metrics)
+    return sorted(name for name, count in names.items() if count > 1 or name in RESERVED)

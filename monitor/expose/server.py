@@ -1,0 +1,232 @@
+"""The HTTP door: metrics, health, pages and the JSON API; no request ever touches a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from errno import EADDRINUSE
+
+from aiohttp import web
+
+from monitor.draw.page import REFRESH, STATIC, Drawer, static
+from monitor.errors import MonitorError, UsageError
+from monitor.expose import api
+from monitor.expose.cached import Cached
+from monitor.expose.guard import Guard, host_name, is_loopback
+from monitor.expose.metrics import Exposition
+from monitor.expose.own import Own
+from monitor.expose.scrape import Scrape
+from monitor.model import Alert, Shelf
+from monitor.rule import Judge
+
+SHUTDOWN_SECONDS = 1.0
+KEEPALIVE_SECONDS = 75.0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the pages show; `rules` are the judges by id, as the daemon has them at present."""
+
+    shelf: Shelf
+    exposition: Exposition
+    own: Own
+    rules: Mapping[str, Judge]
+    clock: Callable[[], datetime] = _now
+
+
+class Pages:
+    """The handlers."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._drawer = Drawer(site.rules)
+        self._scrape = Scrape(site.shelf, site.exposition, site.own)
+        self._files = static()
+        self._overviews = {live: Cached(self._overview(refresh=live)) for live in (True, False)}
+
+    def routes(self) -> list[web.RouteDef]:
+        """Give every address."""
+        return [
+            web.get("/", self.overview),
+            web.get("/metrics", self.metrics),
+            web.get("/healthz", self.healthz),
+            web.get("/readyz", self.readyz),
+            web.get("/findings", self.findings),
+            web.get("/findings/{fingerprint}", self.finding),
+            web.get("/targets", self.targets),
+            web.get("/rules", self.rules),
+            web.get("/rules/{rule}", self.rule),
+            web.get("/static/{name}", self.static),
+            web.get("/api/v1/findings", self.api_findings),
+            web.get("/api/v1/findings/{fingerprint}", self.api_finding),
+            web.get("/api/v1/targets", self.api_targets),
+            web.get("/api/v1/status", self.api_status),
+        ]
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Give what Prometheus scrapes."""
+        asked = request.headers
+        answer = await self._scrape.answer(asked.get("Accept", ""), asked.get("Accept-Encoding", ""))
+        headers = {"Content-Type": answer.content_type, "Vary": "Accept, Accept-Encoding"}
+        if answer.packed:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=answer.body, headers=headers)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """Say that the process lives."""
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Say whether every server has been asked once."""
+        if self._site.shelf.ready:
+            return web.Response(text="ok\n")
+        waiting = [target.server for target in self._site.shelf.targets() if target.since is None]
+        names = f" of {', '.join(waiting[:10])}" if waiting else ""
+        return web.Response(status=503, text=f"not ready: waiting for the first readings{names}\n")
+
+    async def overview(self, request: web.Request) -> web.Response:
+        """Give the first page, drawn once a change; ages in it are right to a few seconds."""
+        live = request.query.get("refresh") != "off"
+        version = (self._site.shelf.revision, int(self._site.clock().timestamp()) // REFRESH)
+        return _html(self._overviews[live].plain(version))
+
+    async def findings(self, request: web.Request) -> web.Response:
+        """Give one page of all findings."""
+        try:
+            page = api.query(request.query).page
+        except UsageError as error:
+            return self.message(400, "Not understood", str(error))
+        return _html(self._drawer.findings(self._site.shelf, self._site.clock(), page))
+
+    async def finding(self, request: web.Request) -> web.Response:
+        """Give one finding."""
+        alert = self._alert(request)
+        if alert is None:
+            return self.message(404, "No such finding", "It is over and forgotten, or never was.")
+        return _html(self._drawer.finding(alert, self._site.clock()))
+
+    async def targets(self, request: web.Request) -> web.Response:
+        """Give all targets."""
+        return _html(self._drawer.targets(self._site.shelf, self._site.clock()))
+
+    async def rules(self, request: web.Request) -> web.Response:
+        """Give the list of rules."""
+        return _html(self._drawer.rules(self._site.clock()))
+
+    async def rule(self, request: web.Request) -> web.Response:
+        """Give a rule's manual page."""
+        name = request.match_info["rule"]
+        if name not in self._site.rules:
+            return self.message(404, "No such rule", "The list of rules is at /rules.")
+        return _html(self._drawer.rule(name, self._site.clock()))
+
+    async def static(self, request: web.Request) -> web.Response:
+        """Give a style sheet or picture."""
+        name = request.match_info["name"]
+        if name not in self._files:
+            raise web.HTTPNotFound
+        headers = {"Content-Type": STATIC[name], "Cache-Control": "max-age=86400"}
+        return web.Response(body=self._files[name], headers=headers)
+
+    async def api_findings(self, request: web.Request) -> web.Response:
+        """Give findings as JSON."""
+        return _listed(api.findings, self._site.shelf, request)
+
+    async def api_finding(self, request: web.Request) -> web.Response:
+        """Give one finding as JSON."""
+        alert = self._alert(request)
+        return _json(api.error("no such finding"), 404) if alert is None else _json(api.finding(alert))
+
+    async def api_targets(self, request: web.Request) -> web.Response:
+        """Give targets as JSON."""
+        return _listed(api.targets, self._site.shelf, request)
+
+    async def api_status(self, request: web.Request) -> web.Response:
+        """Give how things stand as JSON."""
+        return _listed(api.status, self._site.shelf, request)
+
+    def message(self, status: int, title: str, text: str) -> web.Response:
+        """Give a small page that only says something."""
+        return _html(self._drawer.message(title, text, self._site.clock()), status)
+
+    def _alert(self, request: web.Request) -> Alert | None:
+        wanted = request.match_info["fingerprint"]
+        return next((each for each in self._site.shelf.alerts() if each.finding.fingerprint == wanted), None)
+
+    def _overview(self, *, refresh: bool) -> Callable[[], bytes]:
+        return lambda: self._drawer.overview(self._site.shelf, self._site.clock(), refresh=refresh)
+
+
+class Web:
+    """The server: `start` opens the port, `stop` closes it and every connection."""
+
+    def __init__(
+        self, site: Site, *, host: str = "127.0.0.1", port: int = 9779, external_url: str | None = None
+    ) -> None:
+        self._host, self._port = host, port
+        pages = Pages(site)
+        also = host_name(external_url.partition("://")[2].partition("/")[0]) if external_url else None
+        guard = Guard(message=pages.message, only_loopback=is_loopback(host), also=also)
+        app = web.Application(middlewares=[guard.middleware()])
+        app.add_routes(pages.routes())
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=KEEPALIVE_SECONDS
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is open: the system's choice when 0 was asked for."""
+        addresses = self._runner.addresses
+        return int(addresses[0][1]) if addresses else self._port
+
+    @property
+    def url(self) -> str:
+        """The first page's address."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}/"
+
+    async def start(self) -> None:
+        """Open the port; raises MonitorError when that cannot be."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise MonitorError(_why(self._host, self._port, error)) from error
+
+    async def stop(self) -> None:
+        """Close the port and every connection; requests under way get a second."""
+        await self._runner.cleanup()
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    """Say why a port could not be opened, and how to mend it."""
+    where = f"web.listen: {host}:{port}"
+    match error:
+        case PermissionError():
+            return f"{where}: we may not open this port; choose one above 1023"
+        case OSError(errno=code) if code == EADDRINUSE:
+            return f"{where}: something listens there already; stop it, or choose another port (0: any free one)"
+        case _:
+            reason = error.strerror or type(error).__name__
+            return f"{where}: cannot be opened ({reason}); is it an address of this machine?"
+
+
+def _listed(document: Callable[[Shelf, Mapping[str, str]], bytes], shelf: Shelf, request: web.Request) -> web.Response:
+    try:
+        return _json(document(shelf, request.query))
+    except UsageError as error:
+        return _json(api.error(str(error)), 400)
+
+
+def _html(page: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=page, status=status, headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+def _json(document: bytes, status: int = 200) -> web.Response:
+    return web.Response(body=document, status=status, headers={"Content-Type": "application/json"})

@@ -1,0 +1,64 @@
+"""One alert's steps: how it begins, what a new sight of it changes, how it ends. Pure: an alert in, an alert out."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from monitor.model import Alert, Finding, Judgement, State
+
+# A way back to a milder severity that is quicker than this flaps.
+CALM_SECONDS = 60.0
+
+
+def began(finding: Finding, judgement: Judgement, now: datetime, former: Alert | None) -> Alert:
+    """A finding not known, or over: fires at once without hold, else it is suspected."""
+    alert = Alert(finding=finding, source=judgement.source, state=State.PENDING, starts_at=now, last_seen=now)
+    if former is not None:
+        alert = replace(
+            alert,
+            fired_at=former.fired_at,
+            ends_at=former.ends_at,
+            occurrences=former.occurrences + 1,
+            announced=former.announced,
+        )
+    return _held(alert, judgement.hold, now)
+
+
+def seen(alert: Alert, finding: Finding, judgement: Judgement, now: datetime) -> Alert:
+    """An open alert seen again, with its newest numbers; a suspicion that stood for its hold fires."""
+    alert = replace(alert, source=judgement.source, last_seen=now, starts_at=min(alert.starts_at, now))
+    if alert.state is State.FIRING:
+        return _weighed(alert, finding, judgement.keep, now)
+    return _held(replace(alert, finding=finding), judgement.hold, now)
+
+
+def ended(alert: Alert, now: datetime) -> Alert:
+    return replace(alert, state=State.RESOLVED, ends_at=max(now, alert.starts_at), lower_since=None)
+
+
+def without_suspicion(alert: Alert) -> Alert | None:
+    """A suspicion that came to nothing: what had fired before is over as it was, else nothing remains.
+
+    The former episode's beginning is not kept, so it then begins when it fired.
+    """
+    if alert.ends_at is None or alert.fired_at is None:
+        return None
+    starts = min(alert.fired_at, alert.ends_at)  # they differ the other way only after a clock was set back
+    return replace(alert, state=State.RESOLVED, starts_at=starts, occurrences=alert.occurrences - 1)
+
+
+def _held(alert: Alert, hold: float, now: datetime) -> Alert:
+    """A suspicion fires once it has stood for `hold`; with none, at first sight."""
+    if (now - alert.starts_at).total_seconds() < hold:
+        return alert
+    return replace(alert, state=State.FIRING, fired_at=now, ends_at=None)
+
+
+def _weighed(alert: Alert, finding: Finding, keep: float, now: datetime) -> Alert:
+    """Worse counts at once, milder only after it has stood for `keep` or a minute; until then only numbers change."""
+    told = alert.finding.severity
+    if finding.severity.rank >= told.rank:
+        return replace(alert, finding=finding, lower_since=None)
+    since = min(alert.lower_since or now, now)
+    if (now - since).total_seconds() >= max(keep, CALM_SECONDS):
+        return replace(alert, finding=finding, lower_since=None)
+    return replace(alert, finding=replace(finding, severity=told), lower_since=since)

@@ -1,0 +1,157 @@
+"""Follows every finding through time: pending while it is only suspected, firing, resolved once it has stayed away.
+
+It owns no clock and does no I/O: judgements and `now` come in, changes go out. All it knows lies in the alerts
+themselves, so that a ledger restored from stored alerts goes on as if there had been no restart.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitor.findings.episode import began, ended, seen, without_suspicion
+from monitor.model import Alert, Finding, Judgement, State, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An alert that is not as it was; `before` None: it is new."""
+
+    alert: Alert
+    before: State | None
+    worth_telling: bool = False
+    """It fires, it is over, or its severity moved: somebody may want to hear of it."""
+    dropped: bool = False
+    """A suspicion that came to nothing: it is in the ledger no more."""
+
+
+class Ledger:
+    """All alerts by fingerprint, and the open ones also by what can say something about them: source and rule."""
+
+    def __init__(self, alerts: Iterable[Alert] = ()) -> None:
+        self._alerts: dict[str, Alert] = {}
+        self._open: dict[tuple[Target, str], set[str]] = {}
+        for alert in alerts:
+            self._put(alert)
+
+    @property
+    def alerts(self) -> Sequence[Alert]:
+        """Every alert: pending, firing, and resolved ones not yet forgotten."""
+        return tuple(self._alerts.values())
+
+    def observe(self, judgements: Sequence[Judgement], now: datetime) -> list[Change]:
+        """Take in what rules said at `now` (UTC); give the alerts that changed. The rest stays as it is."""
+        return [change for judgement in judgements for change in self._judged(judgement, now)]
+
+    def drop_targets(self, keep: set[str], now: datetime) -> list[Change]:
+        """End what is known of servers that are watched no longer; `keep` names those that still are."""
+        gone = [alert for alert in self._alerts.values() if alert.source.server not in keep and not _over(alert)]
+        return [self._lift(alert) if _suspected(alert) else self._turn(alert, ended(alert, now)) for alert in gone]
+
+    def forget(self, before: datetime) -> list[str]:
+        """Drop the alerts that were over before that moment; give their fingerprints."""
+        old = [
+            fingerprint
+            for fingerprint, alert in self._alerts.items()
+            if _over(alert) and alert.ends_at is not None and alert.ends_at < before
+        ]
+        for fingerprint in old:
+            del self._alerts[fingerprint]
+        return old
+
+    def untold(self) -> list[Alert]:
+        """The alerts the receivers ought to hear of. The end of what was never announced is no news."""
+        return [alert for alert in self._alerts.values() if _news(alert)]
+
+    def told(self, fingerprint: str, status: str) -> Alert | None:
+        """Note what the receivers heard; give the alert as it is now, None when it is forgotten already."""
+        alert = self._alerts.get(fingerprint)
+        if alert is not None:
+            alert = self._alerts[fingerprint] = replace(alert, announced=status)
+        return alert
+
+    def _judged(self, judgement: Judgement, now: datetime) -> Iterator[Change]:
+        accused = _worst(judgement.findings)
+        for finding in accused.values():
+            yield from self._seen(finding, judgement, now)
+        unknown = {verdict.subject for verdict in judgement.no_verdicts if verdict.applies}
+        if None in unknown:
+            return
+        for fingerprint in sorted(self._open.get((judgement.source, judgement.rule), set()) - accused.keys()):
+            alert = self._alerts[fingerprint]
+            if alert.finding.subject not in unknown:
+                yield from self._absent(alert, judgement.keep, now)
+
+    def _seen(self, finding: Finding, judgement: Judgement, now: datetime) -> Iterator[Change]:
+        known = self._alerts.get(finding.fingerprint)
+        if known is None or _over(known):
+            after = began(finding, judgement, now, known)
+        else:
+            after = seen(known, finding, judgement, now)
+        if after != known:
+            yield self._turn(known, after)
+
+    def _absent(self, alert: Alert, keep: float, now: datetime) -> Iterator[Change]:
+        if _suspected(alert):
+            yield self._lift(alert)
+        elif (now - alert.last_seen).total_seconds() >= keep:
+            yield self._turn(alert, ended(alert, now))
+        elif now < alert.last_seen:  # the clock was set back: begin to wait anew
+            yield self._turn(alert, replace(alert, last_seen=now))
+
+    def _lift(self, alert: Alert) -> Change:
+        """Drop a suspicion; what had fired and ended before goes back to that."""
+        former = without_suspicion(alert)
+        if former is not None:
+            return self._turn(alert, former)
+        self._take(alert)
+        return Change(alert=alert, before=alert.state, dropped=True)
+
+    def _turn(self, before: Alert | None, after: Alert) -> Change:
+        if before is not None:
+            self._take(before)
+        self._put(after)
+        return Change(alert=after, before=before.state if before else None, worth_telling=_moved(before, after))
+
+    def _put(self, alert: Alert) -> None:
+        fingerprint = alert.finding.fingerprint
+        self._alerts[fingerprint] = alert
+        if not _over(alert):
+            self._open.setdefault((alert.source, alert.finding.rule), set()).add(fingerprint)
+
+    def _take(self, alert: Alert) -> None:
+        fingerprint, scope = alert.finding.fingerprint, (alert.source, alert.finding.rule)
+        del self._alerts[fingerprint]
+        open_here = self._open.get(scope, set())
+        open_here.discard(fingerprint)
+        if not open_here:
+            self._open.pop(scope, None)
+
+
+def _moved(before: Alert | None, after: Alert) -> bool:
+    if _suspected(after) or (_over(after) and before is not None and _suspected(before)):
+        return False
+    return before is None or after.status != before.status
+
+
+def _worst(findings: Iterable[Finding]) -> dict[str, Finding]:
+    """By fingerprint; where a rule names one subject twice, the worse counts."""
+    worst: dict[str, Finding] = {}
+    for finding in findings:
+        other = worst.get(finding.fingerprint)
+        if other is None or other.severity.rank < finding.severity.rank:
+            worst[finding.fingerprint] = finding
+    return worst
+
+
+def _news(alert: Alert) -> bool:
+    if alert.status in ("", alert.announced):
+        return False
+    return not _over(alert) or alert.announced.startswith("firing")
+
+
+def _over(alert: Alert) -> bool:
+    return alert.state is State.RESOLVED
+
+
+def _suspected(alert: Alert) -> bool:
+    return alert.state is State.PENDING

@@ -1,0 +1,94 @@
+"""What one probe saw on one target at one moment, and the small readers its rules use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from monitor.errors import Needs, ProbeSkipped
+from monitor.model import Result, Target
+
+Row: TypeAlias = Mapping[str, object]
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One reading and what grew since earlier ones.
+
+    `grown` holds the rows with their counters replaced by the growth since the last run, `window_growth` the same
+    over the probe's window; both are None on a first run, and rows that were reset in between are left out.
+    With `lifetime` true the window's growth is the counters' whole life (a snapshot with window 0).
+    """
+
+    target: Target
+    probe: str
+    taken_at: datetime
+    rows: Sequence[Row] = ()
+    grown: Sequence[Row] | None = None
+    grown_seconds: float = 0.0
+    window_growth: Sequence[Row] | None = None
+    window_seconds: float = 0.0
+    lifetime: bool = False
+    details: Mapping[object, Row] = field(default_factory=dict)
+    exposed: Sequence[Row] | None = None
+    """Rows for the exporter where they are not `rows`; counters in them are growth."""
+    options: object = None
+    result: Result = Result.OK
+    reason: str = ""
+    needs: Needs | None = None
+    duration_seconds: float = 0.0
+    snapshot: bool = False
+    """True when no ledger follows: two looks are the two readings of this one report."""
+
+    @property
+    def changes(self) -> Sequence[Row]:
+        """The growth over the window; raises ProbeSkipped (needs history) while there is none."""
+        if self.window_growth is None:
+            raise ProbeSkipped("counters were read once; growth is known from the second reading on", Needs.HISTORY)
+        return self.window_growth
+
+
+def number(row: Row, column: str) -> float:
+    """Read a number; raises ProbeSkipped, which ends the rule without a verdict, when it is missing or NULL."""
+    value = row.get(column)
+    if isinstance(value, int | float | Decimal):
+        return float(value)
+    if value is None and column in row:
+        raise ProbeSkipped(f"the server gives no {column}", Needs.RIGHTS)
+    raise ProbeSkipped(f"column {column} is not a number", Needs.REPAIR)
+
+
+def size(count: float) -> str:
+    """Write bytes for people, in binary units: `4.0 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < KIB:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= KIB
+    return f"{count:.1f} TiB"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span for people: `250 ms`, `12 s`, `5 min`, `3.2 h`, `2.0 d`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    for limit, unit, divisor in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / divisor:.3g} {unit}"
+    return f"{seconds / 86400:.3g} d"
+
+
+def share(part: float, whole: float) -> str:
+    """Write a part of a whole for people: `83 %`; `0 %` of nothing."""
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"
+
+
+def plural(count: float, noun: str, many: str = "") -> str:
+    """Write a count with its noun: `1 row`, `2,400 rows`."""
+    return f"{count:,.0f} {noun if round(count) == 1 else many or noun + 's'}"

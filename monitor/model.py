@@ -1,0 +1,347 @@
+"""The nouns that travel between the rooms: targets, findings, alerts, and their one JSON form."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from monitor.errors import Needs
+
+Scalar: TypeAlias = str | int | float | bool | None
+Evidence: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
+
+
+class Severity(StrEnum):
+    """How much a finding matters; `rank` orders them."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 1 for warning, 2 for critical."""
+        return list(Severity).index(self)
+
+
+class Area(StrEnum):
+    """The part of the architect's review a rule belongs to."""
+
+    PERFORMANCE = "performance"
+    CAPACITY = "capacity"
+    SCHEMA = "schema"
+    AUTH = "auth"
+    SECURITY = "security"
+    MIGRATION = "migration"
+    OPERATIONS = "operations"
+
+
+class State(StrEnum):
+    """Where an alert stands; suspects are pending until they have stood for the rule's `hold`."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Result(StrEnum):
+    """How one run of a probe ended."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    DENIED = "denied"
+    TIMEOUT = "timeout"
+    BROKEN = "broken"
+    UNREACHABLE = "unreachable"
+
+
+class Confidence(StrEnum):
+    """How sure a finding is of itself."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Secret:
+    """A text that must not be shown: its repr and str are stars; `reveal` gives it to who needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Give the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Give stars."""
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Two secrets are equal when their texts are."""
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        """Hash as the text does."""
+        return hash(self._text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One server endpoint of the configuration; its DSN is held apart, as a Secret."""
+
+    name: str
+    dsn: Secret = field(repr=False)
+    kind: str = "postgres"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    through_pooler: str = "auto"
+    """"true", "false", or "auto": found out from a refused startup parameter."""
+    include: tuple[str, ...] = (".*",)
+    exclude: tuple[str, ...] = ()
+    only: str | None = None
+    """The one database to look at, where a DSN of the command line names it."""
+
+    def wants(self, database: str) -> bool:
+        """Tell whether a database is to be looked at."""
+        if self.only is not None:
+            return database == self.only
+        included = any(re.fullmatch(pattern, database) for pattern in self.include)
+        return included and not any(re.fullmatch(pattern, database) for pattern in self.exclude)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One database of a server, or with database None the server as a whole."""
+
+    server: str
+    database: str | None = None
+
+    def __str__(self) -> str:
+        """Give `server/database`, or `server` alone."""
+        return self.server if self.database is None else f"{self.server}/{self.database}"
+
+
+@dataclass(frozen=True)
+class Object:
+    """What a finding is about; `kind` is one of the words of CONTRACT §Objects."""
+
+    kind: str
+    schema: str | None = None
+    name: str | None = None
+    column: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """How to mend and how to undo: complete statements, run one by one in autocommit; `caution` is for a person."""
+
+    sql: tuple[str, ...] = ()
+    rollback: tuple[str, ...] = ()
+    caution: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A statement about one object; what is measured stands in `evidence`, never in the fingerprint."""
+
+    target: Target
+    rule: str
+    area: Area
+    severity: Severity
+    subject: str
+    object: Object
+    title: str
+    summary: str
+    impact: str
+    evidence: Evidence
+    remedy: Remedy = Remedy()
+    confidence: Confidence = Confidence.HIGH
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of server, database, rule and subject: the same whatever the numbers are."""
+        parts = (self.target.server, self.target.database or "", self.rule, self.subject)
+        return hashlib.sha256("\x00".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoVerdict:
+    """The third answer: a rule could not say. `needs` None means the rule does not apply here at all."""
+
+    reason: str
+    needs: Needs | None
+    subject: str | None = None
+    """The one object it could not judge; None: it could judge nothing of this target."""
+
+    @property
+    def applies(self) -> bool:
+        """Tell whether the rule has a subject here."""
+        return self.needs is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What one rule said of one target at one moment, with the rule's patience beside it."""
+
+    rule: str
+    source: Target
+    hold: float
+    keep: float
+    verdicts: tuple[Finding | NoVerdict, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The verdicts that accuse."""
+        return tuple(verdict for verdict in self.verdicts if isinstance(verdict, Finding))
+
+    @property
+    def no_verdicts(self) -> tuple[NoVerdict, ...]:
+        """The verdicts that could not say."""
+        return tuple(verdict for verdict in self.verdicts if isinstance(verdict, NoVerdict))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """A finding followed through time; times are UTC.
+
+    An alert that was over and is suspected again keeps `fired_at` and `ends_at` of the time before until it fires.
+    """
+
+    finding: Finding
+    source: Target
+    state: State
+    starts_at: datetime
+    last_seen: datetime
+    fired_at: datetime | None = None
+    ends_at: datetime | None = None
+    occurrences: int = 1
+    announced: str = ""
+    """What the receivers heard last: "" (nothing), "firing:warning", "resolved" …"""
+    lower_since: datetime | None = None
+    """Since when it is seen less severe than it is told: `finding.severity` follows only after a while."""
+
+    @property
+    def status(self) -> str:
+        """What receivers ought to have heard: `firing:SEVERITY` or `resolved`; "" while pending."""
+        if self.state is State.PENDING:
+            return ""
+        return f"firing:{self.finding.severity}" if self.state is State.FIRING else "resolved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeStatus:
+    """How the newest run of one probe on one target ended; `rows` are the rows it read."""
+
+    target: Target
+    probe: str
+    result: Result
+    reason: str = ""
+    needs: Needs | None = None
+    taken_at: datetime
+    last_success: datetime | None = None
+    duration_seconds: float = 0.0
+    rows: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotEvaluated:
+    """A rule that could not say anything, or nothing of one subject, and why."""
+
+    target: Target
+    rule: str
+    reason: str
+    needs: Needs
+    subject: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetStatus:
+    """One server as it stands: reachable since when or not and why, and every probe's newest run."""
+
+    server: str
+    kind: str = "postgres"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    up: bool
+    reason: str = ""
+    since: datetime | None = None
+    """When `up` took its present value."""
+    server_version: str = ""
+    databases: tuple[str, ...] = ()
+    probes: tuple[ProbeStatus, ...] = ()
+    not_applicable: Mapping[str | None, int] = field(default_factory=dict)
+    """Rules without a subject here, counted by database (None: the server as a whole)."""
+    own_seconds: float = 0.0
+    """Wall time of our own statements on it: an upper bound of what we cost."""
+
+
+class Shelf(Protocol):
+    """What the daemon lays out for page, API and metrics; reading it touches no database."""
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every server has been asked once."""
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with every change of what lies here."""
+
+    def targets(self) -> Sequence[TargetStatus]:
+        """Give every server as it stands."""
+
+    def alerts(self) -> Sequence[Alert]:
+        """Give pending and firing alerts, and those resolved lately, worst and newest first."""
+
+    def not_evaluated(self) -> Sequence[NotEvaluated]:
+        """Give the rules that could not say, by target."""
+
+
+class Receiver(Protocol):
+    """Somebody who is told; says by DeliveryError whether a second try makes sense, and never retries itself."""
+
+    @property
+    def name(self) -> str:
+        """The receiver's name in the configuration."""
+
+    async def send(self, alerts: Sequence[Alert]) -> None:
+        """Deliver, or raise DeliveryError."""
+
+
+def as_document(finding: Finding) -> dict[str, object]:
+    """Give the one JSON form of a finding, used by report, API and webhook (CONTRACT §Snapshot JSON)."""
+    about = finding.object
+    return {
+        "fingerprint": finding.fingerprint,
+        "rule": finding.rule,
+        "area": finding.area.value,
+        "severity": finding.severity.value,
+        "target": finding.target.server,
+        "database": finding.target.database,
+        "subject": finding.subject,
+        "object": {
+            "kind": about.kind,
+            "schema": about.schema,
+            "name": about.name,
+            "column": about.column,
+            "columns": list(about.columns),
+        },
+        "title": finding.title,
+        "summary": finding.summary,
+        "impact": finding.impact,
+        "evidence": dict(finding.evidence),
+        "remedy": {
+            "sql": list(finding.remedy.sql),
+            "rollback": list(finding.remedy.rollback),
+            "caution": finding.remedy.caution,
+        },
+        "confidence": finding.confidence.value,
+    }

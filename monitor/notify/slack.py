@@ -1,0 +1,100 @@
+"""Tells a Slack channel, or whatever takes Slack's incoming webhooks, through slack_sdk."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from monitor.errors import DeliveryError
+from monitor.model import Alert, Secret
+
+DEADLINE_SECONDS = 10.0
+WELL = range(200, 300)
+TOO_MANY = 429
+BUSY = 500
+REMEDIES = {
+    400: "the message is not understood; is it a Slack-compatible webhook?",
+    403: "it may not write there; allow it in the workspace, or make a new webhook",
+    404: "there is no such webhook; make a new one",
+    410: "the channel is archived or gone; make a new webhook",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slack:
+    """A receiver that posts to an incoming webhook. It never retries itself and never shows the webhook's URL."""
+
+    name: str
+    webhook: Secret
+    external_url: str | None = None
+    deadline: float = DEADLINE_SECONDS
+
+    async def send(self, alerts: Sequence[Alert]) -> None:
+        """Post all alerts as one message, or raise DeliveryError."""
+        if alerts:
+            try:
+                async with asyncio.timeout(self.deadline):
+                    status, body, retry_after = await self._post(alerts)
+            except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.TooManyRedirects) as error:
+                raise self._failure(f"{_word(error)}; mend the webhook's URL", retryable=False) from None
+            except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
+                raise self._failure(f"no answer ({_word(error)})", retryable=True) from None
+            self._judge(status, body, retry_after)
+
+    async def _post(self, alerts: Sequence[Alert]) -> tuple[int, str, str]:
+        # Here and not above: slack_sdk takes memory, and most who run us have other receivers.
+        from slack_sdk.webhook.async_client import AsyncWebhookClient  # noqa: PLC0415
+
+        from monitor.notify.slack_blocks import fallback, message  # noqa: PLC0415
+
+        async with aiohttp.ClientSession(trace_configs=[_no_redirect()]) as session:
+            client = AsyncWebhookClient(
+                self.webhook.reveal(),
+                session=session,
+                retry_handlers=[],
+                logger=logging.Logger("silent", logging.CRITICAL),  # noqa: LOG001 - others write the URL at debug level
+            )
+            answer = await client.send(text=fallback(alerts), blocks=message(alerts, self.external_url))
+            return answer.status_code, answer.body, answer.headers.get("Retry-After", "")
+
+    def _judge(self, status: int, body: str, retry_after: str) -> None:
+        if status in WELL:
+            return
+        known = re.fullmatch(r"[a-z_]{1,60}", body) and body not in self.webhook.reveal()
+        word = f" {body}" if known else ""  # Slack's reason; anything else stays unsaid
+        if status == TOO_MANY:
+            wait = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
+            raise self._failure(f"HTTP {status}{word}; it will be tried again", retryable=True, retry_after=wait)
+        if status >= BUSY:
+            raise self._failure(f"HTTP {status}{word}; it will be tried again", retryable=True)
+        raise self._failure(f"HTTP {status}{word}: {REMEDIES.get(status, 'refused')}", retryable=False)
+
+    def _failure(self, what: str, *, retryable: bool, retry_after: float | None = None) -> DeliveryError:
+        return DeliveryError(f"{self.name}: {what}", retryable=retryable, retry_after=retry_after)
+
+
+def _no_redirect() -> aiohttp.TraceConfig:
+    """Where a redirect leads is not where we were told to post, and following one would turn the POST into a GET."""
+    trace = aiohttp.TraceConfig()
+
+    async def refuse(_session: object, _context: object, answer: aiohttp.TraceRequestRedirectParams) -> None:
+        raise aiohttp.TooManyRedirects(answer.response.request_info, (answer.response,))
+
+    trace.on_request_redirect.append(refuse)
+    return trace
+
+
+def _word(error: Exception) -> str:
+    """What went wrong, without the error's text: that may hold the URL."""
+    match error:
+        case aiohttp.TooManyRedirects():
+            return "it redirects elsewhere"
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return "that is no URL"
+        case TimeoutError():
+            return "timeout"
+        case _:
+            return type(error).__name__

@@ -1,0 +1,162 @@
+"""All that a probe's author needs: one import for the words of a question and of its judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias, TypeVar
+
+from monitor.errors import Needs, ProbeSkipped
+from monitor.measurement import (
+    GIB,
+    KIB,
+    MIB,
+    Measurement,
+    Row,
+    duration,
+    number,
+    plural,
+    share,
+    size,
+)
+from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Severity, Target
+from monitor.rule import Rule
+from monitor.sqltext import Statement, identifier, literal, read_statement
+
+__all__ = [
+    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric", "Needs",
+    "NoVerdict", "Object", "Probe", "ProbeSkipped", "Remedy", "Row", "Rule", "Scope", "Session", "Severity", "Shape",
+    "Statement", "Target", "duration", "identifier", "literal", "number", "plural", "read_statement", "share", "size",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+class Scope(StrEnum):
+    """What a probe is asked of: the cluster once, or each of its databases."""
+
+    SERVER = "server"
+    DATABASE = "database"
+
+
+class Shape(StrEnum):
+    """How an answer arrives: row by row, or as one row of equally long arrays (for the big reads)."""
+
+    ROWS = "rows"
+    COLUMNS = "columns"
+
+
+class Kind(StrEnum):
+    """Prometheus' two kinds of numbers that we export."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column that becomes `pgarchitect_<probe>_<column>`, with `_total` appended to a counter."""
+
+    column: str
+    kind: Kind
+    help: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a server said of itself when the session was opened."""
+
+    version_num: int
+    version: str
+    database: str
+    role: str
+    in_recovery: bool
+    superuser: bool
+    started_at: float
+    memberships: frozenset[str] = frozenset()
+    """Predefined roles whose rights the monitor's role has."""
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    """Installed extensions of this database, each with its schema."""
+
+    @property
+    def major(self) -> int:
+        """The major version, 14 to 18."""
+        return self.version_num // 10000
+
+
+class Session(Protocol):
+    """One guarded connection: read-only, short on time, waiting for no lock."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the server said of itself."""
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        """Run one statement and give its rows; raises ProbeTimeout, ProbeSkipped or a TargetError."""
+
+
+class Memory:
+    """A probe's scratch space on one target between its runs: one object of each type."""
+
+    def __init__(self) -> None:
+        self._kept: dict[type, object] = {}
+
+    def of(self, kind: type[T]) -> T:
+        """Give the kept object of this type, made anew the first time."""
+        kept = self._kept.setdefault(kind, kind())
+        if not isinstance(kept, kind):
+            raise TypeError(kind)
+        return kept
+
+
+Observe: TypeAlias = Callable[[Session, Memory, object], Awaitable[Sequence[Row]]]
+Detail: TypeAlias = Callable[[Session, Memory, Measurement], Awaitable[Measurement]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One question to the server and all that follows from the answer.
+
+    `sql` maps the lowest major version it is for to its text; `observe` replaces it where one query cannot do.
+    `detail` reads, once growth is known, what only the interesting rows need (statements' texts).
+    `every`, `timeout` and `window` are seconds. `needs` holds `extension:NAME` and `role:NAME`.
+    """
+
+    name: str
+    scope: Scope
+    every: float
+    sql: Mapping[int, str] = field(default_factory=dict)
+    observe: Observe | None = None
+    detail: Detail | None = None
+    timeout: float = 5.0
+    window: float = 0.0
+    needs: tuple[str, ...] = ()
+    shape: Shape = Shape.ROWS
+    key: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    counts: tuple[str, ...] = ()
+    """Counters that rules need and no metric shows."""
+    reset_column: str | None = None
+    """A column whose change says that a row's counters began anew."""
+    complete: bool = False
+    """True when every row is read each time, so that a new row's counters are growth."""
+    options: object = None
+    """A frozen dataclass with the defaults of `probes: {NAME: …}`."""
+    section: str | None = None
+    """The top-level key of the configuration that fills `options`, where it is not the probe's own."""
+    rules: tuple[Rule, ...] = ()
+    enabled: bool = True
+    min_version: int = 14
+    max_version: int | None = None
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The columns whose growth matters."""
+        return (*(metric.column for metric in self.metrics if metric.kind is Kind.COUNTER), *self.counts)
+
+    def sql_for(self, major: int) -> str | None:
+        """Give the text for a server's major version; None when the probe observes, or has none that old."""
+        fitting = [lowest for lowest in self.sql if lowest <= major]
+        return self.sql[max(fitting)] if fitting else None

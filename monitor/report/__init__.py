@@ -1,0 +1,1 @@
+"""One look, one report: what is said, and how it is printed."""

@@ -1,0 +1,61 @@
+"""One look at everything, as data: what was asked, found, and not evaluated; and the verdict that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from monitor.errors import Needs
+from monitor.model import Finding, NotEvaluated, ProbeStatus, Severity, Target
+
+
+class Verdict(StrEnum):
+    """The architect's last word."""
+
+    BLOCKED = "blocked"
+    CHANGES_REQUESTED = "changes requested"
+    NOT_EVALUATED = "not evaluated"
+    APPROVED = "approved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookedAt:
+    """One database, or a server as a whole (`target.database` None), and how its probes went."""
+
+    target: Target
+    up: bool
+    reason: str = ""
+    server_version: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    not_applicable: int = 0
+    probes: Sequence[ProbeStatus] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Everything a report says. `statements`, `pools` and `tables` are rows of plain JSON values, largest first."""
+
+    generated_at: datetime
+    window_seconds: float
+    targets: Sequence[LookedAt]
+    findings: Sequence[Finding] = ()
+    """Worst first, then by area, target and subject."""
+    not_evaluated: Sequence[NotEvaluated] = ()
+    statements: Sequence[Mapping[str, object]] = ()
+    pools: Sequence[Mapping[str, object]] = ()
+    tables: Sequence[Mapping[str, object]] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Decide as CONTRACT §Snapshot JSON says; missing history alone does not spoil an approval."""
+        severities = {finding.severity for finding in self.findings}
+        if Severity.CRITICAL in severities:
+            return Verdict.BLOCKED
+        if Severity.WARNING in severities:
+            return Verdict.CHANGES_REQUESTED
+        unknown = any(entry.needs is not Needs.HISTORY for entry in self.not_evaluated)
+        if unknown or not all(looked.up for looked in self.targets):
+            return Verdict.NOT_EVALUATED
+        return Verdict.APPROVED

@@ -1,0 +1,238 @@
+"""One look without a daemon: two readings of everything, a window apart, judged once; the daemon's one-shot twin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+
+from monitor.collect.runner import Runner, failed
+from monitor.collect.server import PostgresServer
+from monitor.errors import Needs, TargetError
+from monitor.measurement import Measurement
+from monitor.model import Finding, Judgement, NotEvaluated, Server, Target
+from monitor.probe import Probe, Scope
+from monitor.report.review import LookedAt, Review
+from monitor.rule import Advisor
+from monitor.rules.evaluate import advise, evaluate
+from monitor.standing import ServerStanding, wanted
+
+AT_ONCE = 8
+"""Servers looked at side by side."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a snapshot asks: of which servers, with which probes and advisors, over which window (seconds)."""
+
+    servers: Sequence[Server]
+    probes: Sequence[Probe]
+    advisors: Sequence[Advisor] = ()
+    window: float = 10.0
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Probes that could not be loaded, and why: what they judge is not evaluated."""
+
+    def only(self, globs: Sequence[str], areas: Sequence[str]) -> Question:
+        """Narrow to the rules that match; probes that nothing asks for are not run."""
+
+        def chosen(rule: str, area: str) -> bool:
+            return (not globs or any(fnmatchcase(rule, glob) for glob in globs)) and (not areas or area in areas)
+
+        advisors = [each for each in self.advisors if chosen(each.id, each.area)]
+        read = {name for advisor in advisors for name in advisor.reads}
+        probes = [
+            replace(probe, rules=tuple(rule for rule in probe.rules if chosen(rule.id, rule.area)))
+            for probe in self.probes
+        ]
+        return replace(self, advisors=advisors, probes=[each for each in probes if each.rules or each.name in read])
+
+
+async def take_snapshot(question: Question, progress: Progress = lambda _: None) -> Review:
+    """Look at every server, several at a time, and give the whole review."""
+    crowd = asyncio.Semaphore(AT_ONCE)
+
+    async def one(server: Server) -> Look:
+        async with crowd:
+            look = Look(server, question, progress)
+            await look.take()
+            return look
+
+    looks = await asyncio.gather(*(one(server) for server in question.servers))
+    review = compose(
+        [look.standing for look in looks],
+        [finding for look in looks for finding in look.findings],
+        window=question.window,
+        readings=[seen for look in looks for seen in look.newest.values()],
+    )
+    return replace(review, not_evaluated=[*review.not_evaluated, *_not_loaded(question)])
+
+
+def _not_loaded(question: Question) -> Iterator[NotEvaluated]:
+    for server in question.servers:
+        for probe, reason in question.problems.items():
+            yield NotEvaluated(
+                target=Target(server.name),
+                rule="probe.broken",
+                reason=f"probe {probe} cannot be loaded: {reason}",
+                needs=Needs.REPAIR,
+                subject=probe,
+            )
+
+
+@dataclass
+class Look:
+    """Looking at one server."""
+
+    server: Server
+    question: Question
+    progress: Progress
+    newest: dict[tuple[Target, str], Measurement] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    databases: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._postgres = PostgresServer(self.server)
+        self._runner = Runner(snapshot=True, lifetime=not self.question.window)
+        self.standing = ServerStanding(self.server, spent=lambda: self._postgres.own_seconds)
+
+    async def take(self) -> None:
+        """Read, wait, read again, judge; a server that cannot be reached is noted as such."""
+        try:
+            await self._read()
+            if self.question.window:
+                self.progress(f"{self.server.name}: watching counters for {self.question.window:g} s")
+                await asyncio.sleep(self.question.window)
+                await self._read()
+            self._judge()
+            await self._advise()
+        except TargetError as error:
+            self.standing.turn(datetime.now(UTC), up=False, reason=str(error))
+        finally:
+            await self._postgres.close()
+
+    async def _read(self) -> None:
+        self.progress(f"{self.server.name}: connecting")
+        async with self._postgres.home() as session:
+            self.standing.turn(datetime.now(UTC), up=True)
+            self.standing.version = session.facts.version
+            for probe in self._probes(Scope.SERVER):
+                self.progress(f"{self.server.name}: {probe.name}")
+                self._note(await self._runner.run(probe, Target(self.server.name), session))
+        self.databases = await self._postgres.databases()
+        self.standing.databases = tuple(self.databases)
+        for database in self.databases:
+            await self._visit(database)
+
+    async def _visit(self, database: str) -> None:
+        target, probes = Target(self.server.name, database), self._probes(Scope.DATABASE)
+        try:
+            async with self._postgres.visit(database, stay=len(self.databases) == 1) as session:
+                for probe in probes:
+                    self.progress(f"{target}: {probe.name}")
+                    self._note(await self._runner.run(probe, target, session))
+        except TargetError as error:
+            for probe in probes:
+                self._note(failed(self._runner.blank(probe, target), error))
+
+    def _probes(self, scope: Scope) -> list[Probe]:
+        return [probe for probe in self.question.probes if probe.scope is scope]
+
+    def _note(self, seen: Measurement) -> None:
+        self.newest[seen.target, seen.probe] = seen
+        self.standing.ran(seen)
+
+    def _judge(self) -> None:
+        rules = {probe.name: probe.rules for probe in self.question.probes}
+        for seen in self.newest.values():
+            self._take(evaluate(rules[seen.probe], seen))
+
+    async def _advise(self) -> None:
+        for database in self.databases:
+            book = Pages(Target(self.server.name, database), self.newest)
+            for advisor in self.question.advisors:
+                self._take([await advise(advisor, book)])
+
+    def _take(self, judgements: Sequence[Judgement]) -> None:
+        judgements = wanted(self.server, judgements)
+        self.standing.said(judgements)
+        self.findings += [finding for judgement in judgements for finding in judgement.findings]
+
+
+@dataclass(frozen=True)
+class Pages:
+    """An advisor's book over the newest readings."""
+
+    target: Target
+    newest: Mapping[tuple[Target, str], Measurement]
+
+    def last(self, probe: str) -> Measurement | None:
+        """Give this database's reading, else the whole server's."""
+        return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
+
+
+def compose(
+    standings: Sequence[ServerStanding],
+    findings: Sequence[Finding],
+    *,
+    window: float,
+    readings: Sequence[Measurement] = (),
+) -> Review:
+    """Put a review together: worst findings first, then by area, target and subject."""
+    return Review(
+        generated_at=datetime.now(UTC),
+        window_seconds=window,
+        targets=[looked for standing in standings for looked in _looked_at(standing)],
+        findings=sorted(findings, key=_order),
+        not_evaluated=_each_reason([entry for standing in standings for entry in standing.not_evaluated()]),
+        **_tables(standings, readings),
+    )
+
+
+def _order(finding: Finding) -> tuple[int, str, str, str, str]:
+    return -finding.severity.rank, finding.area, finding.rule, str(finding.target), finding.subject
+
+
+def _each_reason(entries: Sequence[NotEvaluated]) -> list[NotEvaluated]:
+    return sorted(set(entries), key=lambda entry: (str(entry.target), entry.needs, entry.rule, entry.reason))
+
+
+def _looked_at(standing: ServerStanding) -> list[LookedAt]:
+    """Give the server as a whole, then each of its databases; one that was refused is not up."""
+    status = standing.status()
+    targets = [Target(status.server), *(Target(status.server, name) for name in status.databases)]
+    looked = []
+    for target in targets:
+        probes = [run for run in status.probes if run.target == target]
+        refused = [run for run in probes if run.result == "unreachable" and target.database is not None]
+        looked.append(
+            LookedAt(
+                target=target,
+                up=status.up and not refused,
+                reason=refused[0].reason if refused else status.reason,
+                server_version=status.server_version,
+                labels=status.labels,
+                not_applicable=status.not_applicable.get(target.database, 0),
+                probes=probes,
+            )
+        )
+    return looked
+
+
+Rows = list[Mapping[str, object]]
+
+
+def _tables(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
+    """Give what the report lists beside findings; a probe lays it into `details` under keys ("report", LIST, …)."""
+    servers = {standing.server.name: standing.server for standing in standings}
+    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}
+    for seen in readings:
+        server = servers[seen.target.server]
+        for key, row in seen.details.items():
+            listed = isinstance(key, tuple) and key[0] == "report"
+            if listed and (not row.get("database") or server.wants(str(row["database"]))):
+                lists[str(key[1])].append({"target": seen.target.server, "database": seen.target.database, **row})
+    return lists

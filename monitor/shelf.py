@@ -1,0 +1,53 @@
+"""How everything stands right now, laid out for page, API and metrics; reading it touches no database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.findings.ledger import Ledger
+from monitor.model import Alert, NotEvaluated, State, TargetStatus
+from monitor.standing import ServerStanding
+
+
+class Shelf:
+    """The shelf: every server's standing, and the ledger's alerts."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.servers: dict[str, ServerStanding] = {}
+        self._ledger = ledger
+        self._revision = 0
+
+    def follow(self, ledger: Ledger) -> None:
+        """Show another ledger's alerts from now on."""
+        self._ledger = ledger
+        self.changed()
+
+    def changed(self) -> None:
+        """Say that something on the shelf is new."""
+        self._revision += 1
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every server has been asked once."""
+        return all(standing.up is not None for standing in self.servers.values())
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with every change."""
+        return self._revision
+
+    def targets(self) -> Sequence[TargetStatus]:
+        """Give every server as it stands."""
+        return [standing.status() for standing in self.servers.values()]
+
+    def alerts(self) -> Sequence[Alert]:
+        """Give all alerts, open ones first, worst and newest first."""
+        return sorted(self._ledger.alerts, key=_weight)
+
+    def not_evaluated(self) -> Sequence[NotEvaluated]:
+        """Give the rules that could not say, by target."""
+        return [entry for standing in self.servers.values() for entry in standing.not_evaluated()]
+
+
+def _weight(alert: Alert) -> tuple[bool, int, float]:
+    return alert.state is State.RESOLVED, -alert.finding.severity.rank, -alert.starts_at.timestamp()

@@ -1,0 +1,119 @@
+"""SQL as text: parse, fingerprint, classify and quote. The parser is libpg_query, through pgparse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pgparse
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
+_RESERVED = frozenset(
+    # Words that need quotes as a column's or table's name.
+    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+    "current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc "
+    "distinct do else end except false fetch for foreign from grant group having in initially intersect into lateral "
+    "leading limit localtime localtimestamp not null offset on only or order placing primary references returning "
+    "select session_user some symmetric system_user table then to trailing true union unique user using variadic when "
+    "where window with authorization binary collation concurrently cross current_schema freeze full ilike inner is "
+    "isnull join left like natural notnull outer overlaps right similar tablesample verbose".split()  # noqa: SIM905 - a wall of quotes reads worse
+)
+_AGGREGATES = frozenset(
+    "count sum avg min max array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or "
+    "every bit_and bit_or bit_xor corr covar_pop covar_samp regr_slope regr_intercept stddev stddev_pop stddev_samp "
+    "variance var_pop var_samp xmlagg range_agg mode percentile_cont percentile_disc any_value".split()  # noqa: SIM905 - as above
+)
+_STATEMENTS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_JOINS = frozenset({"JoinExpr", "SubLink", "RangeSubselect", "RangeFunction", "WithClause", "WindowDef"})
+
+
+class StatementKind(StrEnum):
+    """Simple: one table, no join, aggregate or set operation. Utility: neither reads nor changes rows."""
+
+    SIMPLE = "simple"
+    COMPLEX = "complex"
+    UTILITY = "utility"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What the parse tree says of one statement; `tables` are (schema or None, name), sorted."""
+
+    kind: StatementKind
+    fingerprint: str
+    tables: tuple[tuple[str | None, str], ...]
+
+
+def read_statement(sql: str) -> Statement | None:
+    """Parse and classify; None when libpg_query cannot read it (a text that was cut, an extension's grammar)."""
+    try:
+        tree = pgparse.parse(sql)
+        print_ = pgparse.fingerprint(sql)
+    except pgparse.PGQueryError:
+        return None
+    return Statement(_kind(tree), print_, tuple(sorted(set(_tables(tree)), key=lambda name: (name[0] or "", name[1]))))
+
+
+def identifier(*parts: str) -> str:
+    """Quote a dotted name where it needs it: `public."Order"`."""
+    return ".".join(
+        part if _PLAIN.match(part) and part not in _RESERVED else '"' + part.replace('"', '""') + '"' for part in parts
+    )
+
+
+def literal(text: str) -> str:
+    """Quote a text as a string constant that is safe whatever standard_conforming_strings says."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in quoted else quoted
+
+
+def _nodes(tree: object) -> Iterator[tuple[str, dict[str, object]]]:
+    """Walk every named node of a parse tree, without recursion: deep ORMs' trees would exhaust the stack."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            for name, value in node.items():
+                if isinstance(value, dict):
+                    yield name, value
+                waiting.append(value)
+
+
+def _kind(tree: object) -> StatementKind:
+    statements = [name for name, _ in _nodes(tree) if name.endswith("Stmt") and name[0].isupper()]
+    if not any(name in _STATEMENTS for name in statements) or any(name not in _STATEMENTS for name in statements):
+        return StatementKind.UTILITY
+    tables = sum(1 for name, node in _nodes(tree) if name in {"RangeVar", "relation"} and "relname" in node)
+    busy = any(name in _JOINS or _aggregates(name, node) or _combines(node) for name, node in _nodes(tree))
+    return StatementKind.COMPLEX if busy or tables > 1 else StatementKind.SIMPLE
+
+
+def _aggregates(name: str, node: dict[str, object]) -> bool:
+    """Tell an aggregate call, GROUP BY, DISTINCT or HAVING."""
+    if name == "FuncCall":
+        flags = ("agg_star", "agg_distinct", "agg_within_group", "agg_filter", "agg_order", "over")
+        return any(node.get(flag) for flag in flags) or _function(node) in _AGGREGATES
+    return any(node.get(clause) for clause in ("groupClause", "havingClause", "distinctClause"))
+
+
+def _combines(node: dict[str, object]) -> bool:
+    return str(node.get("op", "SETOP_NONE")).startswith("SETOP_") and node.get("op", "SETOP_NONE") != "SETOP_NONE"
+
+
+def _function(node: dict[str, object]) -> str:
+    names = node.get("funcname")
+    last = names[-1] if isinstance(names, list) and names else {}
+    return str(last.get("String", {}).get("sval", "")) if isinstance(last, dict) else ""
+
+
+def _tables(tree: object) -> Iterator[tuple[str | None, str]]:
+    common = {str(node.get("ctename")) for name, node in _nodes(tree) if name == "CommonTableExpr"}
+    for name, node in _nodes(tree):
+        if name in {"RangeVar", "relation"} and "relname" in node:
+            schema, table = node.get("schemaname"), str(node["relname"])
+            if schema is not None or table not in common:
+                yield (str(schema) if schema is not None else None, table)

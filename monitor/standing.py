@@ -1,0 +1,140 @@
+"""How one server stands: reachable or not, every probe's newest run, and what rules could not say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from monitor.measurement import Measurement
+from monitor.model import (
+    Judgement,
+    NotEvaluated,
+    NoVerdict,
+    ProbeStatus,
+    Result,
+    Server,
+    Target,
+    TargetStatus,
+)
+
+
+@dataclass
+class ServerStanding:
+    """One server's newest facts; `up` is None until it was asked once."""
+
+    server: Server
+    spent: Callable[[], float]
+    up: bool | None = None
+    reason: str = ""
+    since: datetime | None = None
+    version: str = ""
+    databases: tuple[str, ...] = ()
+    runs: dict[tuple[Target, str], ProbeStatus] = field(default_factory=dict)
+    unsaid: dict[tuple[Target, str], tuple[NoVerdict, ...]] = field(default_factory=dict)
+
+    def succeed(self, before: ServerStanding) -> None:
+        """Go on from an earlier watch over the same server."""
+        self.up, self.reason, self.since, self.version = before.up, before.reason, before.since, before.version
+        self.databases, self.runs, self.unsaid = before.databases, before.runs, before.unsaid
+
+    def turn(self, now: datetime, *, up: bool, reason: str = "") -> bool:
+        """Note that the server answers or not; tell whether that is new."""
+        changed = self.up is not up
+        if changed:
+            self.since = now
+        self.up, self.reason = up, reason
+        return changed
+
+    def ran(self, seen: Measurement) -> None:
+        """Note how a probe's run ended."""
+        key = (seen.target, seen.probe)
+        before = self.runs.get(key)
+        ok = seen.result is Result.OK
+        self.runs[key] = ProbeStatus(
+            target=seen.target,
+            probe=seen.probe,
+            result=seen.result,
+            reason=seen.reason,
+            needs=seen.needs,
+            taken_at=seen.taken_at,
+            last_success=seen.taken_at if ok else before.last_success if before else None,
+            duration_seconds=seen.duration_seconds,
+            rows=len(seen.rows) if ok else 0,
+        )
+
+    def said(self, judgements: Sequence[Judgement]) -> None:
+        """Note what rules could not say; an answer takes that back."""
+        for judgement in judgements:
+            key = (judgement.source, judgement.rule)
+            if judgement.no_verdicts:
+                self.unsaid[key] = judgement.no_verdicts
+            else:
+                self.unsaid.pop(key, None)
+
+    def lost(self, database: str) -> None:
+        """Forget a database that is there no more."""
+        target = Target(self.server.name, database)
+        self.runs = {key: run for key, run in self.runs.items() if key[0] != target}
+        self.unsaid = {key: unsaid for key, unsaid in self.unsaid.items() if key[0] != target}
+
+    def status(self) -> TargetStatus:
+        """Give it as the shelf's readers know it."""
+        idle = Counter(
+            target.database for (target, _), unsaid in self.unsaid.items() if any(not each.applies for each in unsaid)
+        )
+        return TargetStatus(
+            server=self.server.name,
+            kind=self.server.kind,
+            labels=self.server.labels,
+            up=bool(self.up),
+            reason=self.reason,
+            since=self.since,
+            server_version=self.version,
+            databases=self.databases,
+            probes=tuple(self.runs.values()),
+            not_applicable=idle,
+            own_seconds=self.spent(),
+        )
+
+    def not_evaluated(self) -> list[NotEvaluated]:
+        """Give what could not be said; of a server that is down, that it is down says it all."""
+        if not self.up:
+            return []
+        return [
+            NotEvaluated(target=target, rule=rule, reason=each.reason, needs=each.needs, subject=each.subject)
+            for (target, rule), unsaid in self.unsaid.items()
+            for each in unsaid
+            if each.needs is not None
+        ]
+
+
+def shown(server: Server, seen: Measurement) -> Measurement:
+    """Leave out the rows of databases that are not to be looked at, which server-wide views hold as well."""
+    if seen.target.database is not None or not seen.rows or "database" not in seen.rows[0]:
+        return seen
+    return replace(
+        seen,
+        rows=[row for row in seen.rows if not row["database"] or server.wants(str(row["database"]))],
+        exposed=None if seen.exposed is None else [row for row in seen.exposed if _wanted(server, row.get("database"))],
+    )
+
+
+def _wanted(server: Server, database: object) -> bool:
+    return not database or server.wants(str(database))
+
+
+def wanted(server: Server, judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Leave out findings about databases that are not to be looked at."""
+    return [
+        replace(
+            judgement,
+            verdicts=tuple(
+                verdict
+                for verdict in judgement.verdicts
+                if isinstance(verdict, NoVerdict) or _wanted(server, verdict.target.database)
+            ),
+        )
+        for judgement in judgements
+    ]

@@ -1,0 +1,137 @@
+"""The open store: its connection and deadlines, and how it comes up: private file, right schema, damage put aside."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from monitor.errors import StoreError
+from monitor.store.address import Address, address, engine_for
+from monitor.store.failures import DamagedFile, failures
+from monitor.store.tables import HEAD
+
+URL_VARIABLE = "PGARCHITECT_STORE_URL"
+PATIENCE_SECONDS = 5.0
+DEADLINE_SECONDS = 30.0  # of a whole transaction: thousands of rows on a slow disk
+MIGRATION_SECONDS = 300.0
+
+
+class Store:
+    """An open store; `open` makes it. `notice` says what a person should know of its opening ("": nothing)."""
+
+    def __init__(self, place: Address, engine: AsyncEngine) -> None:
+        self._place = place
+        self._engine = engine
+        self.notice = ""
+
+    @classmethod
+    async def open(cls, url: str, directory: Path | None = None, *, patience: float = PATIENCE_SECONDS) -> Self:
+        """Open `sqlite:///FILE` (relative to `directory`) or `postgresql://…`, bringing its schema up to date.
+
+        A damaged SQLite file is put aside and a new one begun. Waits `patience` seconds for a lock. Raises StoreError.
+        """
+        place = address(url, directory)
+        try:
+            return await cls._opened(place, patience)
+        except DamagedFile:
+            aside = await asyncio.to_thread(_put_aside, place)
+        store = await cls._opened(place, patience)
+        store.notice = f"{place.where}: the file was damaged; it is now {aside.name}, and a new one is begun"
+        return store
+
+    @classmethod
+    async def _opened(cls, place: Address, patience: float) -> Self:
+        if place.path is not None:
+            await asyncio.to_thread(_private_file, place)
+        store = cls(place, engine_for(place, patience))
+        try:
+            await store._up_to_date()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @property
+    def where(self) -> str:
+        """How messages call it; no secret in it."""
+        return self._place.where
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction under a deadline; everything that goes wrong in it is a StoreError."""
+        with failures(self._place):
+            async with asyncio.timeout(DEADLINE_SECONDS), self._engine.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def _up_to_date(self) -> None:
+        if await self._revision() != HEAD:
+            await _migrated(self._place)
+        async with self.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                damage = await connection.scalar(text("pragma quick_check('alerts')"))
+                if damage != "ok":
+                    raise DamagedFile(f"{self.where}: the file is damaged; put it aside")
+
+    async def _revision(self) -> str | None:
+        async with self.begin() as connection:
+            if not await connection.run_sync(lambda plain: inspect(plain).has_table("alembic_version")):
+                return None
+            found = await connection.scalar(text("select version_num from alembic_version"))
+            return None if found is None else str(found)
+
+
+async def _migrated(place: Address) -> None:
+    """Run the migrations in a process of their own: Alembic would stay in the daemon's memory for good.
+
+    The URL travels by the environment, which other users cannot read, and so does the way to our own modules.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-P", "-m", "monitor.store.migrate"),
+        env={**os.environ, URL_VARIABLE: place.url.reveal(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(MIGRATION_SECONDS):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        raise StoreError(f"{place.where}: its migration takes too long; who locks it?") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise StoreError(said.decode(errors="replace").strip() or f"{place.where}: its migration failed; reinstall us")
+
+
+def _private_file(place: Address) -> None:
+    """Make the file before SQLite does: readable for us alone, and so are the -wal and -shm that take after it."""
+    if place.path is None:
+        return
+    with failures(place):
+        place.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.path.touch(mode=0o600, exist_ok=True)
+
+
+def _put_aside(place: Address) -> Path:
+    if place.path is None:
+        raise StoreError(f"{place.where}: damaged")
+    mark = f".corrupt-{datetime.now(UTC):%Y%m%d%H%M%S}"
+    with failures(place):
+        for ending in ("-wal", "-shm", ""):
+            part = place.path.with_name(place.path.name + ending)
+            if part.exists():
+                part.rename(part.with_name(place.path.name + mark + ending))
+    return place.path.with_name(place.path.name + mark)

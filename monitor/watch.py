@@ -1,0 +1,184 @@
+"""One server, watched: its probes in turn, its databases in turn, and the way back when it is lost.
+
+What comes out goes to the desk. At most two sessions are in use; who is first asks first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from monitor.collect.runner import Clock, Runner, failed
+from monitor.collect.server import PostgresServer
+from monitor.errors import MonitorError, TargetDenied, TargetError, TargetUnreachable
+from monitor.measurement import Measurement
+from monitor.model import Server, Target
+from monitor.probe import Probe, Scope
+from monitor.schedule import Schedule, Tasks
+from monitor.standing import ServerStanding
+
+log = structlog.get_logger()
+
+FIRST_DELAY, LONGEST_DELAY, DENIED_DELAY = 0.25, 4.0, 60.0
+"""Seconds between attempts to reconnect: from, to, and to when we are refused for who we are."""
+
+ROUND_SLACK = 0.5
+"""A database's probe counts as due this many seconds early, so that rounds do not drift past it."""
+
+
+class Desk(Protocol):
+    """Where measurements go."""
+
+    def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
+        """Judge, follow and show a measurement."""
+
+    def gone(self, server: Server, database: str) -> None:
+        """End what concerned a database that is there no more."""
+
+    def turned(self, server: Server) -> None:
+        """Take note that a server came or went."""
+
+
+class Watch:
+    """The watch over one server."""
+
+    def __init__(
+        self,
+        server: Server,
+        probes: Sequence[Probe],
+        desk: Desk,
+        runner: Runner,
+        *,
+        tasks: Tasks,
+        crowd: asyncio.Semaphore,
+        clock: Clock,
+    ) -> None:
+        self.server = server
+        self.postgres = PostgresServer(server, on_lost=self._shaken)
+        self.standing = ServerStanding(server, spent=lambda: self.postgres.own_seconds)
+        self._desk, self._runner, self._tasks, self._crowd, self._clock = desk, runner, tasks, crowd, clock
+        self._of_server = [probe for probe in probes if probe.scope is Scope.SERVER]
+        self._of_databases = [probe for probe in probes if probe.scope is Scope.DATABASE]
+        self._asked_at: dict[tuple[str, str], float] = {}
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this watch's triggers and tasks begin with."""
+        return f"watch {self.server.name} "
+
+    def begin(self, schedule: Schedule) -> None:
+        """Set the triggers, and open the first session."""
+        for probe in self._of_server:
+            schedule.every(probe.every, f"{self.prefix}{probe.name}", lambda probe=probe: self._ask(probe))  # type: ignore[misc]
+        if self._of_databases:
+            often = min(probe.every for probe in self._of_databases)
+            schedule.every(often, f"{self.prefix}databases", self._go_round)
+        self._shaken()
+
+    async def close(self) -> None:
+        """End the watch and both sessions."""
+        await self._tasks.stop(self.prefix)
+        await self.postgres.close()
+
+    def _ask(self, probe: Probe) -> None:
+        self._tasks.start(f"{self.prefix}{probe.name}", lambda: self._asked(probe))
+
+    def _go_round(self) -> None:
+        self._tasks.start(f"{self.prefix}databases", self._round)
+
+    def _shaken(self) -> None:
+        """Look at once whether the server is still there."""
+        self._tasks.start(f"{self.prefix}reconnect", self._reconnect)
+
+    async def _asked(self, probe: Probe) -> None:
+        """Run a server-wide probe; of a server that is down, say so without asking."""
+        target = Target(self.server.name)
+        if not self.standing.up:
+            if self.standing.up is False:
+                self._cannot(probe, target, TargetUnreachable(self.standing.reason))
+            return
+        try:
+            async with self.postgres.home() as session, self._crowd:
+                self._desk.take(self.server, probe, await self._runner.run(probe, target, session))
+        except TargetError as error:
+            self._cannot(probe, target, error)
+            self._shaken()
+
+    def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
+        self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
+
+    async def _round(self) -> None:
+        """Visit every database that has a probe due."""
+        if not self.standing.up:
+            return
+        try:
+            databases = await self.postgres.databases()
+        except TargetError:
+            self._shaken()
+            return
+        self._noted(databases)
+        for database in databases:
+            due = [probe for probe in self._of_databases if self._is_due(probe, database)]
+            if due:
+                await self._visit(database, due, stay=len(databases) == 1)
+
+    def _noted(self, databases: list[str]) -> None:
+        for database in set(self.standing.databases) - set(databases):
+            self.standing.lost(database)
+            self._desk.gone(self.server, database)
+        self.standing.databases = tuple(databases)
+
+    def _is_due(self, probe: Probe, database: str) -> bool:
+        last = self._asked_at.get((database, probe.name))
+        return last is None or self._clock.monotonic() - last >= probe.every - ROUND_SLACK
+
+    async def _visit(self, database: str, due: Sequence[Probe], *, stay: bool) -> None:
+        target = Target(self.server.name, database)
+        waiting = list(due)
+        try:
+            async with self.postgres.visit(database, stay=stay) as session, self._crowd:
+                while waiting:
+                    probe = waiting[0]
+                    self._asked_at[database, probe.name] = self._clock.monotonic()
+                    self._desk.take(self.server, probe, await self._runner.run(probe, target, session))
+                    waiting.pop(0)
+        except TargetError as error:
+            for probe in waiting:
+                self._asked_at[database, probe.name] = self._clock.monotonic()
+                self._cannot(probe, target, error)
+
+    async def _reconnect(self) -> None:
+        """Try until the server answers; the delay grows to a cap and is jittered, so that many do not come at once."""
+        delay = FIRST_DELAY
+        while True:
+            try:
+                async with self.postgres.home() as session:
+                    self.standing.version = session.facts.version
+            except TargetError as error:
+                self._missed(error)
+                longest = DENIED_DELAY if isinstance(error, TargetDenied) else LONGEST_DELAY
+            else:
+                self._found()
+                return
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - a jitter
+            delay = min(2 * delay, longest)
+
+    def _missed(self, error: TargetError) -> None:
+        if self.standing.turn(self._clock.now(), up=False, reason=str(error)):
+            log.warning("target down", target=self.server.name, reason=str(error))
+        self._desk.turned(self.server)
+
+    def _found(self) -> None:
+        was = self.standing.up
+        if self.standing.turn(self._clock.now(), up=True):
+            log.info("target up", target=self.server.name, version=self.standing.version)
+            self._desk.turned(self.server)
+        if was is not True:
+            for probe in self._of_server:
+                self._ask(probe)
+            self._asked_at.clear()
+            self._go_round()

@@ -1,0 +1,1 @@
+"""What is watched: one module per thing, each with one constant PROBE."""

@@ -1,0 +1,479 @@
+"""The connection slots: who holds them, how near each limit is, and which transactions stay open too long.
+
+Only client backends take slots of max_connections (walsenders, background workers and autovacuum have their own).
+Cost: one reading of pg_stat_activity, about 3 ms of server CPU for 500 sessions; no statement's text, no address.
+Limits: the 50 largest groups of sessions, the 100 fullest limits and the 200 oldest transactions are told apart.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from monitor.probe import (
+    Area,
+    Finding,
+    Kind,
+    Measurement,
+    Memory,
+    Metric,
+    Needs,
+    NoVerdict,
+    Object,
+    Probe,
+    Remedy,
+    Row,
+    Rule,
+    Scope,
+    Session,
+    Severity,
+    duration,
+    identifier,
+    literal,
+    number,
+    plural,
+    share,
+)
+
+# `own` are the monitor's sessions (its replicas' too): they count, but nobody is accused of them.
+# An application name may hold what its author did not mean to publish: passwords in addresses and e-mail addresses go.
+# pg_blocking_pids locks the lock table, so it is asked for at most 100 waiting sessions.
+SQL = r"""
+    with activity as materialized (
+        select a.pid,
+               a.datid,
+               a.usesysid,
+               coalesce(a.datname::text, '') as database,
+               coalesce(a.usename::text, '') as role,
+               case when a.application_name ~ '[@=]'
+                    then regexp_replace(regexp_replace(a.application_name,
+                             '(pass\w*|pwd|secret|token|key)=\S+', '\1=***', 'gi'),
+                             '[^\s/]+@(\S+\.[a-z]{2,})?', '***@\1', 'gi')
+                    else a.application_name end as application,
+               coalesce(a.state, 'starting') as state,
+               coalesce(a.application_name = 'pgarchitect' and a.usename = current_user, false) as own,
+               coalesce(a.wait_event_type = 'Lock', false) as waits,
+               case when a.xact_start is not null and a.state like 'idle in transaction%'
+                    then extract(epoch from clock_timestamp() - a.state_change)::float8 end as idle_seconds,
+               extract(epoch from clock_timestamp() - a.xact_start)::float8 as transaction_seconds,
+               greatest(age(a.backend_xmin), age(a.backend_xid)) as held_transactions
+          from pg_catalog.pg_stat_activity a
+         where a.backend_type = 'client backend'
+    ),
+    named as (
+        select database,
+               role,
+               application,
+               row_number() over (order by count(*) desc, database, role, application) <= 50 as told
+          from activity
+         group by database, role, application
+    ),
+    groups as (
+        select case when n.told then a.database else '' end as database,
+               case when n.told then a.role else 'other' end as role,
+               case when n.told then a.application else 'other' end as application,
+               a.state,
+               count(*) as sessions,
+               count(*) filter (where a.own) as own_sessions,
+               count(*) filter (where a.waits) as waiting_sessions,
+               max(a.transaction_seconds) filter (where not a.own) as oldest_transaction_seconds,
+               max(a.idle_seconds) as oldest_idle_in_transaction_seconds
+          from activity a
+          join named n using (database, role, application)
+         group by 1, 2, 3, 4
+    ),
+    server as (
+        select current_setting('max_connections')::bigint as max_connections,
+               current_setting('superuser_reserved_connections')::bigint
+               + coalesce(current_setting('reserved_connections', true)::bigint, 0) as reserved
+    ),
+    limited as (
+        select null as database, r.rolname::text as role, r.rolconnlimit as slots_limit,
+               count(a.pid) as slots_used, count(a.pid) filter (where a.own) as own_sessions
+          from pg_catalog.pg_roles r
+          left join activity a on a.usesysid = r.oid
+         where r.rolconnlimit > 0 and r.rolcanlogin and not r.rolsuper
+         group by r.oid, r.rolname, r.rolconnlimit
+         union all
+        select d.datname::text, null, d.datconnlimit,
+               count(a.pid), count(a.pid) filter (where a.own)
+          from pg_catalog.pg_database d
+          left join activity a on a.datid = d.oid
+         where d.datconnlimit > 0
+         group by d.oid, d.datname, d.datconnlimit
+         order by 4 desc, 1, 2
+         limit 100
+    ),
+    waiting as (
+        select w.pid, w.application, unnest(pg_blocking_pids(w.pid)) as blocker
+          from (select pid, application from activity where waits order by transaction_seconds desc limit 100) w
+    ),
+    blocking as (
+        select blocker as pid,
+               count(distinct pid) as blocked,
+               (array_agg(distinct application order by application))[1:10] as blocked_applications
+          from waiting
+         group by blocker
+    ),
+    old as (
+        select a.*, coalesce(b.blocked, 0) as blocked, coalesce(b.blocked_applications, '{}') as blocked_applications
+          from activity a
+          left join blocking b using (pid)
+         where a.transaction_seconds >= 0.2
+           and not a.own
+         order by a.transaction_seconds desc
+         limit 200
+    )
+    select 'group' as kind, database, role, application, state,
+           sessions, own_sessions, waiting_sessions, oldest_transaction_seconds, oldest_idle_in_transaction_seconds,
+           null::bigint as slots_used, null::bigint as slots_limit, null::bigint as max_connections,
+           null::int as pid, null::float8 as transaction_seconds, null::float8 as idle_seconds,
+           null::int as held_transactions, null::bigint as blocked, null::text[] as blocked_applications
+      from groups
+     union all
+    select 'server', '', '', '', '',
+           null, (select count(*) from activity where own), null,
+           (select coalesce(max(transaction_seconds), 0) from activity where not own),
+           (select coalesce(max(idle_seconds), 0) from activity),
+           (select count(*) from activity), max_connections - reserved, max_connections,
+           null, null, null, null, null, null
+      from server
+     union all
+    select case when role is null then 'database' else 'role' end, coalesce(database, ''), coalesce(role, ''), '', '',
+           null, own_sessions, null, null, null, slots_used, slots_limit, null, null, null, null, null, null, null
+      from limited
+     union all
+    select 'transaction', database, role, application, state,
+           null, null, null, null, null, null, null, null,
+           pid, transaction_seconds, idle_seconds, held_transactions, blocked, blocked_applications
+      from old
+"""
+
+PIDS = 10
+"""How many process ids a finding names."""
+
+TIE = 1e-9
+"""Keeps a quotient of whole numbers that equals a ratio on the ratio's side."""
+
+
+def of_kind(seen: Measurement, kind: str) -> Iterator[Row]:
+    """Give the rows of one kind."""
+    return (row for row in seen.rows if row["kind"] == kind)
+
+
+def holder(row: Row) -> str:
+    """Name who holds sessions: `app_rw (checkout)`."""
+    role, application = str(row["role"]), str(row["application"])
+    return f"{identifier(role)} ({application})" if application else identifier(role)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saturation(Rule):
+    """Connection slots run out.
+
+    Why: when the last slot is taken, the next session is refused with `too many connections`; an application that then
+    retries makes it worse. Counted are client sessions against max_connections without the reserved slots, and
+    against each role's and database's CONNECTION LIMIT; a level counts as reached when used / limit equals its ratio.
+    What to do: see who holds the slots and in which state. Idle ones: make that application's pool smaller, or put a
+    transaction pooler before the server. Active ones: mend the slow statements first. `alter system set
+    max_connections` is no first answer: it needs a restart, memory for each session, and moves the wall a little.
+    When it is wrong: a limit that is meant to be used up, such as a pool of exactly that size; raise the ratios. Limits
+    below `min_limit` are left out (a limit of 1 is a lock), as are limits that only the monitor itself uses.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "pool.saturation"
+    area: ClassVar[Area] = Area.CAPACITY
+    hold: float = 15.0
+    keep: float = 60.0
+    warning_ratio: float = 0.80
+    critical_ratio: float = 0.95
+    min_limit: float = 2.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for row in seen.rows:
+            if row["kind"] not in {"server", "role", "database"}:
+                continue
+            used, limit = number(row, "slots_used"), number(row, "slots_limit")
+            severity = self._severity(used / limit) if limit >= self.min_limit else None
+            if severity is not None and used > number(row, "own_sessions"):
+                yield self._accuse(seen, row, severity)
+
+    def _severity(self, ratio: float) -> Severity | None:
+        if ratio + TIE >= self.critical_ratio:
+            return Severity.CRITICAL
+        return self.severity if ratio + TIE >= self.warning_ratio else None
+
+    def _accuse(self, seen: Measurement, row: Row, severity: Severity) -> Finding:
+        used, limit = number(row, "slots_used"), number(row, "slots_limit")
+        holders = holding(seen, row)
+        idle = sum(number(each, "sessions") for each in holders if each["state"] == "idle")
+        about = limited_object(row)
+        return self.finding(
+            seen,
+            in_database=str(row["database"]) or None,
+            subject=identifier(str(about.name)),
+            object=about,
+            severity=severity,
+            summary=f"{used:.0f} of {plural(limit, 'slot')} used ({share(used, limit)}), {idle:.0f} of them idle",
+            impact=refusal(row),
+            remedy=Remedy(caution=advice(holders, idle, used)),
+            count=round(used),
+            limit_count=round(limit),
+            ratio=round(used / limit, 3),
+            idle=round(idle),
+            holders=[f"{holder(each)}, {each['state']}: {number(each, 'sessions'):.0f}" for each in holders[:5]],
+            warning_ratio=self.warning_ratio,
+            critical_ratio=self.critical_ratio,
+        )
+
+
+def limited_object(row: Row) -> Object:
+    """Name what has the limit: a role, a database, or the server's own pool."""
+    kind = str(row["kind"])
+    return Object("pool", name="max_connections") if kind == "server" else Object(kind, name=str(row[kind]))
+
+
+def holding(seen: Measurement, limit: Row) -> Sequence[Row]:
+    """Give the groups under one limit, the largest first, without the monitor's own sessions."""
+    under = (
+        {**row, "sessions": number(row, "sessions") - number(row, "own_sessions")}
+        for row in of_kind(seen, "group")
+        if limit["kind"] == "server" or row[str(limit["kind"])] == limit[str(limit["kind"])]
+    )
+    return sorted((row for row in under if row["sessions"]), key=lambda row: -number(row, "sessions"))
+
+
+def refusal(row: Row) -> str:
+    """Say what happens at the limit, in the server's own words."""
+    match row["kind"]:
+        case "role":
+            return f"at the limit its next session is refused: too many connections for role {identifier(str(row['role']))}"
+        case "database":
+            return "at the limit the next session in it is refused: too many connections for database"
+    return "at the limit every application's next session is refused, and retries make it worse"
+
+
+def advice(holders: Sequence[Row], idle: float, used: float) -> str:
+    """Say where to begin: with idle sessions where they are the many, else with what the busy ones do."""
+    state = "idle" if 2 * idle >= used else "idle in transaction" if leaked(holders, used) else "active"
+    chief = next((row for row in holders if row["state"] == state), holders[0] if holders else None)
+    if chief is None:
+        return ""
+    many = f"{holder(chief)} holds {plural(number(chief, 'sessions'), 'session')} that {'is' if chief['sessions'] == 1 else 'are'} {chief['state']}"
+    match chief["state"]:
+        case "idle":
+            step = "Make its pool smaller, or let idle sessions go (the pool's idle timeout, idle_session_timeout); many processes with a pool each want a transaction pooler before the server."
+        case "active":
+            step = "Find what its statements wait for (statements.slow, sessions.blocking) before giving it more slots."
+        case _:
+            step = "Find the code that leaves transactions open (sessions.idle_in_transaction); ending those sessions frees the slots at once."
+    return f"{many}. {step} A higher limit is the last answer: max_connections needs a restart and memory for each session."
+
+
+def leaked(holders: Sequence[Row], used: float) -> bool:
+    """Tell whether sessions idle in a transaction are at least a third of all."""
+    return 3 * sum(number(row, "sessions") for row in holders if str(row["state"]).startswith("idle in")) >= used
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTransactions(Rule):
+    """What the two rules about open transactions share: ages in seconds, one finding a database, role and application."""
+
+    area: ClassVar[Area] = Area.CAPACITY
+    keep: float = 30.0
+    warning_after: float = 300.0
+    critical_after: float = 900.0
+
+    def verdicts(self, seen: Measurement, ages: Iterable[tuple[float, Row]]) -> Iterator[Finding | NoVerdict]:
+        """Accuse each group's oldest; of sessions that do not report their state nothing is known."""
+        groups: dict[tuple[str, str], list[tuple[float, Row]]] = {}
+        for age, row in ages:
+            if age >= self.warning_after:
+                groups.setdefault((str(row["database"]), holder(row)), []).append((age, row))
+        for (database, subject), found in groups.items():
+            found.sort(key=lambda each: -each[0])
+            yield self.accuse(seen, database, subject, found)
+        for row in of_kind(seen, "group"):
+            if row["state"] == "disabled":
+                reason = f"{plural(number(row, 'sessions'), 'session')} with track_activities off: ages are not reported"
+                yield NoVerdict(reason=reason, needs=Needs.SETTING, subject=holder(row))
+
+    def accuse(self, seen: Measurement, database: str, subject: str, found: Sequence[tuple[float, Row]]) -> Finding:
+        """Accuse one group; `found` is its transactions with their ages, the oldest first."""
+        oldest, rows = found[0][0], [row for _, row in found]
+        return self.finding(
+            seen,
+            in_database=database or None,
+            subject=subject,
+            object=Object("session", name=str(rows[0]["role"])),
+            severity=Severity.CRITICAL if oldest >= self.critical_after else self.severity,
+            summary=self.summary(oldest, rows),
+            impact=harm(rows),
+            remedy=self.remedy(database, rows),
+            count=len(rows),
+            oldest_seconds=round(oldest, 1),
+            oldest_transaction_seconds=round(max(number(row, "transaction_seconds") for row in rows), 1),
+            pids=[round(number(row, "pid")) for row in rows[:PIDS]],
+            states=sorted({str(row["state"]) for row in rows}),
+            blocked=blocked(rows),
+            blocked_applications=victims(rows),
+            held_transactions=held(rows),
+            warning_after=self.warning_after,
+            critical_after=self.critical_after,
+        )
+
+    def summary(self, oldest: float, rows: Sequence[Row]) -> str:
+        """Say how many and how old."""
+        raise NotImplementedError
+
+    def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
+        """Say how to end them and how to keep them from coming back."""
+        raise NotImplementedError
+
+
+def blocked(rows: Sequence[Row]) -> int:
+    """Count the sessions that wait for these."""
+    return round(sum(number(row, "blocked") for row in rows))
+
+
+def victims(rows: Sequence[Row]) -> Sequence[str]:
+    """Name the applications whose sessions wait for these."""
+    names: set[str] = set()
+    for row in rows:
+        applications = row["blocked_applications"]
+        names.update(map(str, applications if isinstance(applications, list) else ()))
+    return sorted(names)[:10]
+
+
+def held(rows: Sequence[Row]) -> int | None:
+    """Count the transactions since the oldest snapshot or id these keep; None when they keep none."""
+    return max((round(number(row, "held_transactions")) for row in rows if row["held_transactions"] is not None), default=None)
+
+
+def harm(rows: Sequence[Row]) -> str:
+    """Name what open transactions block and hold back."""
+    waiting, behind, names = blocked(rows), held(rows), ", ".join(filter(None, victims(rows)))
+    parts = []
+    if waiting:
+        verb = "waits" if waiting == 1 else "wait"
+        parts.append(f"{plural(waiting, 'session')}{f' of {names}' if names else ''} {verb} for its locks")
+    if behind is not None:
+        parts.append(f"vacuum can remove no row that died in the last {plural(behind, 'transaction')}, on any table of the database")
+    return "; ".join(parts) or "each takes a slot, and the locks of what it touched; a schema change waits behind it, and all others behind that"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdleInTransaction(OpenTransactions):
+    """Sessions sit idle inside an open transaction.
+
+    Why: the transaction keeps its locks and its snapshot while its owner does something else or forgot it: others wait,
+    vacuum cannot clean up, the slot is lost. Age is the time since its last statement ended; a level counts as
+    reached when the age equals it.
+    What to do: find the code path that does not commit or roll back (an exception, a network call inside the
+    transaction). End the sessions in the evidence with pg_terminate_backend(pid), and give the role an
+    idle_in_transaction_session_timeout so that the server ends the next ones. One finding a database, role and
+    application, so that it stays the same finding when the process ids change.
+    When it is wrong: a person in psql with a transaction open on purpose, or a migration that waits for an answer.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "sessions.idle_in_transaction"
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        idle = (row for row in of_kind(seen, "transaction") if row["idle_seconds"] is not None)
+        yield from self.verdicts(seen, ((number(row, "idle_seconds"), row) for row in idle))
+
+    def summary(self, oldest: float, rows: Sequence[Row]) -> str:
+        """Say how many and how old."""
+        return f"{plural(len(rows), 'session')} idle in a transaction, the oldest for {duration(oldest)}"
+
+    def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
+        """Keep the next ones short by a timeout of the role; the present ones are ended by hand."""
+        pids = ", ".join(f"{number(row, 'pid'):.0f}" for row in rows[:PIDS])
+        caution = (
+            f"The setting is for new sessions of the role, of whatever application; end the present ones with "
+            f"select pg_terminate_backend(pid), one by one: {pids}. Both need the role itself, or an owner of it "
+            "(pg_signal_backend to end a session); the rollback forgets a value that was set before."
+        )
+        role = str(rows[0]["role"])
+        if not role or not database:
+            return Remedy(caution=caution)
+        whose = f"alter role {identifier(role)} in database {identifier(database)}"
+        value = literal(f"{max(round(self.warning_after), 1)}s")
+        return Remedy(
+            sql=(f"{whose} set idle_in_transaction_session_timeout = {value}",),
+            rollback=(f"{whose} reset idle_in_transaction_session_timeout",),
+            caution=caution,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongTransaction(OpenTransactions):
+    """A transaction runs for very long.
+
+    Why: as long as it is open, vacuum keeps every row version it might still see, in every table of the database (on
+    a standby with hot_standby_feedback: on the primary), and its locks stand. Tables and indexes grow meanwhile.
+    What to do: if nobody waits for its result, end it: pg_cancel_backend(pid), then pg_terminate_backend(pid). Cut
+    batches into parts that commit; let reports run on a standby; give the role a statement_timeout, from PostgreSQL
+    17 on a transaction_timeout.
+    When it is wrong: backups and reports that are meant to be long. `except_applications` leaves out pg_dump, which
+    nobody would end; `vacuum` and `create index concurrently` of a person are not told from other work, as no
+    statement's text is read. Autovacuum and replication are never counted. A session that has been idle in its
+    transaction for `idle_after` seconds, or for half of the transaction's age, belongs to sessions.idle_in_transaction.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "sessions.long_transaction"
+    warning_after: float = 1800.0
+    critical_after: float = 3600.0
+    idle_after: float = 300.0
+    except_applications: tuple[str, ...] = ("pg_dump",)
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        rows = (row for row in of_kind(seen, "transaction") if row["application"] not in self.except_applications)
+        yield from self.verdicts(seen, ((number(row, "transaction_seconds"), row) for row in rows if not self._idle(row)))
+
+    def _idle(self, row: Row) -> bool:
+        if row["idle_seconds"] is None:
+            return False
+        return number(row, "idle_seconds") >= min(self.idle_after, number(row, "transaction_seconds") / 2)
+
+    def summary(self, oldest: float, rows: Sequence[Row]) -> str:
+        """Say how many and how old."""
+        return f"{plural(len(rows), 'transaction')} open for long, the oldest for {duration(oldest)}"
+
+    def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
+        """Leave it to a person: nobody knows here whether its result is waited for."""
+        pids = ", ".join(f"{number(row, 'pid'):.0f}" for row in rows[:PIDS])
+        return Remedy(
+            caution=f"If nobody waits for the result, end it: select pg_cancel_backend(pid), then "
+            f"select pg_terminate_backend(pid), with pid one of {pids}; its work so far is rolled back."
+        )
+
+
+async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
+    """Keep single transactions from the exporter: groups carry the same labels."""
+    return replace(seen, exposed=[row for row in seen.rows if row["kind"] != "transaction"])
+
+
+GAUGES: Mapping[str, str] = {
+    "sessions": "Client sessions by database, role, application and state.",
+    "waiting_sessions": "Client sessions that wait for a lock.",
+    "slots_used": "Client sessions under a limit: of a role, a database, or with neither label of the server.",
+    "slots_limit": "The limit itself: CONNECTION LIMIT, or max_connections without the reserved slots.",
+    "oldest_transaction_seconds": "Age of the oldest open transaction, the monitor's own left out.",
+    "oldest_idle_in_transaction_seconds": "Longest time a session has been idle inside a transaction.",
+}
+
+PROBE = Probe(
+    name="pool",
+    scope=Scope.SERVER,
+    every=15,
+    needs=("role:pg_read_all_stats",),
+    sql={14: SQL},
+    detail=detail,
+    key=("kind", "database", "role", "application", "state", "pid"),
+    labels=("database", "role", "application", "state"),
+    metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    rules=(Saturation(), IdleInTransaction(), LongTransaction()),
+)

@@ -1,0 +1,314 @@
+"""Reports: the same review as text, Markdown and JSON; honest, copyable, and safe whatever things are called."""
+
+import html
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+import monitor
+from monitor.errors import Needs
+from monitor.model import Area, Remedy, Severity
+from monitor.report.json import as_json
+from monitor.report.markdown import as_markdown, code, escape
+from monitor.report.review import Review, Verdict
+from monitor.report.text import as_text, print_text
+from monitor.report.wording import figure, script
+from tests import reviews
+from tests.golden import same_as_golden
+
+SCHEMA = json.loads((Path(monitor.__file__).parent / "report" / "snapshot.schema.json").read_text())
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
+}
+KNOWN_KEYWORDS = {
+    "$schema", "title", "description", "type", "const", "enum", "pattern", "minimum", "required", "properties", "items",
+    "additionalProperties",
+}  # fmt: skip
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+NAMED = pytest.mark.parametrize("name", reviews.EVERY)
+
+
+def without_version(text: str) -> str:
+    return text.replace(monitor.__version__, "VERSION")
+
+
+def breaches(value: object, schema: Mapping[str, object], place: str = "$") -> list[str]:
+    """Check a document against the part of JSON Schema that our schema uses, and say where it fails."""
+    assert schema.keys() <= KNOWN_KEYWORDS, "the check does not know these words"
+    found = [place] if not matches(value, schema) else []
+    if isinstance(value, dict):
+        found += [f"{place}.{key} is missing" for key in schema.get("required", ()) if key not in value]  # type: ignore[attr-defined]
+        properties = schema.get("properties", {})
+        other = schema.get("additionalProperties", {})
+        for key, inner in value.items():
+            found += breaches(inner, properties.get(key, other), f"{place}.{key}")  # type: ignore[attr-defined]
+    if isinstance(value, list) and "items" in schema:
+        for at, inner in enumerate(value):
+            found += breaches(inner, schema["items"], f"{place}[{at}]")  # type: ignore[arg-type]
+    return found
+
+
+def matches(value: object, schema: Mapping[str, object]) -> bool:
+    kinds = schema.get("type", list(TYPES))
+    allowed = [python for kind in ([kinds] if isinstance(kinds, str) else kinds) for python in TYPES[kind]]  # type: ignore[attr-defined]
+    fits = isinstance(value, tuple(allowed)) and not (isinstance(value, bool) and bool not in allowed)
+    fits &= schema.get("const", value) == value and value in schema.get("enum", [value])  # type: ignore[operator]
+    if isinstance(value, str):
+        fits &= re.search(str(schema.get("pattern", "")), value) is not None
+    return fits and not (isinstance(value, int | float) and value < schema.get("minimum", value))  # type: ignore[operator]
+
+
+@NAMED
+@pytest.mark.parametrize("width", [80, 200])
+def test_text_is_as_it_was_found_good(name: str, width: int) -> None:
+    """The plain text at two widths is the kept one."""
+    same_as_golden(f"{name}.{width}.txt", without_version(as_text(reviews.EVERY[name], width)))
+
+
+@NAMED
+def test_markdown_and_json_are_as_they_were_found_good(name: str) -> None:
+    """Both other forms are the kept ones."""
+    same_as_golden(f"{name}.md", without_version(as_markdown(reviews.EVERY[name])))
+    same_as_golden(f"{name}.json", without_version(as_json(reviews.EVERY[name])) + "\n")
+
+
+@NAMED
+def test_json_keeps_to_its_schema(name: str) -> None:
+    """The shipped schema holds for every report."""
+    assert breaches(json.loads(as_json(reviews.EVERY[name])), SCHEMA) == []
+
+
+def test_the_schema_is_not_toothless() -> None:
+    """A wrong word, a missing key and a wrong type are each noticed."""
+    document = json.loads(as_json(reviews.SICK))
+    document["verdict"] = "fine"
+    del document["targets"][0]["up"]
+    document["findings"][0]["remedy"]["sql"] = "select 1"
+    assert breaches(document, SCHEMA) == [
+        "$.verdict",
+        "$.targets[0].up is missing",
+        "$.findings[0].remedy.sql",
+    ]
+
+
+def test_json_has_the_keys_of_the_contract_in_order() -> None:
+    """Programs may rely on the names; people on the order."""
+    document = json.loads(as_json(reviews.SICK))
+    assert " ".join(document) == (
+        "schema_version generated_at tool window_seconds verdict targets findings not_evaluated statements pools tables"
+    )
+    assert " ".join(document["targets"][0]) == "target database server_version up labels not_applicable probes"
+    assert " ".join(document["targets"][0]["probes"][0]) == "probe result reason duration_seconds rows"
+    assert " ".join(document["not_evaluated"][0]) == "target database rule reason needs"
+    assert document["generated_at"] == "2026-03-01T10:11:12+00:00"
+
+
+def test_json_knows_no_infinity() -> None:
+    """What is not a JSON number becomes null, never `Infinity`."""
+    finding = replace(reviews.LOAD, evidence={"full_seconds": float("inf"), "list": (1.0, float("nan"))})
+    document = json.loads(as_json(reviews.review(findings=[finding])))
+    assert document["findings"][0]["evidence"] == {"full_seconds": None, "list": [1.0, None]}
+
+
+@NAMED
+def test_colour_changes_nothing_but_colour(name: str) -> None:
+    """Without its ANSI sequences the coloured text is the plain one."""
+    coloured = as_text(reviews.EVERY[name], 80, colour=True)
+    assert ANSI.search(coloured)
+    assert ANSI.sub("", coloured) == as_text(reviews.EVERY[name], 80)
+
+
+def test_no_color_is_obeyed() -> None:
+    """A terminal under NO_COLOR gets no colour (SGR 30-37, 90-97), bold at most."""
+    file = io.StringIO()
+    environment = {"NO_COLOR": "1"}
+    console = Console(file=file, width=80, force_terminal=True, color_system="standard", _environ=environment)
+    print_text(reviews.SICK, console)
+    assert re.search(r"\x1b\[[0-9;]*\b[39][0-7]\b", file.getvalue()) is None
+
+
+@NAMED
+def test_the_first_line_is_the_verdict(name: str) -> None:
+    """One line, whatever the width, begins every report."""
+    first = as_text(reviews.EVERY[name], 40).splitlines()[0]
+    assert first.startswith(f"{reviews.EVERY[name].verdict}: ")
+
+
+@pytest.mark.parametrize("name", ["sick", "hostile"])
+def test_sql_can_be_copied(name: str) -> None:
+    """At any width each statement stands there unbroken, ended, and with its tabs."""
+    shown = as_text(reviews.EVERY[name], 40)
+    for finding in reviews.EVERY[name].findings:
+        for statement in script((*finding.remedy.sql, *finding.remedy.rollback)):
+            assert statement in shown or "\x1b" in statement
+
+
+def test_sql_that_cannot_be_shown_does_not_run() -> None:
+    """A statement with an escape sequence in a name is a comment that says where to find it."""
+    shown = as_text(reviews.NASTY, 80)
+    assert "-- holds characters that cannot be shown; take this SQL from --format json" in shown
+    assert "\n-- drop index " in shown
+
+
+def test_a_comment_does_not_swallow_the_semicolon() -> None:
+    """Statements end with one semicolon, on a line of its own after a comment."""
+    assert script(["select 1", "select 2;", "select 3 -- why"]) == ["select 1;", "select 2;", "select 3 -- why\n;"]
+
+
+@NAMED
+def test_nothing_dangerous_is_printed(name: str) -> None:
+    """No control, bidirectional or invisible character reaches terminal or page, and JSON is ASCII."""
+    for shown in (as_text(reviews.EVERY[name], 80), as_markdown(reviews.EVERY[name])):
+        assert all(char.isprintable() or char in "\n\t" for char in shown)
+    assert as_json(reviews.EVERY[name]).isascii()
+
+
+def test_markup_in_names_is_text() -> None:
+    """Neither rich nor Markdown nor HTML takes a name for an instruction."""
+    assert "[red]x[/red]" in as_text(reviews.NASTY, 80)
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(as_markdown(reviews.NASTY))
+    assert "<b>" not in page
+    assert "<em>" not in page
+    assert page.count("<h1>") == 1
+    assert page.count("<h3>") == len(reviews.NASTY.findings)
+    assert html.escape('drop index "```a\tb";', quote=True) in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a_b*c*", r"a\_b\*c\*"),
+        ("# title", r"\# title"),
+        ("- item", r"\- item"),
+        ("1. one", r"1\. one"),
+        ("10.5 s", "10.5 s"),
+        ("<script>&", "&lt;script&gt;&amp;"),
+        ("@team a|b", r"&#64;team a\|b"),
+        ("two\nlines", r"two\\nlines"),
+    ],
+)
+def test_markdown_means_only_itself(text: str, shown: str) -> None:
+    """What Markdown would obey is escaped."""
+    assert escape(text) == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a`b", "``a`b``"), ("``", "``` `` ```"), ("", "` `"), ("x", "`x`")])
+def test_a_code_span_cannot_be_left(text: str, shown: str) -> None:
+    """The ticks around are more than any inside."""
+    assert code(text) == shown
+
+
+def test_a_fence_is_longer_than_any_run_of_backticks() -> None:
+    """SQL with three backticks is fenced with four."""
+    assert "````sql\n" in as_markdown(reviews.NASTY)
+
+
+def test_every_finding_is_named_in_a_long_report() -> None:
+    """Five hundred findings are five hundred findings in all three forms."""
+    text, markdown, document = as_text(reviews.LONG), as_markdown(reviews.LONG), json.loads(as_json(reviews.LONG))
+    assert text.count("INFO  public.t") == markdown.count("### info: ") == len(document["findings"]) == 500
+
+
+def test_an_approval_is_short_and_says_what_was_checked() -> None:
+    """Verdict, databases and probes, and how much did not apply: in a dozen lines."""
+    shown = as_text(reviews.HEALTHY, 80)
+    assert len(shown.splitlines()) < 12
+    assert shown.startswith("approved: 5 probes answered and nothing was found\n")
+    assert "auth_links, indexes, pool, server, statements" in shown
+    assert "14 rules do not apply" in shown
+
+
+def test_an_unreachable_target_is_named_with_its_reason() -> None:
+    """It stands in the first line, and its reason below."""
+    shown = as_text(reviews.UNREACHABLE, 80)
+    assert "db2:5432 not reached" in shown.splitlines()[0]
+    assert "connection refused" in shown
+
+
+@pytest.mark.parametrize("needs", list(Needs))
+def test_what_was_not_evaluated_is_always_said(needs: Needs) -> None:
+    """Even where it does not spoil the approval, the first line counts it and the end names rule and reason."""
+    review = reviews.review(reviews.WHOLE, not_evaluated=[reviews.unknown("index.unused", needs, "too early")])
+    expected = "1 rule waits for history" if needs is Needs.HISTORY else "1 rule not evaluated"
+    for shown in (as_text(review), as_markdown(review)):
+        assert expected in shown.splitlines()[0]
+        assert "too early" in shown
+        assert "index.unused in shop/shop" in shown.replace("\\", "")
+
+
+def test_the_worst_area_comes_first() -> None:
+    """Areas are ordered by their worst finding, findings by severity."""
+    shown = as_text(reviews.SICK)
+    order = [shown.index(word) for word in ("CRITICAL", "performance: ", "WARNING", "INFO")]
+    assert order == sorted(order)
+
+
+def test_lifetime_totals_are_called_so() -> None:
+    """A window of 0 is named."""
+    assert "lifetime totals" in as_text(replace(reviews.SICK, window_seconds=0))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("table_bytes", 5 << 30, ("table", "5.0 GiB")),
+        ("mean_ms", 312.4, ("mean", "312 ms")),
+        ("oldest_seconds", 8112.5, ("oldest", "2.25 h")),
+        ("used_ratio", 0.975, ("used ratio", "97.5 %")),
+        ("calls", 120_000, ("calls", "120,000")),
+        ("pid", 41210, ("pid", "41210")),
+        ("warning_after", 300.0, ("warning after", "5 min")),
+        ("pids", [41210, 7], ("pids", "41210, 7")),
+        ("bytes_per_minute", 256 << 20, ("bytes per minute", "256.0 MiB")),
+        ("start_time_seconds", 1_772_359_872, ("start time", "2026-03-01 10:11:12 UTC")),
+        ("bytes", 2048, ("bytes", "2.0 KiB")),
+        ("complete", True, ("complete", "yes")),
+        ("since", None, ("since", "unknown")),
+        ("full_seconds", float("inf"), ("full", "unlimited")),
+        ("means_ms", [1.0, 2500.0], ("means", "1 ms, 2.5 s")),
+        ("columns", [], ("columns", "none")),
+        ("names", list("abcdefgh"), ("names", "a, b, c, d, e, f and 2 more")),
+    ],
+)
+def test_figures_are_written_in_their_units(key: str, value: object, shown: tuple[str, str]) -> None:
+    """The end of a figure's name says its unit; lists are cut."""
+    assert figure(key, value) == shown
+
+
+@pytest.mark.parametrize(
+    ("review", "verdict"),
+    [
+        (reviews.SICK, Verdict.BLOCKED),
+        (reviews.NASTY, Verdict.CHANGES_REQUESTED),
+        (reviews.NOT_EVALUATED, Verdict.NOT_EVALUATED),
+        (reviews.UNREACHABLE, Verdict.NOT_EVALUATED),
+        (reviews.HEALTHY, Verdict.APPROVED),
+        (reviews.LONG, Verdict.APPROVED),
+    ],
+)
+def test_the_verdict_follows_the_contract(review: Review, verdict: Verdict) -> None:
+    """The worst severity decides, then what could not be seen."""
+    assert review.verdict is verdict
+
+
+def test_rollback_and_confidence_are_shown() -> None:
+    """How to undo stands below how to mend; a finding not quite sure of itself says so."""
+    finding = reviews.finding(
+        "index.unused", Area.PERFORMANCE, Severity.WARNING, remedy=Remedy(("select 1",), ("select 2",))
+    )
+    shown = as_text(reviews.review(reviews.WHOLE, findings=[finding]))
+    assert shown.index("select 1;") < shown.index("to undo") < shown.index("select 2;")
+    assert "confidence  medium" in shown
