@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat,
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
-    GraphThresholdsStyleMode,
+    GraphTresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
@@ -109,7 +109,7 @@ def graph(
     if stacked:
         panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     if limits:
-        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
     for letter, (legend, expr) in zip("ABCDEFGH", queries.items(), strict=False):
         query = prometheus.Dataquery().expr(expr).range().legend_format(legend).datasource(SOURCE).ref_id(letter)
         panel.with_target(query)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
-from rich.console import Console as Terminal
 
 from monitor import config_model
 from monitor.collect.runner import Clock, Runner
@@ -21,9 +20,7 @@ from monitor.expose.server import Site, Web
 from monitor.findings.ledger import Ledger
 from monitor.measurement import Row
 from monitor.model import Alert, Receiver, Server, State
-from monitor.notify.console import Console
 from monitor.notify.delivery import Delivery, Outcome
-from monitor.notify.slack import Slack
 from monitor.report.review import Review
 from monitor.report.snapshot import compose
 from monitor.rule import Advisor
@@ -48,8 +45,12 @@ CROWD = 16
 def receiver(name: str, told: config_model.Receiver, link: str) -> Receiver:
     """Make a receiver as the configuration describes it."""
     if told.slack is not None:
+        from monitor.notify.slack import Slack  # noqa: PLC0415 - each receiver's libraries cost memory
+
         return Slack(name=name, webhook=told.slack.webhook, external_url=link)
-    return Console(name=name, terminal=Terminal(), external_url=link)
+    from monitor.notify.console import Console  # noqa: PLC0415 - as above
+
+    return Console(name=name, external_url=link)
 
 
 class Daemon:

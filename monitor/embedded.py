@@ -8,6 +8,7 @@ as user 65534 when we are root. A guardian process (guardian.py) sees to it that
 import asyncio
 import json
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -60,7 +61,7 @@ class EmbeddedServer:
         binaries: Path | None = None,
         directory: Path | None = None,
     ) -> AsyncIterator[Self]:
-        """Yield a running server; on leaving, its processes, files and shared memory are gone.
+        """Yield a running server; on leaving, its processes, files (but for keep()) and shared memory are gone.
 
         `settings` go into postgresql.conf over DEFAULTS; without `port` a free one is taken; `binaries` is a folder
         with bin, lib and share; the private directory is made inside `directory` (else the temporary one).
@@ -105,6 +106,11 @@ class EmbeddedServer:
     async def kill(self) -> None:
         """End the server as a power failure would: SIGKILL to all its processes."""
         await self._ask(do="end", mode="kill")
+
+    async def keep(self) -> str:
+        """Leave the directory in place when `started()` is left; give the command that starts its server again."""
+        answer = await self._ask(do="keep")
+        return shlex.join([*answer["command"], "-p", str(self.port), "-h", "127.0.0.1", "-k", ""])
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of the server's log. It may hold statements: not for messages."""

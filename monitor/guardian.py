@@ -56,6 +56,7 @@ class Guardian:
         self.binaries = binaries
         self.libraries = binaries.parent.parent / f"{binaries.parent.name}.libs"  # where a wheel keeps them
         self.words_from = 0
+        self.kept = False
         self.child: subprocess.Popen[bytes] | None = None
 
     def prepare(self, password: str, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -123,9 +124,17 @@ class Guardian:
         remove_shared_memory(self.data / "postmaster.pid")
         return {}
 
+    def keep(self) -> dict[str, Any]:
+        """Leave the directory in place when we end; say how its server is started again."""
+        self.kept = True
+        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if self.root else []
+        variables = ["env", "LC_ALL=C", f"LD_LIBRARY_PATH={self.libraries}"]
+        return {"command": [*drop, *variables, str(self.binaries / "bin/postgres"), "-D", str(self.data)]}
+
     def remove(self) -> None:
         self.end("fast")
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if not self.kept:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         drop: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if self.root else {}
@@ -252,6 +261,7 @@ def serve(guardian: Guardian) -> None:
     """Do one command after the other until the parent is gone."""
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "prepare": guardian.prepare,
+        "keep": guardian.keep,
         "start": guardian.start,
         "end": guardian.end,
     }

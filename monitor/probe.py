@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from monitor.errors import Needs, ProbeSkipped
+from monitor import sight
+from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.measurement import (
     GIB,
     KIB,
@@ -22,12 +23,13 @@ from monitor.measurement import (
 )
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Severity, Target
 from monitor.rule import Rule
-from monitor.sqltext import Statement, identifier, literal, read_statement
+from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 
 __all__ = [
     "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric", "Needs",
-    "NoVerdict", "Object", "Probe", "ProbeSkipped", "Remedy", "Row", "Rule", "Scope", "Session", "Severity", "Shape",
-    "Statement", "Target", "duration", "identifier", "literal", "number", "plural", "read_statement", "share", "size",
+    "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row", "Rule", "Scope", "Session", "Severity", "Shape",
+    "Statement", "StatementKind", "Target", "TargetDenied", "duration", "identifier", "literal", "number", "plural", "read_statement",
+    "redact", "share", "sight", "size",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -94,6 +96,14 @@ class Session(Protocol):
 
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         """Run one statement and give its rows; raises ProbeTimeout, ProbeSkipped or a TargetError."""
+
+
+@runtime_checkable
+class PerTarget(Protocol):
+    """Options of which a part concerns one target only."""
+
+    def for_target(self, target: Target) -> object:
+        """Give the options as they are for this target."""
 
 
 class Memory:

@@ -16,7 +16,7 @@ USERS_COLUMNS = (
 # Under a policy `using (true)` row_security_active stays true although every row is shown.
 SIGHT = """
     select c.relkind::text as kind,
-           n.oid is not null and pg_catalog.has_schema_privilege(n.oid, 'usage') as usage,
+           pg_catalog.has_schema_privilege(n.oid, 'usage') as usage,
            array(select a.attname::text
                    from pg_catalog.pg_attribute a
                   where a.attrelid = c.oid
@@ -26,28 +26,22 @@ SIGHT = """
                     and not pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
                   order by a.attnum) as denied,
            pg_catalog.row_security_active(c.oid) as filtered,
-           exists (select
-                     from pg_catalog.pg_policy y
-                    where y.polrelid = c.oid
-                      and y.polpermissive
-                      and y.polcmd in ('r', '*')
-                      and pg_catalog.pg_get_expr(y.polqual, y.polrelid) = 'true'
-                      and exists (select
-                                    from pg_catalog.unnest(y.polroles) as listed (role)
-                                   where listed.role = 0 or pg_catalog.pg_has_role(listed.role, 'usage')))
-           and not exists (select
-                             from pg_catalog.pg_policy y
-                            where y.polrelid = c.oid
-                              and not y.polpermissive
-                              and y.polcmd in ('r', '*')
-                              and pg_catalog.pg_get_expr(y.polqual, y.polrelid) is distinct from 'true'
-                              and exists (select
-                                            from pg_catalog.unnest(y.polroles) as listed (role)
-                                           where listed.role = 0 or pg_catalog.pg_has_role(listed.role, 'usage')))
-               as shown,
+           coalesce(policies.wide, false) and not coalesce(policies.narrowed, false) as shown,
+           coalesce(policies.some, false) as partly,
            current_user::text as reader
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join lateral (select pg_catalog.bool_or(y.polpermissive) as some,
+                                pg_catalog.bool_or(y.polpermissive and u.unlimited) as wide,
+                                pg_catalog.bool_or(not y.polpermissive and not u.unlimited) as narrowed
+                           from pg_catalog.pg_policy y
+                          cross join lateral (select coalesce(pg_catalog.pg_get_expr(y.polqual, y.polrelid) = 'true', false)
+                                                         as unlimited) u
+                          where y.polrelid = c.oid
+                            and y.polcmd in ('r', '*')
+                            and exists (select
+                                          from pg_catalog.unnest(y.polroles) as listed (role)
+                                         where listed.role = 0 or pg_catalog.pg_has_role(listed.role, 'usage'))) policies on true
      where n.nspname = $1::text
        and c.relname = $2::text
 """
@@ -200,7 +194,7 @@ _FUNCTIONS = (
     (
         "auth_sight(text, text, text[])",
         "in_schema text, in_table text, in_columns text[]",
-        "kind text, usage boolean, denied text[], filtered boolean, shown boolean, reader text",
+        "kind text, usage boolean, denied text[], filtered boolean, shown boolean, partly boolean, reader text",
         f"return query {SIGHT};",
     ),
     (

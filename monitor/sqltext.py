@@ -12,19 +12,28 @@ import pgparse
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 _RESERVED = frozenset(
     # Words that need quotes as a column's or table's name.
-    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "  # noqa: SIM905 - a wall of quotes reads worse
     "current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc "
     "distinct do else end except false fetch for foreign from grant group having in initially intersect into lateral "
     "leading limit localtime localtimestamp not null offset on only or order placing primary references returning "
     "select session_user some symmetric system_user table then to trailing true union unique user using variadic when "
     "where window with authorization binary collation concurrently cross current_schema freeze full ilike inner is "
-    "isnull join left like natural notnull outer overlaps right similar tablesample verbose".split()  # noqa: SIM905 - a wall of quotes reads worse
+    "isnull join left like natural notnull outer overlaps right similar tablesample verbose".split()
 )
 _AGGREGATES = frozenset(
-    "count sum avg min max array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or "
+    "count sum avg min max array_agg string_agg json_agg jsonb_agg json_object_agg jsonb_object_agg bool_and bool_or "  # noqa: SIM905 - a wall of quotes reads worse
     "every bit_and bit_or bit_xor corr covar_pop covar_samp regr_slope regr_intercept stddev stddev_pop stddev_samp "
-    "variance var_pop var_samp xmlagg range_agg mode percentile_cont percentile_disc any_value".split()  # noqa: SIM905 - as above
+    "variance var_pop var_samp xmlagg range_agg mode percentile_cont percentile_disc any_value".split()
 )
+_UTILITY_OBJECTS = frozenset(
+    "aggregate cast collation database domain event extension foreign function group index language materialized "  # noqa: SIM905 - a wall of quotes reads worse
+    "operator policy procedure publication role routine rule schema sequence server subscription system table "
+    "tablespace text transaction trigger type user view".split()
+)
+_LEXEMES = re.compile(
+    r'"(?:[^"]|"")*"' r"|--[^\n]*" r"|/\*" r"|(?P<constant>'|\$(?:[A-Za-z_]\w*)?\$|(?<![\w$.])\d[\d_.]{4,})" r"|\s+"
+)
+_COMMENT_MARKS = re.compile(r"/\*|\*/")
 _STATEMENTS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _JOINS = frozenset({"JoinExpr", "SubLink", "RangeSubselect", "RangeFunction", "WithClause", "WindowDef"})
 
@@ -39,11 +48,15 @@ class StatementKind(StrEnum):
 
 @dataclass(frozen=True)
 class Statement:
-    """What the parse tree says of one statement; `tables` are (schema or None, name), sorted."""
+    """What the parse tree says of one statement; `tables` are (schema or None, name), sorted.
+
+    `filtered`: it asks for a part of what it reads, by WHERE or LIMIT.
+    """
 
     kind: StatementKind
     fingerprint: str
     tables: tuple[tuple[str | None, str], ...]
+    filtered: bool = False
 
 
 def read_statement(sql: str) -> Statement | None:
@@ -53,7 +66,51 @@ def read_statement(sql: str) -> Statement | None:
         print_ = pgparse.fingerprint(sql)
     except pgparse.PGQueryError:
         return None
-    return Statement(_kind(tree), print_, tuple(sorted(set(_tables(tree)), key=lambda name: (name[0] or "", name[1]))))
+    tables = tuple(sorted(set(_tables(tree)), key=lambda name: (name[0] or "", name[1])))
+    return Statement(_kind(tree), print_, tables, _filtered(tree))
+
+
+def redact(sql: str) -> str:
+    """Give a statement's text on one line without any constant or comment; "" when that cannot be promised.
+
+    Of utility statements, whose grammar may hold clear passwords, only the leading words are given: `create role ...`.
+    """
+    try:
+        tree = pgparse.parse(sql)
+        bare = pgparse.normalize(sql)
+    except pgparse.PGQueryError:
+        return ""
+    if _kind(tree) is StatementKind.UTILITY:
+        return _leading_words(sql)
+    return _one_line(bare)
+
+
+def _leading_words(sql: str) -> str:
+    words = _one_line(sql, constants=True).lower().split(" ", 2)
+    kept = [word for word in words[:1] if word.isalpha()] + [word for word in words[1:2] if word in _UTILITY_OBJECTS]
+    return " ".join([*kept, "..."]) if kept else ""
+
+
+def _one_line(sql: str, *, constants: bool = False) -> str:
+    """Drop comments and fold white space; "" at a string, or a number of five digits, where none may be left."""
+    parts: list[str] = []
+    at = 0
+    while (found := _LEXEMES.search(sql, at)) is not None:
+        if found["constant"] and not constants:
+            return ""
+        parts.append(sql[at : found.start()])
+        parts.append(found[0] if found[0].startswith('"') or found["constant"] else " ")
+        at = _end_of_comment(sql, found.end()) if found[0] == "/*" else found.end()
+    return " ".join("".join([*parts, sql[at:]]).split())
+
+
+def _end_of_comment(sql: str, at: int) -> int:
+    """Give where a comment ends whose opening mark ends at `at`; comments nest."""
+    depth = 1
+    while depth and (mark := _COMMENT_MARKS.search(sql, at)) is not None:
+        depth += 1 if mark[0] == "/*" else -1
+        at = mark.end()
+    return len(sql) if depth else at
 
 
 def identifier(*parts: str) -> str:
@@ -90,6 +147,11 @@ def _kind(tree: object) -> StatementKind:
     tables = sum(1 for name, node in _nodes(tree) if name in {"RangeVar", "relation"} and "relname" in node)
     busy = any(name in _JOINS or _aggregates(name, node) or _combines(node) for name, node in _nodes(tree))
     return StatementKind.COMPLEX if busy or tables > 1 else StatementKind.SIMPLE
+
+
+def _filtered(tree: object) -> bool:
+    clauses = ("whereClause", "limitCount", "where_clause")
+    return any(name in clauses or any(clause in node for clause in clauses) for name, node in _nodes(tree))
 
 
 def _aggregates(name: str, node: dict[str, object]) -> bool:

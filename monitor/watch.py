@@ -102,7 +102,7 @@ class Watch:
                 self._cannot(probe, target, TargetUnreachable(self.standing.reason))
             return
         try:
-            async with self.postgres.home() as session, self._crowd:
+            async with self.postgres.suited(probe.needs) as session, self._crowd:
                 self._desk.take(self.server, probe, await self._runner.run(probe, target, session))
         except TargetError as error:
             self._cannot(probe, target, error)

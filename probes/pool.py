@@ -36,115 +36,124 @@ from monitor.probe import (
 
 # `own` are the monitor's sessions (its replicas' too): they count, but nobody is accused of them.
 # An application name may hold what its author did not mean to publish: passwords in addresses and e-mail addresses go.
+# Sessions are added up before anything is joined: the planner takes the function for one row, and would loop.
 # pg_blocking_pids locks the lock table, so it is asked for at most 100 waiting sessions.
 SQL = r"""
     with activity as materialized (
-        select a.pid,
-               a.datid,
-               a.usesysid,
-               coalesce(a.datname::text, '') as database,
-               coalesce(a.usename::text, '') as role,
-               case when a.application_name ~ '[@=]'
-                    then regexp_replace(regexp_replace(a.application_name,
-                             '(pass\w*|pwd|secret|token|key)=\S+', '\1=***', 'gi'),
-                             '[^\s/]+@(\S+\.[a-z]{2,})?', '***@\1', 'gi')
-                    else a.application_name end as application,
-               coalesce(a.state, 'starting') as state,
-               coalesce(a.application_name = 'pgarchitect' and a.usename = current_user, false) as own,
-               coalesce(a.wait_event_type = 'Lock', false) as waits,
-               case when a.xact_start is not null and a.state like 'idle in transaction%'
-                    then extract(epoch from clock_timestamp() - a.state_change)::float8 end as idle_seconds,
-               extract(epoch from clock_timestamp() - a.xact_start)::float8 as transaction_seconds,
-               greatest(age(a.backend_xmin), age(a.backend_xid)) as held_transactions
-          from pg_catalog.pg_stat_activity a
-         where a.backend_type = 'client backend'
+        select pid, datid, usesysid, application_name, state, xact_start, state_change, backend_xid, backend_xmin,
+               wait_event_type is not distinct from 'Lock' as waits,
+               xact_start is not null and state like 'idle in transaction%' as idle,
+               application_name = 'pgarchitect'
+               and usesysid = (select oid from pg_catalog.pg_roles where rolname = current_user) is true as own
+          from pg_catalog.pg_stat_get_activity(null)
+         where backend_type = 'client backend'
     ),
-    named as (
-        select database,
-               role,
-               application,
-               row_number() over (order by count(*) desc, database, role, application) <= 50 as told
+    summed as materialized (
+        select datid, usesysid, application_name, state,
+               count(*) as sessions,
+               count(*) filter (where own) as own_sessions,
+               count(*) filter (where waits) as waiting_sessions,
+               min(xact_start) filter (where not own) as began,
+               min(state_change) filter (where idle) as rested,
+               sum(count(*)) over (partition by datid, usesysid, application_name) as whole
           from activity
-         group by database, role, application
+         group by datid, usesysid, application_name, state
+    ),
+    told as (
+        select s.*, dense_rank() over (order by whole desc, datid, usesysid, application_name) <= 50 as told from summed s
     ),
     groups as (
-        select case when n.told then a.database else '' end as database,
-               case when n.told then a.role else 'other' end as role,
-               case when n.told then a.application else 'other' end as application,
-               a.state,
-               count(*) as sessions,
-               count(*) filter (where a.own) as own_sessions,
-               count(*) filter (where a.waits) as waiting_sessions,
-               max(a.transaction_seconds) filter (where not a.own) as oldest_transaction_seconds,
-               max(a.idle_seconds) as oldest_idle_in_transaction_seconds
-          from activity a
-          join named n using (database, role, application)
-         group by 1, 2, 3, 4
-    ),
-    server as (
-        select current_setting('max_connections')::bigint as max_connections,
-               current_setting('superuser_reserved_connections')::bigint
-               + coalesce(current_setting('reserved_connections', true)::bigint, 0) as reserved
+        select case when told then datid else 0 end as datid,
+               case when told then usesysid end as usesysid,
+               case when not told then 'other'
+                    when application_name ~ '[@=]' then
+                        regexp_replace(regexp_replace(application_name,
+                            '(pass\w*|pwd|secret|token|key)=\S+', '\1=***', 'gi'),
+                            '[^\s/]+@(\S+\.[a-z]{2,})?', '***@\1', 'gi')
+                    else application_name end as application,
+               coalesce(state, 'starting') as state,
+               told,
+               sum(sessions)::bigint as sessions,
+               sum(own_sessions)::bigint as own_sessions,
+               sum(waiting_sessions)::bigint as waiting_sessions,
+               min(began) as began,
+               min(rested) as rested
+          from told
+         group by 1, 2, 3, 4, 5
     ),
     limited as (
-        select null as database, r.rolname::text as role, r.rolconnlimit as slots_limit,
-               count(a.pid) as slots_used, count(a.pid) filter (where a.own) as own_sessions
-          from pg_catalog.pg_roles r
-          left join activity a on a.usesysid = r.oid
-         where r.rolconnlimit > 0 and r.rolcanlogin and not r.rolsuper
-         group by r.oid, r.rolname, r.rolconnlimit
+        select 'server' as kind, '' as name,
+               current_setting('max_connections')::bigint
+               - current_setting('superuser_reserved_connections')::bigint
+               - coalesce(current_setting('reserved_connections', true)::bigint, 0) as slots_limit,
+               (select sum(sessions) from summed) as slots_used,
+               (select sum(own_sessions) from summed) as own_sessions
          union all
-        select d.datname::text, null, d.datconnlimit,
-               count(a.pid), count(a.pid) filter (where a.own)
-          from pg_catalog.pg_database d
-          left join activity a on a.datid = d.oid
-         where d.datconnlimit > 0
-         group by d.oid, d.datname, d.datconnlimit
-         order by 4 desc, 1, 2
-         limit 100
+        (select 'role', r.rolname::text, r.rolconnlimit, coalesce(sum(s.sessions), 0), coalesce(sum(s.own_sessions), 0)
+           from pg_catalog.pg_roles r
+           left join summed s on s.usesysid = r.oid
+          where r.rolconnlimit > 0 and r.rolcanlogin and not r.rolsuper
+          group by r.rolname, r.rolconnlimit
+          order by 4 desc, 2
+          limit 100)
+         union all
+        (select 'database', d.datname::text, d.datconnlimit, coalesce(sum(s.sessions), 0), coalesce(sum(s.own_sessions), 0)
+           from pg_catalog.pg_database d
+           left join summed s on s.datid = d.oid
+          where d.datconnlimit > 0
+          group by d.datname, d.datconnlimit
+          order by 4 desc, 2
+          limit 100)
     ),
     waiting as (
-        select w.pid, w.application, unnest(pg_blocking_pids(w.pid)) as blocker
-          from (select pid, application from activity where waits order by transaction_seconds desc limit 100) w
+        select w.pid, w.application_name, unnest(pg_catalog.pg_blocking_pids(w.pid)) as blocker
+          from (select pid, application_name from activity where waits order by xact_start limit 100) w
     ),
     blocking as (
         select blocker as pid,
                count(distinct pid) as blocked,
-               (array_agg(distinct application order by application))[1:10] as blocked_applications
+               (array_agg(distinct application_name))[1:10] as blocked_applications
           from waiting
          group by blocker
     ),
     old as (
-        select a.*, coalesce(b.blocked, 0) as blocked, coalesce(b.blocked_applications, '{}') as blocked_applications
-          from activity a
+        select a.*, b.blocked, b.blocked_applications
+          from (select *
+                  from activity
+                 where xact_start <= clock_timestamp() - interval '0.2 s' and not own
+                 order by xact_start
+                 limit 200) a
           left join blocking b using (pid)
-         where a.transaction_seconds >= 0.2
-           and not a.own
-         order by a.transaction_seconds desc
-         limit 200
     )
-    select 'group' as kind, database, role, application, state,
-           sessions, own_sessions, waiting_sessions, oldest_transaction_seconds, oldest_idle_in_transaction_seconds,
-           null::bigint as slots_used, null::bigint as slots_limit, null::bigint as max_connections,
+    select 'group' as kind,
+           coalesce((select datname::text from pg_catalog.pg_database where oid = datid), '') as database,
+           case when told then coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), '')
+                else 'other' end as role,
+           application, state, sessions, own_sessions, waiting_sessions,
+           extract(epoch from clock_timestamp() - began)::float8 as oldest_transaction_seconds,
+           extract(epoch from clock_timestamp() - rested)::float8 as oldest_idle_in_transaction_seconds,
+           null::bigint as slots_used, null::bigint as slots_limit,
            null::int as pid, null::float8 as transaction_seconds, null::float8 as idle_seconds,
            null::int as held_transactions, null::bigint as blocked, null::text[] as blocked_applications
       from groups
      union all
-    select 'server', '', '', '', '',
-           null, (select count(*) from activity where own), null,
-           (select coalesce(max(transaction_seconds), 0) from activity where not own),
-           (select coalesce(max(idle_seconds), 0) from activity),
-           (select count(*) from activity), max_connections - reserved, max_connections,
-           null, null, null, null, null, null
-      from server
-     union all
-    select case when role is null then 'database' else 'role' end, coalesce(database, ''), coalesce(role, ''), '', '',
-           null, own_sessions, null, null, null, slots_used, slots_limit, null, null, null, null, null, null, null
+    select kind, case when kind = 'database' then name else '' end, case when kind = 'role' then name else '' end, '', '',
+           null, own_sessions::bigint, null,
+           case when kind = 'server' then
+               coalesce((select extract(epoch from clock_timestamp() - min(began))::float8 from summed), 0) end,
+           case when kind = 'server' then
+               coalesce((select extract(epoch from clock_timestamp() - min(rested))::float8 from summed), 0) end,
+           slots_used::bigint, slots_limit, null, null, null, null, null, null
       from limited
      union all
-    select 'transaction', database, role, application, state,
-           null, null, null, null, null, null, null, null,
-           pid, transaction_seconds, idle_seconds, held_transactions, blocked, blocked_applications
+    select 'transaction',
+           coalesce((select datname::text from pg_catalog.pg_database where oid = datid), ''),
+           coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), ''),
+           application_name, coalesce(state, 'starting'),
+           null, null, null, null, null, null, null,
+           pid, extract(epoch from clock_timestamp() - xact_start)::float8,
+           case when idle then extract(epoch from clock_timestamp() - state_change)::float8 end,
+           greatest(age(backend_xmin), age(backend_xid)), coalesce(blocked, 0), coalesce(blocked_applications, '{}')
       from old
 """
 

@@ -6,12 +6,20 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from monitor.errors import UsageError
 from monitor.model import Secret
 
 _PAIR = re.compile(r"\s*([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)\s*")
+_KNOWN = frozenset(
+    {
+        "host", "port", "user", "password", "passfile", "dbname", "database", "service", "servicefile", "sslmode",
+        "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation", "ssl_min_protocol_version",
+        "ssl_max_protocol_version", "target_session_attrs", "krbsrvname", "gsslib",
+    }
+)  # fmt: skip
+"""What the driver understands. The rest (`pgbouncer=true`, `connect_timeout` …) it would send as a server setting."""
 _HINT = "write postgresql://USER@HOST:PORT/DATABASE or host=… port=… user=… dbname=…"
 
 
@@ -24,7 +32,13 @@ class Dsn:
     port: int
     user: str | None
     database: str | None
+    service: str | None
     has_password: bool
+
+    @property
+    def home(self) -> str | None:
+        """Give the database to connect to first; None where a service file names it."""
+        return self.database or (None if self.service else "postgres")
 
     @property
     def address(self) -> str:
@@ -47,16 +61,18 @@ def read_dsn(text: str, environ: Mapping[str, str] = os.environ) -> Dsn:
 def _from_url(text: str, environ: Mapping[str, str]) -> Dsn:
     try:
         parts = urlsplit(text)
-        query = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
         host, port = parts.hostname, parts.port
     except ValueError:
         raise UsageError(f"DSN: not a connection URL (a port or character is wrong); {_HINT}") from None
+    kept = urlencode({key: value for key, value in query.items() if key in _KNOWN})
     return Dsn(
-        url=Secret(text),
+        url=Secret(urlunsplit(parts._replace(query=kept, fragment=""))),
         host=query.get("host") or unquote(host or "") or environ.get("PGHOST", "localhost"),
         port=int(query.get("port") or port or environ.get("PGPORT", "5432")),
         user=query.get("user") or unquote(parts.username or "") or environ.get("PGUSER"),
-        database=query.get("dbname") or unquote(parts.path.lstrip("/")) or None,
+        database=query.get("dbname") or unquote(parts.path.lstrip("/")) or environ.get("PGDATABASE"),
+        service=query.get("service") or environ.get("PGSERVICE"),
         has_password=bool(parts.password or query.get("password")),
     )
 
@@ -73,14 +89,14 @@ def _from_keywords(text: str, environ: Mapping[str, str]) -> Dsn:
         place = match.end()
     if not pairs:
         raise UsageError(f"DSN: it is empty; {_HINT}")
-    names = {"dbname": "database", "sslmode": "sslmode"}
-    query = {names.get(key, key): value for key, value in pairs.items()}
+    query = {key: value for key, value in pairs.items() if key in _KNOWN}
     return Dsn(
         url=Secret("postgresql:///?" + urlencode(query)),
         host=pairs.get("host") or environ.get("PGHOST", "localhost"),
         port=_port(pairs.get("port") or environ.get("PGPORT", "5432")),
         user=pairs.get("user") or environ.get("PGUSER"),
-        database=pairs.get("dbname"),
+        database=pairs.get("dbname") or environ.get("PGDATABASE"),
+        service=pairs.get("service") or environ.get("PGSERVICE"),
         has_password="password" in pairs,
     )
 

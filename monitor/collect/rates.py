@@ -49,7 +49,9 @@ class Table(Sequence[Row]):
 
     def keys(self, columns: Sequence[str]) -> Iterator[Key]:
         """Give all rows' keys in order."""
-        return zip(*(self.columns[name] for name in columns), strict=True) if columns else iter([()] * len(self))
+        if not columns or not self._length:  # without rows there are no columns either
+            return iter([()] * self._length)
+        return zip(*(self.columns[name] for name in columns), strict=True)
 
 
 def as_table(probe: Probe, rows: Sequence[Row]) -> Table:
@@ -129,7 +131,7 @@ class Rates:
     def _grown(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
         """Give row, key and deltas; of big readings only the rows that changed."""
         names = self._probe.counters
-        if not _aligned(now, before, self._probe):
+        if not now or not before or not _aligned(now, before, self._probe):
             yield from self._matched(now, before)
             return
         deltas = [_differences(now.columns[name], before.columns[name]) for name in names]

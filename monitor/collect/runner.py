@@ -21,7 +21,7 @@ from monitor.errors import (
 )
 from monitor.measurement import Measurement, Row
 from monitor.model import Result, Target
-from monitor.probe import Facts, Memory, Probe, Session, Shape
+from monitor.probe import Facts, Memory, PerTarget, Probe, Session, Shape
 
 log = structlog.get_logger()
 
@@ -78,7 +78,7 @@ class Runner:
             target=target,
             probe=probe.name,
             taken_at=self._clock.now(),
-            options=probe.options,
+            options=options_for(probe, target),
             snapshot=self._snapshot,
             lifetime=self._lifetime,
         )
@@ -87,7 +87,7 @@ class Runner:
         kept = self._kept.setdefault((seen.target, probe.name), _Kept(Rates(probe)))
         if not kept.rates.serves(probe):  # the configuration was reloaded
             kept.rates = Rates(probe)
-        rows = await read(probe, session, kept.memory)
+        rows = await read(probe, session, kept.memory, seen.options)
         table = as_table(probe, rows)
         growth = kept.rates.take(table, self._clock.monotonic())
         shown: Sequence[Row] = table if probe.shape is Shape.COLUMNS else rows
@@ -104,10 +104,15 @@ class Runner:
         return await probe.detail(session, kept.memory, seen) if probe.detail else seen
 
 
-async def read(probe: Probe, session: Session, memory: Memory) -> Sequence[Row]:
+def options_for(probe: Probe, target: Target) -> object:
+    """Give the probe's options, narrowed to a target where they differ by target."""
+    return probe.options.for_target(target) if isinstance(probe.options, PerTarget) else probe.options
+
+
+async def read(probe: Probe, session: Session, memory: Memory, options: object) -> Sequence[Row]:
     """Ask the probe's question in the server's own version of it."""
     if probe.observe is not None:
-        return await probe.observe(session, memory, probe.options)
+        return await probe.observe(session, memory, options)
     sql = probe.sql_for(session.facts.major)
     if sql is None:
         raise ProbeSkipped(f"no question for PostgreSQL {session.facts.major}", None)

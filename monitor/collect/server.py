@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import asyncpg
 
@@ -74,6 +74,7 @@ class PostgresServer:
         self._home_turn = asyncio.Lock()
         self._visit_turn = asyncio.Lock()
         self._pooled = False
+        self._visited: dict[str, Facts] = {}
         self.own_seconds = 0.0
         """Wall time of all our statements so far."""
 
@@ -88,6 +89,22 @@ class PostgresServer:
                 self._home = await self._open(None)
                 self._home.when_lost(self._lost)
             yield self._home
+
+    @contextlib.asynccontextmanager
+    async def suited(self, needs: Sequence[str]) -> AsyncIterator[GuardedSession]:
+        """Lend the kept session, or one in a database that has the extension which the kept one's lacks."""
+        async with self.home() as session:
+            missing = [need for need in needs if not _has(session.facts, need)]
+            place = self._place_of(missing[0]) if missing else None
+            if place is None:
+                yield session
+                return
+        async with self.visit(place) as session:
+            yield session
+
+    def _place_of(self, need: str) -> str | None:
+        """Give a database, of those visited so far, that has an extension."""
+        return next((database for database, facts in self._visited.items() if _has(facts, need)), None)
 
     def _lost(self) -> None:
         """Tell whoever watches at once that the server ended the kept session; our own closing is no loss."""
@@ -142,6 +159,7 @@ class PostgresServer:
             raise refusal(error, self._where(database), self._dsn) from None
         finally:
             self._spend(time.monotonic() - began)
+        self._visited[facts.database] = facts
         return GuardedSession(connection, facts, pooled=self._pooled, spent=self._spend)
 
     async def _connect(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
@@ -159,7 +177,7 @@ class PostgresServer:
         guards = {"application_name": GUARDS["application_name"]} if self._pooled else GUARDS
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             self._dsn.url.reveal(),
-            database=database or self._dsn.database or (None if self._dsn.user else "postgres"),
+            database=database or self._dsn.home,
             timeout=CONNECT_SECONDS,
             server_settings=guards,
             statement_cache_size=0 if self._pooled else 100,
@@ -172,8 +190,13 @@ class PostgresServer:
             await connection.fetch("select pg_catalog.set_config('search_path', $1, false)", search_path(facts))
 
     def _where(self, database: str | None) -> str:
-        name = database or self._dsn.database
+        name = database or self._dsn.home
         return f"{self.server.name}/{name}" if name else self.server.name
+
+
+def _has(facts: Facts, need: str) -> bool:
+    kind, _, name = need.partition(":")
+    return kind != "extension" or name in facts.extensions
 
 
 async def _facts(connection: asyncpg.Connection[asyncpg.Record]) -> Facts:

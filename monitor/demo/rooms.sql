@@ -65,7 +65,6 @@ declare
 begin
     foreach kept in array array['rooms', 'presets', 'workflows', 'question_history'] loop
         execute format('alter table public.%I add primary key (id)', kept);
-        perform setval(pg_get_serial_sequence(format('public.%I', kept), 'id'), 10000000);
         execute format('alter table public.%I owner to videochat_owner', kept);
     end loop;
 end

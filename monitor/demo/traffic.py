@@ -121,7 +121,7 @@ async def as_it_is(_session: asyncpg.Connection) -> None:
 async def pool(application: Application, member: Member) -> AsyncIterator[asyncpg.Pool]:
     made = await asyncpg.create_pool(
         application.dsn(member.role),
-        min_size=1,
+        min_size=0,
         max_size=member.size,
         max_inactive_connection_lifetime=0,
         timeout=CONNECT_SECONDS,

@@ -27,7 +27,7 @@ class Console:
     """A receiver that prints to a rich console: colours on a terminal, plain text elsewhere."""
 
     name: str = "console"
-    terminal: Terminal
+    terminal: Terminal = field(default_factory=Terminal)
     external_url: str | None = None
     deadline: float = DEADLINE_SECONDS
     _writing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)

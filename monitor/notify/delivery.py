@@ -56,7 +56,7 @@ class Delivery:
                 group.create_task(worker.run(), name=f"delivery to {worker.name}")
 
     async def drain(self, deadline: float) -> bool:
-        """Wait up to `deadline` seconds until each receiver has heard all or rests before a retry; tell if all is heard.
+        """Wait at most `deadline` seconds until each receiver has heard all or rests before a retry. True: all heard.
 
         What is not delivered stays untold in the ledger and goes out after the next start.
         """

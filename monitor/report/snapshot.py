@@ -115,17 +115,19 @@ class Look:
             await self._postgres.close()
 
     async def _read(self) -> None:
+        """Ask everything once; databases first, so that it is known which of them has which extension."""
         self.progress(f"{self.server.name}: connecting")
         async with self._postgres.home() as session:
             self.standing.turn(datetime.now(UTC), up=True)
             self.standing.version = session.facts.version
-            for probe in self._probes(Scope.SERVER):
-                self.progress(f"{self.server.name}: {probe.name}")
-                self._note(await self._runner.run(probe, Target(self.server.name), session))
         self.databases = await self._postgres.databases()
         self.standing.databases = tuple(self.databases)
         for database in self.databases:
             await self._visit(database)
+        for probe in self._probes(Scope.SERVER):
+            self.progress(f"{self.server.name}: {probe.name}")
+            async with self._postgres.suited(probe.needs) as session:
+                self._note(await self._runner.run(probe, Target(self.server.name), session))
 
     async def _visit(self, database: str) -> None:
         target, probes = Target(self.server.name, database), self._probes(Scope.DATABASE)
@@ -232,7 +234,8 @@ def _tables(standings: Sequence[ServerStanding], readings: Sequence[Measurement]
     for seen in readings:
         server = servers[seen.target.server]
         for key, row in seen.details.items():
-            listed = isinstance(key, tuple) and key[0] == "report"
-            if listed and (not row.get("database") or server.wants(str(row["database"]))):
+            if not isinstance(key, tuple) or key[0] != "report":
+                continue
+            if not row.get("database") or server.wants(str(row["database"])):
                 lists[str(key[1])].append({"target": seen.target.server, "database": seen.target.database, **row})
     return lists

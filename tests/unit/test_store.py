@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import resource
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -32,8 +34,17 @@ from tests.database import Database
 PACKAGE = Path(tables.__file__).parent
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's file as the migrations leave it, to be copied: they take a second."""
+    path = tmp_path_factory.mktemp("blank") / "state.db"
+    await (await Store.open(f"sqlite:///{path}")).close()
+    return path
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path, blank: Path) -> AsyncIterator[Store]:
+    shutil.copy(blank, tmp_path / "state.db")
     opened = await Store.open(f"sqlite:///{tmp_path / 'state.db'}", patience=0.2)
     yield opened
     await opened.close()

@@ -1,0 +1,71 @@
+"""The demo's own configuration: written beside the data, for the monitor's role, with a show's patience."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from monitor.demo.schema import DATABASE
+
+NOTE = "shortened for the demo"
+
+CONFIG = """\
+# The configuration of `monitor demo`. What differs from the defaults to fit a show of a minute carries a note, which
+# stands in the evidence of the findings it concerns.
+targets:
+  - {{name: demo, dsn: !file dsn, databases: {{include: [{database}]}}, labels: {{env: demo}}}}
+
+defaults: {{interval: 5s}}
+probes:
+  statements: {{every: 5s}}
+  pool: {{every: 5s}}
+  server: {{every: 5s}}
+  indexes: {{every: 10s}}
+  auth_links: {{every: 5s}}
+
+auth:
+  links:
+    - {{table: public.users, column: auth_user_id, email: email, created_at: created_at,
+       one_per_user: true, every_user: true}}
+
+rules:
+  statements.slow: {{min_calls: 3, hold: 0s, note: {note}}}
+  statements.load: {{hold: 0s, note: {note}}}
+  tables.sequential_scans: {{every: 5s, hold: 0s, note: {note}}}
+  pool.saturation: {{hold: 5s, note: {note}}}
+  sessions.idle_in_transaction: {{warning_after: 10s, note: {note}}}
+  sessions.long_transaction: {{warning_after: 15s, note: {note}}}
+  errors.rollback_ratio: {{hold: 0s, note: {note}}}
+
+web: {{listen: "127.0.0.1:{port}"}}
+store: sqlite:///state.db
+log: {{format: console, level: warning}}
+"""
+
+
+def write_config(folder: Path, dsn: str, port: int) -> Path:
+    """Write configuration and DSN into a new folder that only we may enter; give the configuration's path."""
+    folder.mkdir(mode=0o700)
+    _write_private(folder / "dsn", dsn + "\n")
+    file = folder / "monitor.yaml"
+    _write_private(file, CONFIG.format(database=DATABASE, note=NOTE, port=port))
+    return file
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def open_port(wanted: int | None) -> int:
+    """Give the wanted port of 127.0.0.1 if it is free, else another one."""
+    for port in (wanted or 0, 0):
+        with socket.socket() as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                door.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(door.getsockname()[1])
+    return 0

@@ -1,0 +1,195 @@
+"""One reading of all links of a database: what each showed, or why it could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeGuard
+
+from monitor.probe import (
+    Memory, Needs, ProbeError, ProbeSkipped, ProbeTimeout, Row, Session, TargetDenied, identifier,
+)  # fmt: skip
+from probes.auth_links_discovery import Column, columns, gotrue, why_missing
+from probes.auth_links_looks import Looks, Seen, look, sample
+from probes.auth_links_options import AuthOptions
+from probes.auth_links_sight import NEEDED, Eye, eyes, seeing
+
+ELIGIBLE = 20  # of fewer users no custom can be read
+
+
+class Origin(StrEnum):
+    """Why we take a column for a link; a guess only proposes."""
+
+    DECLARED = "declared"
+    KEY = "foreign key"
+    SAMPLE = "sample"
+    GUESS = "name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blind:
+    """A table we do not see whole: who is hidden from, by what."""
+
+    schema: str
+    table: str
+    reason: str
+    role: str
+    declared: bool
+
+    @property
+    def subject(self) -> str:
+        return identifier(self.schema, self.table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkReading:
+    """What one link showed; `reason` and `needs` say why it showed nothing."""
+
+    column: Column
+    origin: Origin
+    seen: Seen | None = None
+    distinct: int = 0
+    present: int = 0
+    reason: str = ""
+    needs: Needs | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Tell whether rows without user can be told here."""
+        return self.origin is not Origin.GUESS
+
+    @property
+    def by_custom(self) -> bool:
+        """Tell an undeclared table that looks as if every user had a row in it."""
+        column = self.column
+        return self.origin is Origin.KEY and column.single and column.profile_like
+
+    @property
+    def every_user(self) -> bool | None:
+        """Tell whether every user must have a row: declared, or kept so by nine in ten; None: somebody must say."""
+        if self.column.declared is not None:
+            return self.column.declared.every_user
+        seen = self.seen
+        if not self.by_custom or seen is None or (seen.eligible is not None and seen.eligible < ELIGIBLE):
+            return False
+        if seen.eligible is None:  # nobody lacks one
+            return True
+        return True if seen.missing_once * 10 <= seen.eligible else None
+
+
+async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
+    """Read all links; raises ProbeSkipped where there is no GoTrue."""
+    if not isinstance(options, AuthOptions):
+        raise TypeError(options)
+    needed = sorted(NEEDED & await gotrue(session, options))
+    found = await columns(session, options)
+    wrong = await why_missing(session, options, found)
+    faulty = {column.place for column, _ in wrong}
+    sound = [column for column in found if column.place not in faulty]
+    looks = memory.of(Looks)
+    looks.only(found)
+    ways, hidden = await seeing(await eyes(session, options.schema), options.schema, "users", needed)
+    rows = [_row(_unsound(column, why)) for column, why in wrong]
+    if hidden:
+        declared = bool(options.links)
+        blind = Blind(
+            schema=options.schema, table="users", reason=hidden, role=session.facts.role, declared=declared
+        )
+        return [_row(blind), *rows, *(_row(_unseen(column, hidden)) for column in sound)]
+    reader = _Reader(session, ways, looks, options)
+    for column in sound:
+        rows += [row for reading in await reader.read(column) for row in _rows(reading)]
+    return rows or [_row(None)]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    session: Session
+    ways: Sequence[Eye]
+    looks: Looks
+    options: AuthOptions
+
+    async def read(self, column: Column) -> list[Blind | LinkReading]:
+        """Give what a link shows, and beside it what hides its table."""
+        able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
+        if hidden and not column.declared and column.created:  # its age is a help, not a need
+            column = replace(column, created=None)
+            able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
+        if hidden:
+            blind = Blind(
+                schema=column.schema,
+                table=column.table,
+                reason=hidden,
+                role=self.session.facts.role,
+                declared=column.declared is not None,
+            )
+            return [*([blind] if _origin(column) is not Origin.GUESS else []), _unseen(column, hidden)]
+        reading = LinkReading(column=column, origin=_origin(column))
+        try:
+            return [await self._looked(able[0], reading)]
+        except ProbeTimeout as error:
+            return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.TIME)]
+        except ProbeSkipped as error:
+            return [replace(reading, reason=str(error), needs=error.needs or Needs.TIME)]
+        except TargetDenied as error:
+            return [replace(reading, reason=str(error), needs=Needs.RIGHTS)]
+        except ProbeError as error:
+            return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.REPAIR)]
+
+    async def _looked(self, eye: Eye, reading: LinkReading) -> LinkReading:
+        kept = self.looks.of(reading.column)
+        if reading.origin is Origin.GUESS:
+            taken = await sample(eye, reading.column, kept)
+            origin = Origin.SAMPLE if taken.linked else Origin.GUESS
+            reading = replace(reading, origin=origin, distinct=taken.distinct, present=taken.present)
+        if not reading.judged:
+            return reading
+        return replace(reading, seen=await look(self.session, eye, reading.column, kept, self.options.grace))
+
+
+def _origin(column: Column) -> Origin:
+    if column.declared is not None:
+        return Origin.DECLARED
+    return Origin.KEY if column.keyed else Origin.GUESS
+
+
+def _unsound(column: Column, why: str) -> LinkReading:
+    return LinkReading(column=column, origin=Origin.DECLARED, reason=why, needs=Needs.SETTING)
+
+
+def _unseen(column: Column, hidden: str) -> LinkReading:
+    return LinkReading(column=column, origin=_origin(column), reason=hidden, needs=Needs.RIGHTS)
+
+
+def _rows(reading: Blind | LinkReading) -> list[Row]:
+    """Give a link's two directions; the reading itself stands in the first."""
+    if not isinstance(reading, LinkReading) or reading.seen is None:
+        return [_row(reading)]
+    subject, seen = reading.column.subject, reading.seen
+    users = seen.missing if reading.every_user else None
+    return [
+        {"link": subject, "direction": "profile", "orphans": seen.orphans, "reading": reading},
+        {"link": subject, "direction": "user", "orphans": users, "reading": None},
+    ]
+
+
+def _row(reading: Blind | LinkReading | None) -> Row:
+    """Give a row that shows no number."""
+    return {"link": "", "direction": "", "orphans": None, "reading": reading}
+
+
+def links(rows: Sequence[Row]) -> list[LinkReading]:
+    """Give the links of a reading."""
+    return [row["reading"] for row in rows if _is_link(row["reading"])]
+
+
+def blinds(rows: Sequence[Row]) -> list[Blind]:
+    """Give the tables that hide from us, each once, a declared link's first."""
+    found = [reading for row in rows if isinstance(reading := row["reading"], Blind)]
+    unique = {blind.subject: blind for blind in sorted(found, key=lambda blind: blind.declared)}
+    return list(unique.values())
+
+
+def _is_link(reading: object) -> TypeGuard[LinkReading]:
+    return isinstance(reading, LinkReading)
