@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from monitor.config_dsn import check_dsn
 from monitor.config_values import Seconds, SecretText
 from monitor.config_yaml import KeyPath
+from monitor.dsn import check_dsn
 from monitor.model import Secret, Server
 
 DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"

@@ -4,6 +4,8 @@ The same texts are run directly by the probe and inside the functions printed by
 No key leaves the server: what must be told apart between two looks travels as a 64-bit hash.
 """
 
+from dataclasses import dataclass
+
 from monitor.sqltext import identifier, literal
 
 SCHEMA = "pgarchitect"
@@ -35,13 +37,14 @@ SIGHT = """
                                 pg_catalog.bool_or(y.polpermissive and u.unlimited) as wide,
                                 pg_catalog.bool_or(not y.polpermissive and not u.unlimited) as narrowed
                            from pg_catalog.pg_policy y
-                          cross join lateral (select coalesce(pg_catalog.pg_get_expr(y.polqual, y.polrelid) = 'true', false)
-                                                         as unlimited) u
+                          cross join lateral (select coalesce(pg_catalog.pg_get_expr(y.polqual, y.polrelid) = 'true',
+                                                              false) as unlimited) u
                           where y.polrelid = c.oid
                             and y.polcmd in ('r', '*')
                             and exists (select
                                           from pg_catalog.unnest(y.polroles) as listed (role)
-                                         where listed.role = 0 or pg_catalog.pg_has_role(listed.role, 'usage'))) policies on true
+                                         where listed.role = 0 or pg_catalog.pg_has_role(listed.role, 'usage'))
+                        ) policies on true
      where n.nspname = $1::text
        and c.relname = $2::text
 """
@@ -146,24 +149,19 @@ _RELATION = """
        and resolved.base in ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
 """
 
+_AGO = "pg_catalog.now() - pg_catalog.make_interval(secs => $1::float8)"
 # A time without zone counts as old when it is old both as UTC and as the session's local time.
+_AGO_LOCAL = "least(pg_catalog.now() at time zone 'UTC', localtimestamp) - pg_catalog.make_interval(secs => $1::float8)"
+
 WRITE_LOOK = f"""
     select pg_catalog.format(
                case resolved.base when 'uuid'::regtype then $look${_SPARE_UUID}$look$ else $look${_SPARE_TEXT}$look$ end
                || $look${_STATES}$look$,
                $1::text, $2::text, $3::text, $4::text,
-               coalesce((select case m.atttypid
-                                    when 'timestamptz'::regtype
-                                    then pg_catalog.format('p.%I < pg_catalog.now() - pg_catalog.make_interval(secs => $1::float8)',
-                                                           m.attname)
-                                    when 'timestamp'::regtype
-                                    then pg_catalog.format('p.%I < least(pg_catalog.now() at time zone ''UTC'', localtimestamp)'
-                                                           ' - pg_catalog.make_interval(secs => $1::float8)', m.attname)
-                                    when 'date'::regtype
-                                    then pg_catalog.format('p.%I < least(pg_catalog.now() at time zone ''UTC'', localtimestamp)'
-                                                           ' - pg_catalog.make_interval(days => 1, secs => $1::float8)',
-                                                           m.attname)
-                                end
+               coalesce((select 'p.' || pg_catalog.quote_ident(m.attname)
+                                || case m.atttypid when 'timestamptz'::regtype then $age$ < {_AGO}$age$
+                                                   when 'timestamp'::regtype then $age$ < {_AGO_LOCAL}$age$
+                                                   when 'date'::regtype then $age$ + 1 < {_AGO_LOCAL}$age$ end
                            from pg_catalog.pg_attribute m
                           where m.attrelid = c.oid and m.attname = $5::text and not m.attisdropped), 'null::boolean'),
                case resolved.base when 'uuid'::regtype then '' else '::text collate "C"' end,
@@ -177,39 +175,57 @@ WRITE_LOOK = f"""
                   join pg_catalog.pg_namespace home on home.oid = users.relnamespace and home.nspname = $1::text
                  where m.attname in ('confirmed_at', 'deleted_at', 'is_anonymous', 'is_sso_user')
                    and not m.attisdropped),
-               'greatest(u.created_at, u.confirmed_at) < pg_catalog.now() - pg_catalog.make_interval(secs => $1::float8)'
+               $age$greatest(u.created_at, u.confirmed_at) < {_AGO}$age$
            ) as statement
 {_RELATION}"""
 
 WRITE_SAMPLE = f"""
     select pg_catalog.format($sample${_SAMPLE}$sample$, $1::text, $2::text, $3::text, $4::text,
-                             least(100, greatest(0.001, 2500000 / greatest(c.reltuples, 1)))::numeric(9, 6)) as statement
+                             least(100, greatest(0.001, 2500000 / greatest(c.reltuples, 1)))::numeric(9, 6)
+           ) as statement
 {_RELATION}"""
 
 _GUARD = "if $1 is distinct from {schema} then raise 'pgarchitect: made for one auth schema only'; end if; "
-_RUN = "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if; return query execute statement"
+_RUN = (
+    "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if; "
+    "return query execute statement"
+)
 
-# Signature, arguments, columns, body. The arguments stand in the order of the parameters of the texts above.
+
+@dataclass(frozen=True)
+class _Function:
+    """Its arguments stand in the order of the parameters of the texts above."""
+
+    signature: str
+    arguments: str
+    columns: str
+    body: str
+
+
 _FUNCTIONS = (
-    (
-        "auth_sight(text, text, text[])",
-        "in_schema text, in_table text, in_columns text[]",
-        "kind text, usage boolean, denied text[], filtered boolean, shown boolean, partly boolean, reader text",
-        f"return query {SIGHT};",
+    _Function(
+        signature="auth_sight(text, text, text[])",
+        arguments="in_schema text, in_table text, in_columns text[]",
+        columns="kind text, usage boolean, denied text[], filtered boolean, shown boolean, partly boolean, reader text",
+        body=f"return query {SIGHT};",
     ),
-    (
-        "auth_look(text, text, text, text, text, double precision, boolean)",
-        "in_auth text, in_schema text, in_table text, in_column text, in_created text, in_grace double precision,"
-        " in_eligible boolean",
-        "orphans bigint, unaged bigint, orphan_keys bigint[], orphan_old bigint[], orphan_unaged bigint[], missing bigint,"
-        " missing_keys bigint[], missing_old boolean[], eligible bigint",
-        f"{_GUARD} statement := ({WRITE_LOOK}); {_RUN} using in_grace, in_eligible;",
+    _Function(
+        signature="auth_look(text, text, text, text, text, double precision, boolean)",
+        arguments=(
+            "in_auth text, in_schema text, in_table text, in_column text, in_created text, "
+            "in_grace double precision, in_eligible boolean"
+        ),
+        columns=(
+            "orphans bigint, unaged bigint, orphan_keys bigint[], orphan_old bigint[], orphan_unaged bigint[], "
+            "missing bigint, missing_keys bigint[], missing_old boolean[], eligible bigint"
+        ),
+        body=f"{_GUARD} statement := ({WRITE_LOOK}); {_RUN} using in_grace, in_eligible;",
     ),
-    (
-        "auth_sample(text, text, text, text)",
-        "in_auth text, in_schema text, in_table text, in_column text",
-        "distinct_values bigint, present bigint",
-        f"{_GUARD} statement := ({WRITE_SAMPLE}); {_RUN};",
+    _Function(
+        signature="auth_sample(text, text, text, text)",
+        arguments="in_auth text, in_schema text, in_table text, in_column text",
+        columns="distinct_values bigint, present bigint",
+        body=f"{_GUARD} statement := ({WRITE_SAMPLE}); {_RUN};",
     ),
 )
 
@@ -232,23 +248,30 @@ def lend(role: str, schema: str) -> list[str]:
     """Give the statements that lend `role` counts about schema `schema` through functions of whoever runs them."""
     grantee = identifier(role)
     statements = [f"create schema if not exists {SCHEMA}", f"revoke all on schema {SCHEMA} from public"]
-    for signature, arguments, columns, body in _FUNCTIONS:
-        name = signature.partition("(")[0]
+    for function in _FUNCTIONS:
         statements += [
-            f"drop function if exists {SCHEMA}.{signature}",
-            f"create function {SCHEMA}.{name}({arguments})\n"
-            f"returns table ({columns})\n"
-            "language plpgsql stable security definer\n"
-            "set search_path = pg_catalog, pg_temp set row_security = off\n"
-            f"as $pgarchitect$\n#variable_conflict use_column\ndeclare statement text;\nbegin\n"
-            f"{body.replace('{schema}', literal(schema))}\nend\n$pgarchitect$",
-            f"revoke all on function {SCHEMA}.{signature} from public",
-            f"grant execute on function {SCHEMA}.{signature} to {grantee}",
+            f"drop function if exists {SCHEMA}.{function.signature}",
+            _created(function, schema),
+            f"revoke all on function {SCHEMA}.{function.signature} from public",
+            f"grant execute on function {SCHEMA}.{function.signature} to {grantee}",
         ]
     return [*statements, f"grant usage on schema {SCHEMA} to {grantee}"]
 
 
 def take_back() -> list[str]:
-    """Give the statements that undo `lend` for every role; a schema that holds other things is left in place."""
-    drops = [f"drop function if exists {SCHEMA}.{signature}" for signature, *_ in _FUNCTIONS]
+    """Give the statements that undo `lend` for every role; the schema goes when nothing else is in it."""
+    drops = [f"drop function if exists {SCHEMA}.{function.signature}" for function in _FUNCTIONS]
     return [*drops, f"drop schema if exists {SCHEMA} restrict"]
+
+
+def _created(function: _Function, schema: str) -> str:
+    """Dropped and made anew rather than replaced: a replaced function keeps its old owner, who may be blind."""
+    name = function.signature.partition("(")[0]
+    return (
+        f"create function {SCHEMA}.{name}({function.arguments})\n"
+        f"returns table ({function.columns})\n"
+        "language plpgsql stable security definer\n"
+        "set search_path = pg_catalog, pg_temp set row_security = off\n"
+        "as $pgarchitect$\n#variable_conflict use_column\ndeclare statement text;\nbegin\n"
+        f"{function.body.replace('{schema}', literal(schema))}\nend\n$pgarchitect$"
+    )

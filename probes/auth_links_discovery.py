@@ -30,8 +30,8 @@ COLUMNS = r"""
            keyed.yes as keyed,
            single.yes as single,
            pg_catalog.lower(pg_catalog.replace(c.relname::text, '_', ''))
-               ~ '^(app|public)?(user|profile|account|member|person|people|customer|client|player|patient|student|employee)'
-                 '(s|profiles?|accounts?|details?|data|info|settings?)?$' as profile_like,
+               ~ '^(app|public)?(user|profile|account|member|person|people|customer|client|player|patient|student'
+                 '|employee)(s|profiles?|accounts?|details?|data|info|settings?)?$' as profile_like,
            lowered.name ~ '^(auth|supabase|gotrue)' as telling,
            (select m.attname::text
               from pg_catalog.pg_attribute m
@@ -69,7 +69,8 @@ COLUMNS = r"""
                                            and i.indkey[0] = a.attnum) as yes) as single
      cross join lateral (select exists (select
                                           from pg_catalog.unnest($2::text[], $3::text[], $4::text[]) as said (s, t, c)
-                                         where (said.s, said.t, said.c) = (n.nspname, c.relname, a.attname)) as yes) as declared
+                                         where (said.s, said.t, said.c) = (n.nspname, c.relname, a.attname)) as yes)
+           as declared
      where c.relkind in ('r', 'p')
        and coalesce(nullif(t.typbasetype, 0), t.oid)
            in ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
@@ -84,8 +85,8 @@ COLUMNS = r"""
                              or pg_catalog.lower(pg_catalog.replace(c.relname::text, '_', ''))
                                 ~ '^(app|public)?(user|profile|account|member|person|people|customer)'
                                   '(s|profiles?|accounts?)?$')
-                        or lowered.name ~ '^(auth|authuser|supabaseuser|user|owner|author|creator|account|member|profile'
-                                          '|customer|client|person|player|sender|recipient|receiver|host|guest|assignee'
+                        or lowered.name ~ '^(auth|authuser|supabaseuser|user|owner|author|creator|account|member'
+                                          '|profile|customer|client|person|player|sender|recipient|receiver|host|guest|assignee'
                                           '|admin|organizer|participant|inviter|invitee|reviewer|approver|student|teacher)'
                                           '(user)?(id|uid|uuid)?$'
                         or lowered.name ~ '^(created|updated|modified|invited|approved|owned|deleted|uploaded|assigned'
@@ -98,7 +99,8 @@ COLUMNS = r"""
                                         where d.classid = 'pg_catalog.pg_class'::regclass
                                           and d.objid = c.oid
                                           and d.deptype = 'e')
-                       and not (n.nspname in ('storage', 'realtime', '_realtime', 'supabase_functions', 'vault', 'pgsodium')
+                       and not (n.nspname in ('storage', 'realtime', '_realtime', 'supabase_functions', 'vault',
+                                              'pgsodium')
                                 and pg_catalog.pg_get_userbyid(c.relowner) like 'supabase%')))
      order by declared.yes desc, keyed.yes desc, n.nspname, c.relname, a.attnum
      limit 1000
@@ -180,9 +182,9 @@ async def columns(session: Session, options: AuthOptions) -> list[Column]:
 async def why_missing(session: Session, options: AuthOptions, found: Sequence[Column]) -> list[tuple[Column, str]]:
     """Name for each declared link that is not among the columns what is wrong with it."""
     known = {column.place for column in found}
-    return [
-        (_declared(link), await _why(session, link)) for link in options.links if link.place not in known
-    ] + [(column, why) for column in found if (why := await _why_created(session, column))]
+    return [(_declared(link), await _why(session, link)) for link in options.links if link.place not in known] + [
+        (column, why) for column in found if (why := await _why_created(session, column))
+    ]
 
 
 async def _why(session: Session, link: Link) -> str:

@@ -201,9 +201,7 @@ def _suspects(row: Row) -> _Suspects:
 def _compared(row: Row, now: _Suspects, before: _Suspects, kept: Kept, grace: float) -> Seen:
     """Count who was suspect in both looks; of more than KEYS, the rest counts as those do whose keys we hold."""
     clock = time.monotonic()
-    kept.first_seen = {
-        key: kept.first_seen.get(key, clock) for key, (_, unaged) in now.orphans.items() if unaged
-    }
+    kept.first_seen = {key: kept.first_seen.get(key, clock) for key, (_, unaged) in now.orphans.items() if unaged}
     twice = {key: ages for key, ages in now.orphans.items() if key in before.orphans}
     matured = sum(unaged for key, (_, unaged) in twice.items() if unaged and clock - kept.first_seen[key] > grace)
     once = sum(old for key, (old, _) in now.orphans.items() if key not in before.orphans)

@@ -8,8 +8,16 @@ from enum import StrEnum
 from typing import TypeGuard
 
 from monitor.probe import (
-    Memory, Needs, ProbeError, ProbeSkipped, ProbeTimeout, Row, Session, TargetDenied, identifier,
-)  # fmt: skip
+    Memory,
+    Needs,
+    ProbeError,
+    ProbeSkipped,
+    ProbeTimeout,
+    Row,
+    Session,
+    TargetDenied,
+    identifier,
+)
 from probes.auth_links_discovery import Column, columns, gotrue, why_missing
 from probes.auth_links_looks import Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
@@ -93,9 +101,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     rows = [_row(_unsound(column, why)) for column, why in wrong]
     if hidden:
         declared = bool(options.links)
-        blind = Blind(
-            schema=options.schema, table="users", reason=hidden, role=session.facts.role, declared=declared
-        )
+        blind = Blind(schema=options.schema, table="users", reason=hidden, role=session.facts.role, declared=declared)
         return [_row(blind), *rows, *(_row(_unseen(column, hidden)) for column in sound)]
     reader = _Reader(session, ways, looks, options)
     for column in sound:

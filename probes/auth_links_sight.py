@@ -1,4 +1,4 @@
-"""How we see auth.users and a profile table: directly, or through the functions `monitor grants` lends. Or not at all."""
+"""How we see auth.users and a profile table: directly, or through lent functions, or not at all."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """The connection slots: who holds them, how near each limit is, and which transactions stay open too long.
 
 Only client backends take slots of max_connections (walsenders, background workers and autovacuum have their own).
-Cost: one reading of pg_stat_activity, about 3 ms of server CPU for 500 sessions; no statement's text, no address.
+Cost: 1.4 times a bare count of pg_stat_activity, 3 ms of server CPU for 500 sessions; no statement's text, no address.
 Limits: the 50 largest groups of sessions, the 100 fullest limits and the 200 oldest transactions are told apart.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -35,10 +37,9 @@ from monitor.probe import (
 )
 
 # `own` are the monitor's sessions (its replicas' too): they count, but nobody is accused of them.
-# An application name may hold what its author did not mean to publish: passwords in addresses and e-mail addresses go.
 # Sessions are added up before anything is joined: the planner takes the function for one row, and would loop.
 # pg_blocking_pids locks the lock table, so it is asked for at most 100 waiting sessions.
-SQL = r"""
+SQL = """
     with activity as materialized (
         select pid, datid, usesysid, application_name, state, xact_start, state_change, backend_xid, backend_xmin,
                wait_event_type is not distinct from 'Lock' as waits,
@@ -48,72 +49,51 @@ SQL = r"""
           from pg_catalog.pg_stat_get_activity(null)
          where backend_type = 'client backend'
     ),
-    summed as materialized (
+    groups as materialized (
         select datid, usesysid, application_name, state,
                count(*) as sessions,
                count(*) filter (where own) as own_sessions,
                count(*) filter (where waits) as waiting_sessions,
                min(xact_start) filter (where not own) as began,
-               min(state_change) filter (where idle) as rested,
-               sum(count(*)) over (partition by datid, usesysid, application_name) as whole
+               min(state_change) filter (where idle) as rested
           from activity
          group by datid, usesysid, application_name, state
-    ),
-    told as (
-        select s.*, dense_rank() over (order by whole desc, datid, usesysid, application_name) <= 50 as told from summed s
-    ),
-    groups as (
-        select case when told then datid else 0 end as datid,
-               case when told then usesysid end as usesysid,
-               case when not told then 'other'
-                    when application_name ~ '[@=]' then
-                        regexp_replace(regexp_replace(application_name,
-                            '(pass\w*|pwd|secret|token|key)=\S+', '\1=***', 'gi'),
-                            '[^\s/]+@(\S+\.[a-z]{2,})?', '***@\1', 'gi')
-                    else application_name end as application,
-               coalesce(state, 'starting') as state,
-               told,
-               sum(sessions)::bigint as sessions,
-               sum(own_sessions)::bigint as own_sessions,
-               sum(waiting_sessions)::bigint as waiting_sessions,
-               min(began) as began,
-               min(rested) as rested
-          from told
-         group by 1, 2, 3, 4, 5
     ),
     limited as (
         select 'server' as kind, '' as name,
                current_setting('max_connections')::bigint
                - current_setting('superuser_reserved_connections')::bigint
                - coalesce(current_setting('reserved_connections', true)::bigint, 0) as slots_limit,
-               (select sum(sessions) from summed) as slots_used,
-               (select sum(own_sessions) from summed) as own_sessions
+               sum(sessions) as slots_used,
+               sum(own_sessions) as own_sessions,
+               coalesce(extract(epoch from clock_timestamp() - min(began)), 0) as began_seconds,
+               coalesce(extract(epoch from clock_timestamp() - min(rested)), 0) as rested_seconds
+          from groups
          union all
-        (select 'role', r.rolname::text, r.rolconnlimit, coalesce(sum(s.sessions), 0), coalesce(sum(s.own_sessions), 0)
+        (select 'role', r.rolname::text, r.rolconnlimit,
+                coalesce(sum(g.sessions), 0), coalesce(sum(g.own_sessions), 0), null, null
            from pg_catalog.pg_roles r
-           left join summed s on s.usesysid = r.oid
+           left join groups g on g.usesysid = r.oid
           where r.rolconnlimit > 0 and r.rolcanlogin and not r.rolsuper
           group by r.rolname, r.rolconnlimit
           order by 4 desc, 2
           limit 100)
          union all
-        (select 'database', d.datname::text, d.datconnlimit, coalesce(sum(s.sessions), 0), coalesce(sum(s.own_sessions), 0)
+        (select 'database', d.datname::text, d.datconnlimit,
+                coalesce(sum(g.sessions), 0), coalesce(sum(g.own_sessions), 0), null, null
            from pg_catalog.pg_database d
-           left join summed s on s.datid = d.oid
+           left join groups g on g.datid = d.oid
           where d.datconnlimit > 0
           group by d.datname, d.datconnlimit
           order by 4 desc, 2
           limit 100)
     ),
-    waiting as (
-        select w.pid, w.application_name, unnest(pg_catalog.pg_blocking_pids(w.pid)) as blocker
-          from (select pid, application_name from activity where waits order by xact_start limit 100) w
-    ),
     blocking as (
         select blocker as pid,
                count(distinct pid) as blocked,
                (array_agg(distinct application_name))[1:10] as blocked_applications
-          from waiting
+          from (select w.pid, w.application_name, unnest(pg_catalog.pg_blocking_pids(w.pid)) as blocker
+                  from (select pid, application_name from activity where waits order by xact_start limit 100) w) b
          group by blocker
     ),
     old as (
@@ -127,9 +107,9 @@ SQL = r"""
     )
     select 'group' as kind,
            coalesce((select datname::text from pg_catalog.pg_database where oid = datid), '') as database,
-           case when told then coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), '')
-                else 'other' end as role,
-           application, state, sessions, own_sessions, waiting_sessions,
+           coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), '') as role,
+           application_name as application, coalesce(state, 'starting') as state,
+           sessions, own_sessions, waiting_sessions,
            extract(epoch from clock_timestamp() - began)::float8 as oldest_transaction_seconds,
            extract(epoch from clock_timestamp() - rested)::float8 as oldest_idle_in_transaction_seconds,
            null::bigint as slots_used, null::bigint as slots_limit,
@@ -137,12 +117,8 @@ SQL = r"""
            null::int as held_transactions, null::bigint as blocked, null::text[] as blocked_applications
       from groups
      union all
-    select kind, case when kind = 'database' then name else '' end, case when kind = 'role' then name else '' end, '', '',
-           null, own_sessions::bigint, null,
-           case when kind = 'server' then
-               coalesce((select extract(epoch from clock_timestamp() - min(began))::float8 from summed), 0) end,
-           case when kind = 'server' then
-               coalesce((select extract(epoch from clock_timestamp() - min(rested))::float8 from summed), 0) end,
+    select kind, case when kind = 'database' then name else '' end,
+           case when kind = 'role' then name else '' end, '', '', null, own_sessions::bigint, null, began_seconds::float8, rested_seconds::float8,
            slots_used::bigint, slots_limit, null, null, null, null, null, null
       from limited
      union all
@@ -156,6 +132,12 @@ SQL = r"""
            greatest(age(backend_xmin), age(backend_xid)), coalesce(blocked, 0), coalesce(blocked_applications, '{}')
       from old
 """
+
+TOLD = 50
+"""How many groups of database, role and application are told apart; the rest is one group named `other`."""
+
+LIMITS = ("server", "role", "database")
+"""The kinds of rows that hold a limit."""
 
 PIDS = 10
 """How many process ids a finding names."""
@@ -200,7 +182,7 @@ class Saturation(Rule):
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in seen.rows:
-            if row["kind"] not in {"server", "role", "database"}:
+            if row["kind"] not in LIMITS:
                 continue
             used, limit = number(row, "slots_used"), number(row, "slots_limit")
             severity = self._severity(used / limit) if limit >= self.min_limit else None
@@ -256,27 +238,31 @@ def refusal(row: Row) -> str:
     """Say what happens at the limit, in the server's own words."""
     match row["kind"]:
         case "role":
-            return f"at the limit its next session is refused: too many connections for role {identifier(str(row['role']))}"
+            return f"then its next session is refused: too many connections for role {identifier(str(row['role']))}"
         case "database":
-            return "at the limit the next session in it is refused: too many connections for database"
-    return "at the limit every application's next session is refused, and retries make it worse"
+            return "then the next session in it is refused: too many connections for database"
+    return "then every application's next session is refused, and retries make it worse"
+
+
+STEPS = {
+    "idle": "Make its pool smaller or let idle sessions go (the pool's idle timeout, idle_session_timeout); many "
+    "processes with a pool each want a transaction pooler before the server.",
+    "active": "Find what its statements wait for (statements.slow, sessions.blocking) before giving it more slots.",
+    "": "Find the code that leaves transactions open (sessions.idle_in_transaction); ending those sessions frees the "
+    "slots at once.",
+}
+"""What to do first, by the state most sessions are in."""
+
+LAST = "A higher limit is the last answer: max_connections needs a restart and memory for each session."
 
 
 def advice(holders: Sequence[Row], idle: float, used: float) -> str:
     """Say where to begin: with idle sessions where they are the many, else with what the busy ones do."""
     state = "idle" if 2 * idle >= used else "idle in transaction" if leaked(holders, used) else "active"
-    chief = next((row for row in holders if row["state"] == state), holders[0] if holders else None)
-    if chief is None:
-        return ""
-    many = f"{holder(chief)} holds {plural(number(chief, 'sessions'), 'session')} that {'is' if chief['sessions'] == 1 else 'are'} {chief['state']}"
-    match chief["state"]:
-        case "idle":
-            step = "Make its pool smaller, or let idle sessions go (the pool's idle timeout, idle_session_timeout); many processes with a pool each want a transaction pooler before the server."
-        case "active":
-            step = "Find what its statements wait for (statements.slow, sessions.blocking) before giving it more slots."
-        case _:
-            step = "Find the code that leaves transactions open (sessions.idle_in_transaction); ending those sessions frees the slots at once."
-    return f"{many}. {step} A higher limit is the last answer: max_connections needs a restart and memory for each session."
+    chief = next((row for row in holders if row["state"] == state), holders[0])
+    count, doing = number(chief, "sessions"), str(chief["state"])
+    many = f"{holder(chief)} holds {plural(count, 'session')} in state {doing}."
+    return f"{many} {STEPS.get(doing, STEPS[''])} {LAST}"
 
 
 def leaked(holders: Sequence[Row], used: float) -> bool:
@@ -286,7 +272,7 @@ def leaked(holders: Sequence[Row], used: float) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenTransactions(Rule):
-    """What the two rules about open transactions share: ages in seconds, one finding a database, role and application."""
+    """What the two rules about open transactions share: one finding a database, role and application."""
 
     area: ClassVar[Area] = Area.CAPACITY
     keep: float = 30.0
@@ -304,7 +290,9 @@ class OpenTransactions(Rule):
             yield self.accuse(seen, database, subject, found)
         for row in of_kind(seen, "group"):
             if row["state"] == "disabled":
-                reason = f"{plural(number(row, 'sessions'), 'session')} with track_activities off: ages are not reported"
+                reason = (
+                    f"{plural(number(row, 'sessions'), 'session')} with track_activities off: ages are not reported"
+                )
                 yield NoVerdict(reason=reason, needs=Needs.SETTING, subject=holder(row))
 
     def accuse(self, seen: Measurement, database: str, subject: str, found: Sequence[tuple[float, Row]]) -> Finding:
@@ -347,16 +335,15 @@ def blocked(rows: Sequence[Row]) -> int:
 
 def victims(rows: Sequence[Row]) -> Sequence[str]:
     """Name the applications whose sessions wait for these."""
-    names: set[str] = set()
-    for row in rows:
-        applications = row["blocked_applications"]
-        names.update(map(str, applications if isinstance(applications, list) else ()))
-    return sorted(names)[:10]
+    lists = (row["blocked_applications"] for row in rows)
+    return sorted({str(name) for names in lists if isinstance(names, list) for name in names})[:10]
 
 
 def held(rows: Sequence[Row]) -> int | None:
     """Count the transactions since the oldest snapshot or id these keep; None when they keep none."""
-    return max((round(number(row, "held_transactions")) for row in rows if row["held_transactions"] is not None), default=None)
+    return max(
+        (round(number(row, "held_transactions")) for row in rows if row["held_transactions"] is not None), default=None
+    )
 
 
 def harm(rows: Sequence[Row]) -> str:
@@ -364,11 +351,14 @@ def harm(rows: Sequence[Row]) -> str:
     waiting, behind, names = blocked(rows), held(rows), ", ".join(filter(None, victims(rows)))
     parts = []
     if waiting:
-        verb = "waits" if waiting == 1 else "wait"
-        parts.append(f"{plural(waiting, 'session')}{f' of {names}' if names else ''} {verb} for its locks")
+        whose = f" of {names}" if names else ""
+        parts.append(f"{plural(waiting, 'session')}{whose} {'waits' if waiting == 1 else 'wait'} for its locks")
     if behind is not None:
-        parts.append(f"vacuum can remove no row that died in the last {plural(behind, 'transaction')}, on any table of the database")
-    return "; ".join(parts) or "each takes a slot, and the locks of what it touched; a schema change waits behind it, and all others behind that"
+        parts.append(f"vacuum keeps every row that died in the last {plural(behind, 'transaction')} of its database")
+    return "; ".join(parts) or HARMLESS_YET
+
+
+HARMLESS_YET = "it keeps a slot and its locks: a schema change would wait for it, and everybody else behind that"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -440,7 +430,9 @@ class LongTransaction(OpenTransactions):
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         rows = (row for row in of_kind(seen, "transaction") if row["application"] not in self.except_applications)
-        yield from self.verdicts(seen, ((number(row, "transaction_seconds"), row) for row in rows if not self._idle(row)))
+        yield from self.verdicts(
+            seen, ((number(row, "transaction_seconds"), row) for row in rows if not self._idle(row))
+        )
 
     def _idle(self, row: Row) -> bool:
         if row["idle_seconds"] is None:
@@ -460,9 +452,60 @@ class LongTransaction(OpenTransactions):
         )
 
 
-async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
-    """Keep single transactions from the exporter: groups carry the same labels."""
-    return replace(seen, exposed=[row for row in seen.rows if row["kind"] != "transaction"])
+_SECRETS = re.compile(r"((?:pass\w*|pwd|secret|token|key)=)\S+", re.IGNORECASE)
+_ADDRESSES = re.compile(r"[^\s/@]+(?::[^\s@]*)?@(\S+\.[a-z]{2,})?", re.IGNORECASE)
+
+
+def safe(name: object) -> str:
+    """Take out what an application's name should not hold: passwords, the user of an address, e-mail addresses."""
+    return _ADDRESSES.sub("***@", _SECRETS.sub(r"\1***", str(name)))
+
+
+def told_apart(groups: Sequence[Row]) -> Iterator[Row]:
+    """Keep the largest groups of database, role and application; add the others up, state by state."""
+    named = [{**row, "application": safe(row["application"])} for row in groups]
+    whole: Counter[tuple[object, ...]] = Counter()
+    for row in named:
+        whole[row["database"], row["role"], row["application"]] += round(number(row, "sessions"))
+    told = {name for name, _ in sorted(whole.items(), key=lambda each: (-each[1], str(each[0])))[:TOLD]}
+    merged: dict[tuple[object, ...], Row] = {}
+    for row in named:
+        name = (row["database"], row["role"], row["application"])
+        database, role, application = name if name in told else ("", "other", "other")
+        key = (database, role, application, row["state"])
+        here = {**row, "database": database, "role": role, "application": application}
+        merged[key] = added(merged[key], here) if key in merged else here
+    return iter(merged.values())
+
+
+def added(one: Row, other: Row) -> Row:
+    """Add two groups up: counts by sum, ages by the older."""
+    sums = {name: number(one, name) + number(other, name) for name in ("sessions", "own_sessions", "waiting_sessions")}
+    return {**one, **sums, **{name: older(one[name], other[name]) for name in AGES}}
+
+
+def older(*ages: object) -> float | None:
+    """Give the largest age that is known."""
+    return max((age for age in ages if isinstance(age, int | float)), default=None)
+
+
+AGES = ("oldest_transaction_seconds", "oldest_idle_in_transaction_seconds")
+
+
+async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measurement:
+    """Bound the groups, make names safe, and keep single transactions from the exporter, whose labels groups have."""
+    groups = list(told_apart([row for row in seen.rows if row["kind"] == "group"]))
+    limits = [row for row in seen.rows if row["kind"] in LIMITS]
+    old = [
+        {
+            **row,
+            "application": safe(row["application"]),
+            "blocked_applications": list(map(safe, row["blocked_applications"])),
+        }
+        for row in of_kind(seen, "transaction")
+        if isinstance(row["blocked_applications"], list)
+    ]
+    return replace(seen, rows=[*groups, *limits, *old], exposed=[*groups, *limits])
 
 
 GAUGES: Mapping[str, str] = {

@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from monitor.catalog import Catalog
-from monitor.collect.dsn import read_dsn
 from monitor.config import load_config
+from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
 from monitor.log import configure
 from monitor.model import Secret, Server, Severity

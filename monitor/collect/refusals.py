@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from monitor.collect.dsn import Dsn
+from monitor.dsn import Dsn
 from monitor.errors import TargetDenied, TargetError, TargetUnreachable, TargetUnsupported
 
 _REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (

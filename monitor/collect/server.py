@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import asyncpg
 
-from monitor.collect.dsn import Dsn, read_dsn
 from monitor.collect.refusals import refusal
 from monitor.collect.session import GRACE, GuardedSession, search_path
+from monitor.dsn import Dsn, read_dsn
 from monitor.errors import TargetUnreachable
 from monitor.model import Server
 from monitor.probe import Facts

@@ -1,1 +1,1 @@
-"""The show of `monitor demo`: a video-chat product's database with planted faults, its traffic, and the daemon on it."""
+"""The show of `monitor demo`: a video-chat product's database with faults, its traffic, and the daemon on it."""

@@ -121,7 +121,7 @@ async def leak(pools: Pools, dice: Random) -> None:
     async with pools["worker"].acquire() as session, session.transaction():
         await session.execute(RUN, LEAKED_WORKFLOW)
         while not session.is_closed():
-            await asyncio.sleep(LEAK_LOOK)
+            await asyncio.sleep(LEAK_LOOK * dice.uniform(0.8, 1.2))
 
 
 async def export(pools: Pools, dice: Random) -> None:
@@ -130,7 +130,7 @@ async def export(pools: Pools, dice: Random) -> None:
         last = 0
         while True:
             last = (await session.fetch(PAGE, last, EXPORT_PAGE))[-1]["id"]
-            await asyncio.sleep(EXPORT_PAUSE)
+            await asyncio.sleep(EXPORT_PAUSE * dice.uniform(0.8, 1.2))
 
 
 async def duplicate(pools: Pools, dice: Random) -> None:

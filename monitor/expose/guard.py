@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import CIMultiDict
 from yarl import URL
 
 Message: TypeAlias = Callable[[int, str, str], web.Response]
@@ -21,14 +22,16 @@ OPEN = frozenset({"/metrics", "/healthz", "/readyz"})
 SEND_SECONDS = 20.0
 """A client that reads slower than this loses its connection."""
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "pgarchitect",
-}
+HEADERS = CIMultiDict(
+    {
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Server": "pgarchitect",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +58,7 @@ class Guard:
 
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await self._answer(request, handler)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
+        response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
         await self._send(request, response)
         return response

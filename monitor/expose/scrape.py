@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from monitor.expose.cached import Cached
 from monitor.expose.metrics import Exposition
@@ -48,12 +49,14 @@ class Scrape:
         return make
 
 
+@lru_cache(maxsize=64)
 def wants_openmetrics(accept: str) -> bool:
     """Tell whether the Accept header prefers OpenMetrics, or does not mind."""
     wish = _quality(accept, "application/openmetrics-text")
     return wish > 0 and wish >= _quality(accept, "text/plain")
 
 
+@lru_cache(maxsize=64)
 def _quality(header: str, name: str) -> float:
     """Give the highest q of a name in an Accept-like header; 0 when it is not there."""
     best = 0.0

@@ -20,7 +20,7 @@ from monitor.expose.scrape import Scrape
 from monitor.model import Alert, Shelf
 from monitor.rule import Judge
 
-SHUTDOWN_SECONDS = 1.0
+SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0
 
 
@@ -200,7 +200,7 @@ class Web:
             raise MonitorError(_why(self._host, self._port, error)) from error
 
     async def stop(self) -> None:
-        """Close the port and every connection; requests under way get a second."""
+        """Close the port and every connection; requests under way get half a second."""
         await self._runner.cleanup()
 
 

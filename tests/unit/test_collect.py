@@ -161,6 +161,8 @@ async def test_a_lost_session_is_opened_anew(database: Database) -> None:
         async with way.home() as session:
             pid = (await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]
             await database.execute("select pg_terminate_backend($1)", pid)
+            while session.alive:
+                await asyncio.sleep(0.01)
             with pytest.raises(TargetUnreachable):
                 await Runner().run(probe(), Target("test"), session)
         async with way.home() as session:

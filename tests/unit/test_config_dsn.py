@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.config_dsn import BadDsn, check_dsn
+from monitor.dsn import BadDsn, check_dsn
 
 CANARY = "c4n4ry"
 

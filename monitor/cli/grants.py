@@ -1,0 +1,103 @@
+"""The SQL that gives the monitor's role the least it needs, or takes exactly that back. Pure: names in, statements out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from monitor import sight
+from monitor.sqltext import identifier, literal
+
+Auth = Literal["functions", "policy", "bypassrls", "none"]
+Linked: TypeAlias = tuple[str, str, str, str | None]
+"""Schema, table, column and time of creation of a declared link."""
+
+POLICY = "pgarchitect_monitor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Who is to see what: the role, its way to auth.users, and the database it is for."""
+
+    role: str
+    auth: Auth = "functions"
+    schema: str = "auth"
+    links: Sequence[Linked] = ()
+    database: str | None = None
+    extension_schemas: Sequence[str] = ()
+    """Schemas outside pg_catalog and public in which needed extensions live."""
+
+
+def grants_sql(wanted: Wanted, *, undo: bool = False) -> list[str]:
+    """Give complete statements, to be run one by one in the database by a superuser or the owner of what they name."""
+    if undo:
+        return [*_sight(wanted, undo=True), *_base(wanted, undo=True)]
+    return [*_base(wanted, undo=False), *_sight(wanted, undo=False)]
+
+
+def _base(wanted: Wanted, *, undo: bool) -> list[str]:
+    objects = [f"connect on database {identifier(wanted.database)}"] if wanted.database else []
+    objects += [f"usage on schema {identifier(schema)}" for schema in wanted.extension_schemas]
+    return [_grant(what, wanted.role, undo=undo) for what in ("pg_monitor", *objects)]
+
+
+def _sight(wanted: Wanted, *, undo: bool) -> list[str]:
+    match wanted.auth:
+        case "functions":
+            return sight.take_back() if undo else sight.lend(wanted.role, wanted.schema)
+        case "policy":
+            return [*_columns(wanted, undo=undo), *_policies(wanted, undo=undo)]
+        case "bypassrls":
+            attribute = "nobypassrls" if undo else "bypassrls"
+            return [*_columns(wanted, undo=undo), f"alter role {identifier(wanted.role)} {attribute}"]
+        case "none":
+            return []
+
+
+def _columns(wanted: Wanted, *, undo: bool) -> list[str]:
+    schemas = sorted({wanted.schema, *(schema for schema, *_ in wanted.links)})
+    tables = {(wanted.schema, "users"): list(sight.USERS_COLUMNS)}
+    for schema, table, column, created in wanted.links:
+        columns = tables.setdefault((schema, table), [])
+        columns += [name for name in (column, created) if name is not None and name not in columns]
+    usage = [_grant(f"usage on schema {identifier(schema)}", wanted.role, undo=undo) for schema in schemas]
+    return usage + [_select(table, columns, wanted.role, undo=undo) for table, columns in tables.items()]
+
+
+def _select(table: tuple[str, str], columns: Sequence[str], role: str, *, undo: bool) -> str:
+    """Grant the columns that exist: older levels of GoTrue lack some."""
+    verb = "revoke select (%s) on %I.%I from %I" if undo else "grant select (%s) on %I.%I to %I"
+    names = ", ".join(literal(name) for name in columns)
+    schema, name = (literal(part) for part in table)
+    return f"""do $pgarchitect$
+begin
+    execute (select pg_catalog.format('{verb}', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', '),
+                                      n.nspname, c.relname, {literal(role)}::text)
+               from pg_catalog.pg_attribute a
+               join pg_catalog.pg_class c on c.oid = a.attrelid
+               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+              where n.nspname = {schema}
+                and c.relname = {name}
+                and a.attname in ({names})
+                and not a.attisdropped
+              group by n.nspname, c.relname);
+end
+$pgarchitect$"""
+
+
+def _policies(wanted: Wanted, *, undo: bool) -> list[str]:
+    """A policy on a table without row level security changes nothing; it holds once that is switched on."""
+    tables = dict.fromkeys([(wanted.schema, "users"), *((schema, table) for schema, table, *_ in wanted.links)])
+    statements: list[str] = []
+    for table in tables:
+        name = identifier(*table)
+        statements.append(f"drop policy if exists {POLICY} on {name}")
+        if not undo:
+            role = identifier(wanted.role)
+            statements.append(f"create policy {POLICY} on {name} as permissive for select to {role} using (true)")
+    return statements
+
+
+def _grant(what: str, role: str, *, undo: bool) -> str:
+    return f"revoke {what} from {identifier(role)}" if undo else f"grant {what} to {identifier(role)}"

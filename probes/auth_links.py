@@ -1,0 +1,278 @@
+"""Links between auth.users (Supabase Auth, GoTrue) and the application's tables: orphans both ways, and our own sight.
+
+Reads keys only, both directions in one statement; never more than 1 % of the time a link's tables take to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitor.probe import (
+    Area,
+    Confidence,
+    Finding,
+    Kind,
+    Measurement,
+    Metric,
+    Needs,
+    NoVerdict,
+    Object,
+    Probe,
+    Remedy,
+    Rule,
+    Scope,
+    Severity,
+    identifier,
+    plural,
+)
+from probes.auth_links_advice import missing_remedy, orphan_remedy, seems, settings, sight_remedy
+from probes.auth_links_options import AuthOptions
+from probes.auth_links_reading import LinkReading, Origin, blinds, links, observe
+
+LOWER = {Severity.CRITICAL: Severity.WARNING, Severity.WARNING: Severity.INFO, Severity.INFO: Severity.INFO}
+
+
+def options_of(seen: Measurement) -> AuthOptions:
+    """Give the probe's options."""
+    return seen.options if isinstance(seen.options, AuthOptions) else AuthOptions()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CannotSee(Rule):
+    """The monitor cannot see all rows of auth.users, or of a table linked to it.
+
+    Why: row level security hides rows without an error; a monitor that took what it sees for all there is would call
+    every profile an orphan, or nothing. So the rules about links stay silent, and this one speaks.
+    What to do: run the printed SQL as a role that reads the tables past row level security (their owner, a superuser,
+    Supabase's postgres): its functions lend the monitor counts and hashes, and nothing else. Or see `monitor grants
+    --auth policy`.
+    When it is wrong: a policy that shows every row to the role by another expression than `true` is not understood.
+    Cost: reads the catalogue.
+    """
+
+    id: ClassVar[str] = "auth.cannot_see"
+    area: ClassVar[Area] = Area.AUTH
+    severity: Severity = Severity.CRITICAL
+    severity_undeclared: Severity = Severity.WARNING
+    """Where no link is configured."""
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        """Accuse each table that hides rows from us."""
+        schema = options_of(seen).schema
+        for blind in blinds(seen.rows):
+            yield self.finding(
+                seen,
+                subject=blind.subject,
+                object=Object("table", schema=blind.schema, name=blind.table),
+                severity=self.severity if blind.declared else self.severity_undeclared,
+                summary=blind.reason,
+                impact="orphans cannot be told from rows that are merely hidden: links are not watched",
+                remedy=sight_remedy(blind, schema),
+                role=blind.role,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkRule(Rule):
+    """What the rules about rows share: who is judged, and what is said where nobody can be."""
+
+    area: ClassVar[Area] = Area.AUTH
+
+    def _unjudged(self, seen: Measurement, readings: Sequence[LinkReading]) -> Iterator[NoVerdict]:
+        """Give why links could not be judged; blindness to auth.users in one line for all of them."""
+        hidden = [blind for blind in blinds(seen.rows) if blind.subject == identifier(options_of(seen).schema, "users")]
+        if hidden and any(reading.needs is Needs.RIGHTS for reading in readings):
+            yield NoVerdict(reason=_advised(hidden[0].reason), needs=Needs.RIGHTS)
+        for reading in readings:
+            if reading.needs is None or (hidden and reading.needs is Needs.RIGHTS):
+                continue
+            reason = _advised(reading.reason) if reading.needs is Needs.RIGHTS else reading.reason
+            yield NoVerdict(reason=reason, needs=reading.needs, subject=reading.column.subject)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrphanedProfile(LinkRule):
+    """Rows link to a user that auth.users does not have.
+
+    Why: their owner was deleted, or never was. Nobody can sign in to them, they are personal data that was to go, and
+    code that joins them to their user breaks.
+    What to do: set the link to NULL or delete the rows, then add a foreign key, NOT VALID first, VALIDATE after.
+    When it is wrong: a table that keeps ids of deleted users on purpose (an audit trail): name it in auth.not_links.
+    Guests (NULL), rows younger than auth.grace, malformed ids and soft-deleted users are not counted.
+    Cost: one index-only pass over both keys, at most 1 % of the time.
+    """
+
+    id: ClassVar[str] = "auth_links.orphaned_profile"
+    severity: Severity = Severity.CRITICAL
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        """Accuse each link with orphans."""
+        readings = [reading for reading in links(seen.rows) if reading.judged or reading.needs]
+        if not readings:
+            yield NoVerdict(reason="no column links to auth.users", needs=None)
+        yield from self._unjudged(seen, readings)
+        for reading in readings:
+            yield from self._judge(seen, reading)
+
+    def _judge(self, seen: Measurement, reading: LinkReading) -> Iterator[Finding]:
+        looked = reading.seen
+        unaged = looked.unaged if looked is not None and seen.snapshot else 0
+        if looked is None or looked.orphans + unaged == 0:
+            return
+        sampled = reading.origin is Origin.SAMPLE
+        count = looked.orphans + unaged
+        users = identifier(options_of(seen).schema, "users")
+        yield self.finding(
+            seen,
+            subject=reading.column.subject,
+            object=_object(reading),
+            severity=LOWER[self.severity] if sampled else self.severity,
+            confidence=Confidence.MEDIUM if sampled or not looked.orphans else Confidence.HIGH,
+            summary=f"{plural(count, 'row')} of {reading.column.relation} {_belong(count)} to no user of {users}",
+            impact="nobody can sign in to them, and personal data of deleted users may live on",
+            remedy=orphan_remedy(reading, users),
+            count=count,
+            origin=reading.origin.value,
+            grace_seconds=options_of(seen).grace,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingProfile(LinkRule):
+    """Confirmed users have no row in the profile table.
+
+    Why: the sign-up trigger or the code after it failed; these people sign in and meet an application that does not
+    know them.
+    What to do: insert the missing rows, and mend the trigger on auth.users (SECURITY DEFINER, a fixed search_path).
+    When it is wrong: users made for services. Anonymous, unconfirmed, soft-deleted and single-sign-on users, and those
+    younger than auth.grace, are not counted. Declare the link with `every_user: true`, or false to silence this rule.
+    Cost: comes with the pass over the keys; users without a row are looked up by primary key.
+    """
+
+    id: ClassVar[str] = "auth_links.missing_profile"
+    severity: Severity = Severity.WARNING
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        """Accuse each profile table that lacks users."""
+        readings = [reading for reading in links(seen.rows) if _holds_everybody(reading)]
+        if not readings:
+            yield NoVerdict(
+                reason="no link is declared with every_user, nor looks as if every user had a row", needs=None
+            )
+        yield from self._unjudged(seen, readings)
+        for reading in readings:
+            if reading.every_user is None:
+                yield NoVerdict(reason=_whether_everybody(reading), needs=Needs.SETTING, subject=reading.column.subject)
+            elif reading.seen is not None and reading.seen.missing:
+                yield self._accuse(seen, reading, reading.seen.missing)
+
+    def _accuse(self, seen: Measurement, reading: LinkReading, count: int) -> Finding:
+        users = identifier(options_of(seen).schema, "users")
+        people = f"{plural(count, 'confirmed user')} {'has' if count == 1 else 'have'}"
+        return self.finding(
+            seen,
+            subject=reading.column.subject,
+            object=_object(reading),
+            confidence=Confidence.HIGH if reading.origin is Origin.DECLARED else Confidence.MEDIUM,
+            summary=f"{people} no row in {reading.column.relation}",
+            impact="they sign in to an application that does not know them",
+            remedy=missing_remedy(reading, users),
+            count=count,
+            origin=reading.origin.value,
+            grace_seconds=options_of(seen).grace,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undeclared(LinkRule):
+    """A column refers to auth.users, or seems to, and the configuration does not say so.
+
+    Why: a declared link is judged with full confidence, also for users without a row; an undeclared one by its foreign
+    key or by a sample of its values, and one that is merely named like a link not at all.
+    What to do: copy the printed lines into the configuration, to confirm the link or to exclude it.
+    When it is wrong: a column that holds other ids and shares its name with links: exclude it.
+    Cost: reads the catalogue, and a sample of at most 5,000 rows of columns without a foreign key, every five minutes.
+    """
+
+    id: ClassVar[str] = "auth_links.undeclared"
+    severity: Severity = Severity.INFO
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        """Propose each link that is not declared."""
+        readings = [reading for reading in links(seen.rows) if reading.column.declared is None]
+        if not readings:
+            yield NoVerdict(reason="every column that links to auth.users is declared, or there is none", needs=None)
+        yield from self._unjudged(seen, [reading for reading in readings if reading.origin is Origin.GUESS])
+        for reading in readings:
+            if _worth_proposing(reading):
+                yield self._propose(seen, reading)
+
+    def _propose(self, seen: Measurement, reading: LinkReading) -> Finding:
+        return self.finding(
+            seen,
+            subject=reading.column.subject,
+            object=_object(reading),
+            confidence={Origin.KEY: Confidence.HIGH, Origin.SAMPLE: Confidence.MEDIUM}.get(
+                reading.origin, Confidence.LOW
+            ),
+            summary=f"{reading.column.subject} {seems(reading)}",
+            impact="it is not judged" if reading.origin is Origin.GUESS else "it is judged on what can be guessed",
+            remedy=Remedy(caution=settings(reading, seen.target)),
+            origin=reading.origin.value,
+            sampled=None if reading.origin is Origin.KEY else reading.distinct,
+            users=None if reading.origin is Origin.KEY else reading.present,
+        )
+
+
+def _object(reading: LinkReading) -> Object:
+    column = reading.column
+    return Object("column", schema=column.schema, name=column.table, column=column.column)
+
+
+def _advised(reason: str) -> str:
+    return f"{reason}. Run: monitor grants --auth functions"
+
+
+def _belong(count: int) -> str:
+    return "belongs" if count == 1 else "belong"
+
+
+def _holds_everybody(reading: LinkReading) -> bool:
+    """Tell a link of which somebody, or custom, says that every user has a row."""
+    if reading.column.declared is not None:
+        return reading.column.declared.every_user
+    return reading.by_custom and (reading.needs is not None or reading.every_user is not False)
+
+
+def _whether_everybody(reading: LinkReading) -> str:
+    seen = reading.seen
+    without, users = (seen.missing_once, seen.eligible or 0) if seen else (0, 0)
+    return (
+        f"{without:,} of {users:,} confirmed users have no row in {reading.column.relation}; "
+        "declare the link in auth.links, with every_user true or false"
+    )
+
+
+def _worth_proposing(reading: LinkReading) -> bool:
+    """A guess is proposed when a value of it is a user, or when its name leaves little doubt and it has values."""
+    column = reading.column
+    return reading.origin is not Origin.GUESS or reading.present > 0 or (column.telling and reading.distinct > 0)
+
+
+PROBE = Probe(
+    name="auth_links",
+    scope=Scope.DATABASE,
+    every=60,
+    timeout=5.0,
+    observe=observe,
+    key=("link", "direction"),
+    labels=("link", "direction"),
+    metrics=(Metric("orphans", Kind.GAUGE, "Rows without their user (profile), and users without their row (user)."),),
+    options=AuthOptions(),
+    section="auth",
+    rules=(CannotSee(), OrphanedProfile(), MissingProfile(), Undeclared()),
+)
+
+__all__ = ["PROBE", "CannotSee", "MissingProfile", "OrphanedProfile", "Undeclared"]

@@ -1,0 +1,209 @@
+"""Reading ten thousand entries of pg_stat_statements for the price of counting them: only what changed travels.
+
+The server marks each entry by a hash of its identity and its calls; we send the marks we know as a bitmap (a Bloom
+filter of two bits), and get the entries whose mark is not in it. About one change in ten thousand is mistaken for known;
+it is seen with the entry's next call, at the latest with the next full reading.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from monitor.probe import Memory, Needs, ProbeError, ProbeSkipped, ProbeTimeout, Row, Session
+
+KEY = ("queryid", "dbid", "userid", "toplevel")
+COUNTERS = (
+    "calls", "exec_seconds", "rows", "shared_blks_hit", "shared_blks_read", "temp_blks_written", "wal_bytes",
+)  # fmt: skip
+
+FULL_EVERY = 40
+"""Readings after which everything is read anew: ten minutes at the default interval."""
+
+# $1 the bitmap, $2 its size in bits less one. Without `offset 0` the mark would be computed three times.
+# The functions stand in the extension's schema, which is in the search path.
+SQL = """
+    select pg_catalog.array_agg(s.queryid) as queryid,
+           pg_catalog.array_agg(s.dbid) as dbid,
+           pg_catalog.array_agg(s.userid) as userid,
+           pg_catalog.array_agg(s.toplevel) as toplevel,
+           pg_catalog.array_agg(s.mark) as mark,
+           pg_catalog.array_agg(s.calls) as calls,
+           pg_catalog.array_agg(s.total_exec_time / 1000) as exec_seconds,
+           pg_catalog.array_agg(s.rows) as rows,
+           pg_catalog.array_agg(s.shared_blks_hit) as shared_blks_hit,
+           pg_catalog.array_agg(s.shared_blks_read) as shared_blks_read,
+           pg_catalog.array_agg(s.temp_blks_written) as temp_blks_written,
+           pg_catalog.array_agg(s.wal_bytes::float8) as wal_bytes,
+           (select i.stats_reset from pg_stat_statements_info i) as stats_reset,
+           (select pg_catalog.json_object_agg(d.oid, d.datname)::text from pg_catalog.pg_database d) as databases,
+           (select pg_catalog.json_object_agg(r.oid, r.rolname)::text from pg_catalog.pg_roles r) as roles,
+           (select r.oid from pg_catalog.pg_roles r where r.rolname = current_user) as own_role,
+           exists (select
+                     from pg_catalog.pg_stat_get_activity(null) a
+                     join pg_catalog.pg_roles r on r.oid = a.usesysid
+                    where r.rolname = current_user
+                      and (r.rolsuper or a.application_name is distinct from 'pgarchitect')) as own_role_shared,
+           pg_catalog.current_setting('pg_stat_statements.track', true) as track,
+           pg_catalog.current_setting('pg_stat_statements.max', true)::int as entries_limit
+      from (select queryid, dbid, userid, toplevel, calls, total_exec_time, rows, shared_blks_hit, shared_blks_read,
+                   temp_blks_written, wal_bytes,
+                   pg_catalog.hashint8extended(calls, queryid # ((dbid::int8 << 32) | userid::int8)
+                                                              # toplevel::int::int8) as mark
+              from pg_stat_statements(false)
+             where queryid is not null
+            offset 0) s
+     where pg_catalog.get_bit($1::bytea, s.mark & $2::int8) = 0
+        or pg_catalog.get_bit($1::bytea, (s.mark >> 24) & $2::int8) = 0
+"""
+
+VERSION = "select extversion as version from pg_catalog.pg_extension where extname = 'pg_stat_statements'"
+OLDEST = (1, 9)
+"""PostgreSQL 14's version of the extension: the first with toplevel and pg_stat_statements_info."""
+
+SOURCE = """
+    select source in ('user', 'database user', 'session', 'client') as ours
+      from pg_catalog.pg_settings
+     where name = 'pg_stat_statements.track'
+"""
+
+
+class Known:
+    """Every entry as read last, and the marks that tell the server so."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[Any]] = {name: [] for name in (*KEY, *COUNTERS)}
+        self.constants: Row = {}
+        self._places: dict[tuple[object, ...], int] = {}
+        self._bits = bytearray(128)
+        self._noted = 0
+        self._readings = 0
+
+    @property
+    def marks(self) -> tuple[bytes, int]:
+        """The bitmap, and its size in bits less one."""
+        return bytes(self._bits), len(self._bits) * 8 - 1
+
+    def refresh(self) -> None:
+        """Forget everything when that is due: now and then, and when the bitmap grows full."""
+        if self._readings >= FULL_EVERY or self._noted * 32 > len(self._bits) * 8:
+            self.forget()
+
+    def forget(self) -> None:
+        """Let the next reading be a full one."""
+        self._bits = bytearray(128)
+        self._noted = self._readings = 0
+
+    def take(self, row: Row) -> None:
+        """Take the changed entries in; lists handed out earlier stay as they are."""
+        lists = {name: _column(row, name) for name in (*KEY, *COUNTERS)}
+        if not self._readings:
+            self._start(lists)
+        self._merge(lists)
+        self._note(_column(row, "mark"))
+        self._readings += 1
+        self.constants = {name: value for name, value in row.items() if name not in lists and name != "mark"}
+
+    def reading(self) -> Sequence[Row]:
+        """Give one row of equally long columns, and the constants."""
+        return [{**self.columns, **self.constants}]
+
+    def _start(self, lists: Mapping[str, list[Any]]) -> None:
+        """Begin a full reading: drop what has gone, else keep the order, which makes growth cheap to find."""
+        if self._places.keys() - set(_keys(lists)):
+            self.columns = {name: [] for name in lists}
+            self._places = {}
+        size = 1024
+        while size < 64 * len(lists["calls"]) and size < 1 << 23:
+            size *= 2
+        self._bits = bytearray(size // 8)
+
+    def _merge(self, lists: Mapping[str, list[Any]]) -> None:
+        places = [self._places.setdefault(key, len(self._places)) for key in _keys(lists)]
+        if not places:
+            return
+        length = len(self.columns["calls"])
+        new = [at for at, place in enumerate(places) if place >= length]
+        for name, values in lists.items():
+            column = self.columns[name]
+            if name not in KEY:
+                column = column.copy()
+                for place, value in zip(places, values, strict=True):
+                    if place < length:
+                        column[place] = value
+            self.columns[name] = [*column, *(values[at] for at in new)] if new else column
+
+    def _note(self, marks: Iterable[int]) -> None:
+        bits, mask = self._bits, len(self._bits) * 8 - 1
+        for mark in marks:
+            for bit in (mark & mask, (mark >> 24) & mask):
+                bits[bit >> 3] |= 1 << (bit & 7)
+            self._noted += 1
+
+
+def _column(row: Row, name: str) -> list[Any]:
+    """Give one aggregated column; no row at all makes it NULL."""
+    values = row[name]
+    return values if isinstance(values, list) else []
+
+
+def _keys(lists: Mapping[str, list[Any]]) -> Iterable[tuple[object, ...]]:
+    return zip(*(lists[name] for name in KEY), strict=True)
+
+
+async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
+    """Read what changed; after a reset of all statistics, everything."""
+    known = memory.of(Known)
+    known.refresh()
+    before = known.constants.get("stats_reset")
+    row = await _ask(session, known)
+    if row["stats_reset"] != before and before is not None:
+        known.forget()
+        row = await _ask(session, known)
+    known.take(row)
+    return known.reading()
+
+
+async def _ask(session: Session, known: Known) -> Row:
+    try:
+        return (await session.fetch(SQL, *known.marks))[0]
+    except (ProbeSkipped, ProbeTimeout):
+        raise
+    except ProbeError:
+        await _check_version(session)
+        raise
+
+
+async def _check_version(session: Session) -> None:
+    """Name the extension's age when that is why the question failed (pg_upgrade keeps the old version)."""
+    for row in await session.fetch(VERSION):
+        parts = tuple(int(part) for part in str(row["version"]).split(".") if part.isdigit())
+        if parts < OLDEST:
+            raise ProbeSkipped(
+                f"extension pg_stat_statements is of version {row['version']}, 1.9 is needed; "
+                f"run in database {session.facts.database}: alter extension pg_stat_statements update",
+                Needs.EXTENSION,
+            )
+
+
+class Names:
+    """Databases' and roles' names by oid, decoded anew only when one changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, dict[int, str]] = {}
+
+    def of(self, text: object) -> Mapping[int, str]:
+        """Give the names an aggregated text holds."""
+        written = str(text or "{}")
+        if written not in self._read:
+            names = {int(oid): str(name) for oid, name in json.loads(written).items()}
+            self._read = {**dict([*self._read.items()][-1:]), written: names}
+        return self._read[written]
+
+
+async def recording_is_off(session: Session, constants: Row) -> bool:
+    """Tell whether nothing is recorded for anybody; that only our own role is left out does not count."""
+    if constants.get("track") != "none":
+        return False
+    return not any(row["ours"] for row in await session.fetch(SOURCE))

@@ -1,0 +1,132 @@
+"""What is known of statements' texts: read rarely, for new entries only, kept as fingerprint, kind and redacted text.
+
+Reading any text makes the server load all of them (65 ms at 20 MB), so it is done at most once a minute in steady
+state. No text is kept as it was: see `redact`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from monitor.probe import ProbeError, Session, StatementKind, read_statement, redact
+
+Entry: TypeAlias = tuple[int, int]
+"""A database's oid and a queryid."""
+
+SHOWN_CHARACTERS = 2000
+KEPT = 2000
+BATCH = 300
+STEADY_SECONDS = 60.0
+AGAIN_SECONDS = 600.0
+"""After this long a text that could not be had is asked for once more."""
+
+# convert_to: in a SQL_ASCII database a text may be no UTF-8, and the server would refuse to send it as one.
+SQL = """
+    select s.dbid::int8 as dbid,
+           s.queryid,
+           (pg_catalog.array_agg(case when pg_catalog.octet_length(s.query) <= 65536
+                                      then pg_catalog.convert_to(s.query, case pg_catalog.getdatabaseencoding()
+                                                                          when 'SQL_ASCII' then 'SQL_ASCII'
+                                                                          else 'UTF8' end) end))[1] as text
+      from pg_stat_statements(true) s
+     where s.queryid = any ($1::int8[])
+     group by s.dbid, s.queryid
+     limit 10000
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """What one statement is; without `kind` its text is not known."""
+
+    label: str
+    """The fingerprint; while the text is unknown, the queryid."""
+    kind: StatementKind | None = None
+    tables: tuple[tuple[str | None, str], ...] = ()
+    filtered: bool = False
+    redacted: str = ""
+
+    @property
+    def utility(self) -> bool:
+        """Tell whether it neither reads nor changes rows."""
+        return self.kind is StatementKind.UTILITY
+
+
+class Texts:
+    """The cache of one server's texts."""
+
+    def __init__(self) -> None:
+        self._known: dict[Entry, Text] = {}
+        self._asked: dict[Entry, datetime] = {}
+        self._next: datetime | None = None
+        self._reads = 0
+
+    def tried(self, entry: Entry) -> bool:
+        """Tell whether the text was asked for, had or not: from then on its label stays."""
+        return entry in self._asked
+
+    def of(self, entry: Entry) -> Text:
+        """Give what is known of an entry."""
+        return self._known.get(entry) or unknown(entry)
+
+    async def learn(self, session: Session, wanted: Iterable[Entry], now: datetime, *, show: bool) -> None:
+        """Read the texts that are wanted and not known, if it is time."""
+        entries = dict.fromkeys(wanted)
+        self._asked |= {entry: self._asked.pop(entry) for entry in entries if entry in self._asked}
+        missing = [entry for entry in entries if self._missing(entry, now)][:BATCH]
+        if not missing or (self._next is not None and now < self._next):
+            return
+        self._next = now + timedelta(seconds=min(STEADY_SECONDS, 5.0 * 2**self._reads))
+        self._reads = min(self._reads + 1, 10)
+        self._asked |= dict.fromkeys(missing, now)
+        for entry, sql in (await _read(session, missing)).items():
+            self._known[entry] = understood(entry, sql, show=show)
+        self._bound()
+
+    def _missing(self, entry: Entry, now: datetime) -> bool:
+        asked = self._asked.get(entry)
+        if asked is None:
+            return True
+        return entry not in self._known and now - asked >= timedelta(seconds=AGAIN_SECONDS)
+
+    def _bound(self) -> None:
+        """Forget the texts that were asked for longest ago."""
+        for entry in [*self._asked][: max(len(self._asked) - KEPT, 0)]:
+            del self._asked[entry]
+            self._known.pop(entry, None)
+
+
+async def _read(session: Session, entries: Iterable[Entry]) -> dict[Entry, str]:
+    """Read texts; where the server cannot give them (one of another encoding spoils all), they stay unknown."""
+    wanted = set(entries)
+    try:
+        rows = await session.fetch(SQL, sorted({queryid for _, queryid in wanted}))
+    except ProbeError:
+        return {}
+    found = {(_number(row["dbid"]), _number(row["queryid"])): row["text"] for row in rows}
+    return {entry: text.decode(errors="replace") for entry, text in found.items() if isinstance(text, bytes)}
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def unknown(entry: Entry) -> Text:
+    """Name a statement by its queryid."""
+    return Text(label=f"queryid-{entry[1] & 0xFFFFFFFFFFFFFFFF:016x}")
+
+
+def understood(entry: Entry, sql: str, *, show: bool) -> Text:
+    """Parse one text; one that cannot be parsed is known by its queryid only."""
+    read = read_statement(sql)
+    if read is None:
+        return unknown(entry)
+    text = Text(label=read.fingerprint, kind=read.kind, tables=read.tables, filtered=read.filtered)
+    return replace(text, redacted=_cut(redact(sql))) if show else text
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

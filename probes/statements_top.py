@@ -1,0 +1,155 @@
+"""Which statements are looked at closely: the busiest, steadily chosen, and the slow; summed up by fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import nlargest
+from typing import TypeAlias
+
+from monitor.probe import Row, number
+from probes.statements_reading import COUNTERS, KEY
+from probes.statements_texts import Entry, Text, Texts
+
+Key: TypeAlias = tuple[object, ...]
+Group: TypeAlias = tuple[str, str]
+"""A label and a database's name."""
+
+OTHER = "other"
+
+
+def key_of(row: Row) -> Key:
+    """Give an entry's key."""
+    return tuple(row[name] for name in KEY)
+
+
+def entry_of(row: Row) -> Entry:
+    """Give what its text is known by."""
+    database, queryid = row["dbid"], row["queryid"]
+    return (database if isinstance(database, int) else 0, queryid if isinstance(queryid, int) else 0)
+
+
+def seconds(row: Row) -> float:
+    """Give an entry's time of execution."""
+    return number(row, "exec_seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Names for oids, and whose statements are our own."""
+
+    databases: Mapping[int, str]
+    roles: Mapping[int, str]
+    own: object = None
+    """The oid of the monitor's role, where nobody else uses it."""
+
+    def database(self, row: Row) -> str:
+        """Give the database's name; "" when it was dropped."""
+        return self.databases.get(entry_of(row)[0], "")
+
+    def role(self, row: Row) -> str:
+        """Give the role's name, or its oid when it was dropped."""
+        role = row["userid"]
+        return self.roles.get(role, f"oid {role}") if isinstance(role, int) else ""
+
+    def shown(self, rows: Iterable[Row]) -> list[Row]:
+        """Leave out our own statements and those of dropped databases."""
+        return [row for row in rows if row["dbid"] in self.databases and row["userid"] != self.own]
+
+
+class Members:
+    """The busiest entries; one that has fallen behind stays for a while, so that series do not come and go."""
+
+    def __init__(self) -> None:
+        self._busy_at: dict[Key, datetime] = {}
+
+    def choose(self, ranked: Sequence[Key], now: datetime, *, top: int, hold: float) -> set[Key]:
+        """Take in the newest ranking; give at most `top` members."""
+        at_least = now - timedelta(seconds=hold)
+        self._busy_at = {key: at for key, at in self._busy_at.items() if at >= at_least}
+        self._busy_at.update((key, now) for key in ranked[:top] if key in self._busy_at)
+        for place, key in enumerate(ranked[:top]):
+            if key in self._busy_at:
+                continue
+            if len(self._busy_at) >= top:
+                if place >= top / 2:  # not so busy that another one has to make room before its time
+                    continue
+                del self._busy_at[min(self._busy_at, key=lambda each: self._busy_at[each])]
+            self._busy_at[key] = now
+        for key in sorted(self._busy_at, key=lambda each: self._busy_at[each])[: max(len(self._busy_at) - top, 0)]:
+            del self._busy_at[key]
+        return set(self._busy_at)
+
+
+def busiest(rows: Sequence[Row], top: int) -> list[Row]:
+    """Rank by time of execution."""
+    return nlargest(top, (row for row in rows if seconds(row) > 0), key=seconds)
+
+
+def slowest(rows: Sequence[Row], top: int) -> list[Row]:
+    """Rank by time per call, of those called often enough to be judged."""
+    often = [row for row in rows if number(row, "calls") >= MIN_CALLS]
+    return nlargest(top, often, key=lambda row: seconds(row) / number(row, "calls"))
+
+
+MIN_CALLS = 3
+
+
+def groups(rows: Sequence[Row], chosen: Sequence[Row], texts: Texts, view: View) -> Iterator[tuple[Group, Row]]:
+    """Sum the chosen statements up by label and database, the largest first; those not yet looked up are left out."""
+    wanted = {_group(row, texts, view) for row in chosen if texts.tried(entry_of(row))}
+    members: dict[Group, list[Row]] = {group: [] for group in wanted}
+    for row in rows:
+        if texts.tried(entry_of(row)) and (group := _group(row, texts, view)) in wanted:
+            members[group].append(row)
+    for group, own in sorted(members.items(), key=lambda item: (-sum(map(seconds, item[1])), item[0])):
+        yield group, summed(group, own, texts.of(entry_of(own[0])), view)
+
+
+def _group(row: Row, texts: Texts, view: View) -> Group:
+    return texts.of(entry_of(row)).label, view.database(row)
+
+
+def summed(group: Group, rows: Sequence[Row], text: Text, view: View) -> Row:
+    """Give one statement's figures over all its entries."""
+    return {
+        "statement": group[0],
+        "database": group[1],
+        "roles": tuple(sorted({view.role(row) for row in rows})),
+        "kind": str(text.kind or "unknown"),
+        "tables": text.tables,
+        "filtered": text.filtered,
+        "text": text.redacted,
+        "nested": not any(row["toplevel"] for row in rows),
+        **{name: sum(number(row, name) for row in rows) for name in COUNTERS},
+    }
+
+
+def exposed(rows: Iterable[Row], members: set[Key], known: Mapping[Key, Row], texts: Texts, view: View) -> list[Row]:
+    """Give the growth of the members by label, and of all others as one row a database.
+
+    `known` holds a row of each member, so that one that did nothing still has its series.
+    """
+    sums: dict[tuple[str, str, str], list[float]] = {}
+    idle = [0.0] * len(COUNTERS)
+    for row in known.values():
+        if texts.tried(entry_of(row)):
+            sums.setdefault(_series(row, texts, view), idle)
+    for database in {view.database(row) for row in known.values()}:
+        sums.setdefault((database, "", OTHER), idle)
+    for row in rows:
+        member = key_of(row) in members and texts.tried(entry_of(row))
+        series = _series(row, texts, view) if member else (view.database(row), "", OTHER)
+        counters = [number(row, name) for name in COUNTERS]
+        sums[series] = [a + b for a, b in zip(sums.get(series, idle), counters, strict=True)]
+    return [_labelled(series, counters) for series, counters in sums.items()]
+
+
+def _series(row: Row, texts: Texts, view: View) -> tuple[str, str, str]:
+    return view.database(row), view.role(row), texts.of(entry_of(row)).label
+
+
+def _labelled(series: tuple[str, str, str], counters: Sequence[float]) -> Row:
+    database, role, query = series
+    return {"database": database, "role": role, "query": query, **dict(zip(COUNTERS, counters, strict=True))}

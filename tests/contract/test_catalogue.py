@@ -1,0 +1,251 @@
+"""The whole catalogue: names, manual pages, metrics; and each probe on each server version as the monitor's own role."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from monitor.catalog import GROUP
+from monitor.demo.gotrue import gotrue
+from monitor.errors import Needs
+from monitor.expose.own import RESERVED
+from monitor.expose.series import family
+from monitor.measurement import Measurement
+from monitor.model import Area, NoVerdict, Result, Severity
+from monitor.probe import Kind, Probe, Scope, Shape
+from monitor.rule import HEADINGS, Advisor, Judge, Rule
+from monitor.whole import whole_catalog
+from tests.database import Cluster, Database
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CATALOG = whole_catalog()
+PROBES = pytest.mark.parametrize("probe", CATALOG.probes.values(), ids=lambda probe: str(probe.name))
+RULES = pytest.mark.parametrize("rule", CATALOG.rules.values(), ids=lambda rule: str(rule.id))
+
+BUILT_IN = {"server", "statements", "pool", "indexes", "auth_links"}
+FAMILIES = frozenset(
+    "statements pool sessions errors server replication wal tables index auth_links auth rls views functions privileges "
+    "roles connections settings extensions ddl schema migration target probe self store receiver ignore config series "
+    "self".split()
+)
+PROMISED = frozenset(
+    "statements.slow statements.load pool.saturation sessions.idle_in_transaction sessions.long_transaction "
+    "index.missing_foreign_key tables.sequential_scans auth_links.orphaned_profile auth_links.missing_profile "
+    "auth.cannot_see errors.rollback_ratio errors.deadlocks errors.sessions_lost errors.temp_files server.restarted "
+    "target.unreachable target.denied probe.broken probe.slow store.degraded receiver.failing config.reload_failed "
+    "series.dropped self.over_budget".split()
+)
+FIXED_SETTINGS: Mapping[str, set[str]] = {
+    "statements.slow": {"simple_ms", "complex_ms", "min_calls"},
+    "pool.saturation": {"warning_ratio", "critical_ratio"},
+    "sessions.idle_in_transaction": {"warning_after", "critical_after"},
+    "sessions.long_transaction": {"warning_after", "critical_after"},
+}
+"""Rule ids and settings that people write into their configurations: they may grow in number and never go away."""
+
+LEGAL_METRIC = re.compile(r"pgarchitect(_[a-z][a-z0-9]*)+\Z")
+LEGAL_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
+NOT_BASE_UNITS = {"ms", "us", "milliseconds", "minutes", "hours", "days", "kb", "mb", "kib", "mib", "percent", "pct"}
+FAULT_LENGTH = 100
+
+INHABITED = """
+    create table public.rooms (id bigint primary key, name text);
+    create table public.questions (id bigint primary key, room_id bigint not null references rooms, text text);
+    create table public.users (id bigint primary key, auth_user_id uuid);
+    insert into rooms select g, 'room ' || g from generate_series(1, 50) g;
+    insert into questions select g, 1 + g % 50, 'why' from generate_series(1, 5000) g;
+    insert into auth.users (id, email, created_at)
+    select gen_random_uuid(), 'p' || g || '@example.com', now() - interval '1 day' from generate_series(1, 40) g;
+    insert into users select row_number() over (), id from auth.users limit 30;
+    insert into users values (1001, gen_random_uuid());
+    analyze
+"""
+
+
+def test_every_built_in_probe_can_be_loaded() -> None:
+    """All entry points of the group import, and fit into one catalogue."""
+    assert [f"{problem.name}: {problem.reason}" for problem in CATALOG.problems] == []
+    assert BUILT_IN <= CATALOG.probes.keys(), f"entry points of the group {GROUP} are missing"
+
+
+def test_no_promised_rule_went_away() -> None:
+    """People name rules in routes, silences and ignores."""
+    assert sorted(PROMISED - CATALOG.rules.keys()) == []
+
+
+def test_a_rule_id_belongs_to_one_judge() -> None:
+    """`Catalog.rules` is by id, and would hide the second."""
+    ids = [rule.id for probe in CATALOG.probes.values() for rule in probe.rules] + [each.id for each in CATALOG.judges]
+    assert sorted(ids) == sorted(set(ids))
+
+
+@RULES
+def test_a_rule_is_of_a_known_family(rule: Judge) -> None:
+    """`family.word`, both in lower case; a new family is a change of the contract."""
+    kind, _, word = rule.id.partition(".")
+    assert kind in FAMILIES
+    assert LEGAL_NAME.match(word)
+
+
+@RULES
+def test_a_rule_carries_its_manual_page(rule: Judge) -> None:
+    """The fault in one short line, then the four headings, each with something under it, written in the class itself."""
+    assert "__doc__" in vars(type(rule)), "the docstring is its own, not a base class's"
+    assert type(rule).__doc__, "a dataclass without a docstring gets its signature as one"
+    manual = rule.manual()
+    assert not manual["fault"].startswith(type(rule).__name__ + "(")
+    assert 10 <= len(manual["fault"]) <= FAULT_LENGTH, manual["fault"]
+    assert manual["fault"].endswith(".")
+    assert [heading for heading in HEADINGS if not manual.get(heading)] == []
+    assert list(manual) == ["fault", *HEADINGS], "the headings stand in their order"
+
+
+@RULES
+def test_a_rules_defaults_are_legal(rule: Judge) -> None:
+    """Area and severity are the contract's words, patience is not negative, and no remark is put in by default."""
+    assert isinstance(rule.area, Area)
+    assert isinstance(rule.severity, Severity)
+    assert rule.hold >= 0
+    assert rule.keep >= 0
+    assert rule.note == ""
+    assert isinstance(rule, Rule | Advisor)
+
+
+@RULES
+def test_a_rules_settings_can_be_written_down(rule: Judge) -> None:
+    """Plain names that `explain` and the configuration can show; those of the contract are among them."""
+    names = {field.name for field in fields(rule)}
+    assert [name for name in names if not LEGAL_NAME.match(name)] == []
+    assert names >= FIXED_SETTINGS.get(rule.id, set())
+    plain = str | int | float | bool | tuple | None
+    assert [name for name, value in rule.thresholds().items() if not isinstance(value, plain)] == []
+
+
+@PROBES
+def test_a_probes_metrics_are_well_named(probe: Probe) -> None:
+    """Legal for Prometheus, in base units, counters in `_total`, each with a sentence of help."""
+    for metric in probe.metrics:
+        each = family(probe, metric)
+        assert LEGAL_METRIC.match(each.sample), each.sample
+        assert not NOT_BASE_UNITS & set(each.sample.split("_")), each.sample
+        assert each.sample.endswith("_total") == (metric.kind is Kind.COUNTER), each.sample
+        assert metric.help.strip().endswith((".", "?")), each.sample
+
+
+def test_no_two_metrics_share_a_name() -> None:
+    """Neither two probes' nor a probe's and the monitor's own."""
+    names = [family(probe, metric).name for probe in CATALOG.probes.values() for metric in probe.metrics]
+    assert sorted(names) == sorted(set(names))
+    assert not RESERVED & set(names)
+
+
+@PROBES
+def test_a_probe_has_a_test_file(probe: Probe) -> None:
+    """One file, one test."""
+    assert (CHECKOUT / "probes" / f"{probe.name}.py").is_file()
+    assert (CHECKOUT / "tests" / "probes" / f"test_{probe.name}.py").is_file()
+
+
+@PROBES
+def test_a_probe_keeps_its_promises_on_paper(probe: Probe) -> None:
+    """It asks something on every supported version, is bound in time, and can do what its rules need."""
+    assert bool(probe.sql) != (probe.observe is not None)
+    assert 0 < probe.timeout <= 5
+    assert probe.every >= 1
+    assert probe.window == 0 or probe.counters, "a window without counters"
+    assert probe.key or not probe.counters or probe.scope is Scope.DATABASE, "counters are told apart by a key"
+
+
+def test_advisors_read_probes_that_exist() -> None:
+    """A renamed probe leaves no advisor silent."""
+    for judge in CATALOG.judges:
+        if isinstance(judge, Advisor):
+            assert judge.reads
+            assert set(judge.reads) <= CATALOG.probes.keys(), judge.id
+
+
+@pytest.fixture
+async def inhabited(any_database: Database, any_cluster: Cluster) -> AsyncIterator[Database]:
+    """A database with something in it for each probe, on each version; roles outlive it, as on a real server."""
+    await any_database.execute(gotrue())
+    await any_database.execute(INHABITED)
+    sleeper = await any_database.connect(application_name="leaky")
+    await sleeper.execute("begin; select pg_sleep(0.3)")
+    yield any_database
+    await sleeper.close()
+
+
+@PROBES
+async def test_a_text_gives_the_declared_columns(any_cluster: Cluster, any_database: Database, probe: Probe) -> None:
+    """By the server's own description of the answer, so also where it has no row."""
+    sql = probe.sql_for(any_cluster.major)
+    if sql is None:
+        assert probe.observe is not None
+        return  # what it observes is looked at below
+    monitor = await any_database.as_monitor()
+    session = await monitor.connect(default_transaction_read_only="on", search_path="pg_catalog, public")
+    described = [each.name for each in (await session.prepare(sql)).get_attributes()]
+    wanted = {*probe.key, *probe.labels, *probe.counters, *(metric.column for metric in probe.metrics)}
+    if probe.detail is None:
+        assert sorted(wanted - set(described) - target_labels(probe)) == []
+    else:  # labels may come from what is read in addition
+        assert sorted({*probe.key, *probe.counters} - set(described)) == []
+    assert len(described) == len(set(described))
+
+
+@PROBES
+async def test_a_probe_runs_in_an_empty_database(any_database: Database, probe: Probe) -> None:
+    """As the monitor's low-privilege role: an answer, or a subject that does not exist; twice, so that growth is seen."""
+    monitor = await any_database.as_monitor()
+    async with monitor.eye(probe) as eye:
+        for _ in range(2):
+            seen = await eye.look()
+            assert seen.result in {Result.OK, Result.SKIPPED}, seen.reason
+            assert seen.needs is None, seen.reason
+            assert broken(eye.unsaid(seen)) == []
+
+
+@PROBES
+async def test_a_probe_runs_in_an_inhabited_database(inhabited: Database, probe: Probe) -> None:
+    """It answers within its timeout and every row has what is declared; a right it lacks is named, never a breakage."""
+    monitor = await inhabited.as_monitor()
+    async with monitor.eye(probe) as eye:
+        for _ in range(2):
+            seen = await eye.look()
+            assert seen.result in {Result.OK, Result.SKIPPED, Result.DENIED}, seen.reason
+            assert seen.needs in {None, Needs.RIGHTS}, seen.reason
+            assert broken(eye.unsaid(seen)) == []
+            check_rows(probe, seen)
+        assert seen.result is Result.OK or probe.name == "auth_links", seen.reason
+
+
+def check_rows(probe: Probe, seen: Measurement) -> None:
+    """Look at the first rows of a reading, and at what the exporter gets of it."""
+    for row in seen.rows[:20]:
+        assert {*probe.key, *probe.counters} <= row.keys()
+    wanted = {*probe.labels, *(metric.column for metric in probe.metrics)} - target_labels(probe)
+    for row in (seen.rows if seen.exposed is None else seen.exposed)[:20]:
+        assert sorted(wanted - row.keys()) == []
+
+
+def target_labels(probe: Probe) -> set[str]:
+    """Name the labels that the exporter sets itself."""
+    return {"target"} | ({"database"} if probe.scope is Scope.DATABASE else set())
+
+
+def broken(unsaid: list[NoVerdict]) -> list[str]:
+    """Give the reasons of verdicts that are missing because something of ours broke."""
+    return [verdict.reason for verdict in unsaid if verdict.needs is Needs.REPAIR]
+
+
+@PROBES
+async def test_a_big_reading_is_one_row_of_equal_arrays(inhabited: Database, probe: Probe) -> None:
+    """The shape `columns` is what it says: rates compares its lists place by place."""
+    if probe.shape is not Shape.COLUMNS:
+        return
+    async with (await inhabited.as_monitor()).eye(probe) as eye:
+        seen = await eye.look()
+    assert len(seen.rows) > 0
+    assert {len([row[name] for row in seen.rows]) for name in probe.counters} == {len(seen.rows)}
