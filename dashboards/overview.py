@@ -1,18 +1,12 @@
-"""The overview board: what is wrong, who answers, and the load of servers, statements and connections.
-
-`HERE` selects series of the chosen targets and databases; `AROUND` also those of a server as a whole.
-"""
+"""The overview board: what is wrong, who answers, and the load of servers, statements and connections."""
 
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, Row
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
-from dashboards.panels import BLUE, RED, YELLOW, choice, graph, listing, number, states
+from dashboards.ourselves import answering, costs
+from dashboards.panels import AROUND, BLUE, FULL, HERE, PLACE, RED, SERVER, YELLOW, choice, graph, listing, number, rate
 
-SERVER = 'target=~"$target"'
-HERE = f'{SERVER}, database=~"$database"'
-AROUND = f'{SERVER}, database=~"$database|"'
-PLACE = "{{target}}/{{database}}"
 FIRING = f'pgarchitect_findings{{{AROUND}, state="firing"'
 
 
@@ -33,7 +27,7 @@ def overview() -> Dashboard:
             choice("database", "Database", f"label_values(pgarchitect_server_sessions{{{SERVER}}}, database)")
         )
     )
-    for add in (_verdict, _targets, _connections, _transactions, _ourselves):
+    for add in (_verdict, answering, _connections, _statements, _transactions, _sign_in, costs):
         board = add(board)
     return board
 
@@ -91,37 +85,6 @@ def _count(title: str, severity: str, colour: str) -> stat.Panel:
     return number(title, expr, f"Findings of severity {severity} that stand now.", colour=colour)
 
 
-def rate(metric: str, where: str = HERE) -> str:
-    """Write growth per second, over as long as Grafana thinks fit."""
-    return f"rate({metric}{{{where}}}[$__rate_interval])"
-
-
-def _targets(board: Dashboard) -> Dashboard:
-    age = f"time() - pgarchitect_probe_last_success_timestamp_seconds{{{AROUND}}}"
-    return (
-        board.with_row(Row("Who answers"))
-        .with_panel(states("Servers", f"pgarchitect_up{{{SERVER}}}", "{{target}}", "Did the server answer last time?"))
-        .with_panel(
-            listing(
-                "Probes without answer",
-                f'pgarchitect_probe_result{{{AROUND}, result!="ok"}}',
-                "How the newest run of each probe ended that was not answered; skipped: its subject is not there.",
-                "runs",
-                width=8,
-            )
-        )
-        .with_panel(
-            graph(
-                "Age of the figures",
-                {"{{target}} {{probe}}": f"max by (target, probe) ({age})"},
-                "Time since each probe was answered last. A line that climbs shows figures that no longer come.",
-                unit="s",
-                width=8,
-            )
-        )
-    )
-
-
 def _connections(board: Dashboard) -> Dashboard:
     used = f"pgarchitect_pool_slots_used{{{AROUND}}} / pgarchitect_pool_slots_limit{{{AROUND}}}"
     return (
@@ -162,6 +125,59 @@ def _connections(board: Dashboard) -> Dashboard:
     )
 
 
+def _statements(board: Dashboard) -> Dashboard:
+    by = "sum by (target, database, query)"
+    spent, calls = rate("pgarchitect_statements_exec_seconds_total"), rate("pgarchitect_statements_calls_total")
+    total = f"increase(pgarchitect_statements_exec_seconds_total{{{HERE}}}[$__range])"
+    return (
+        board.with_row(Row("Statements"))
+        .with_panel(
+            graph(
+                "Load by statement",
+                {f"{PLACE} {{{{query}}}}": f"topk(10, {by} ({spent}))"},
+                "Seconds of execution a second; 1 is one core. `monitor snapshot` shows the texts.",
+                stacked=True,
+            )
+        )
+        .with_panel(
+            listing(
+                "Busiest statements of the time shown",
+                f"sort_desc(topk(20, sum by (target, database, role, query) ({total})))",
+                "`other` is all that does not belong to the busiest ones.",
+                "time of execution",
+                unit="s",
+            )
+        )
+        .with_panel(
+            graph(
+                "Time per call",
+                {f"{PLACE} {{{{query}}}}": f"topk(10, {by} ({spent}) / ({by} ({calls}) > 0))"},
+                "The slowest of the statements that are told apart.",
+                unit="s",
+            )
+        )
+        .with_panel(
+            graph(
+                "Calls",
+                {f"{PLACE} {{{{query}}}}": f"topk(10, {by} ({calls}))"},
+                "The statements called most, per second.",
+                unit="ops",
+            )
+        )
+    )
+
+
+def _sign_in(board: Dashboard) -> Dashboard:
+    return board.with_row(Row("Sign-in")).with_panel(
+        graph(
+            "Orphans",
+            {f"{PLACE} {{{{link}}}} {{{{direction}}}}": f"pgarchitect_auth_links_orphans{{{HERE}}}"},
+            "Rows whose user is gone (profile), and users without their row (user).",
+            width=FULL,
+        )
+    )
+
+
 def _transactions(board: Dashboard) -> Dashboard:
     commits, rollbacks = rate("pgarchitect_server_commits_total"), rate("pgarchitect_server_rollbacks_total")
     return (
@@ -198,54 +214,6 @@ def _transactions(board: Dashboard) -> Dashboard:
                 {PLACE: rate("pgarchitect_server_temp_bytes_total")},
                 "Written by sorts and hashes that did not fit into work_mem.",
                 unit="Bps",
-            )
-        )
-    )
-
-
-def _ourselves(board: Dashboard) -> Dashboard:
-    messages = "increase(pgarchitect_notifications_total[$__rate_interval])"
-    return (
-        board.with_row(Row("What the monitor itself costs"))
-        .with_panel(
-            graph(
-                "Time of our statements",
-                {"{{target}}": rate("pgarchitect_self_database_seconds_total", SERVER)},
-                "Wall time of our own statements a second, as we saw it: an upper bound of what we cost the server.",
-                unit="percentunit",
-                width=8,
-            )
-        )
-        .with_panel(
-            graph(
-                "Time of each probe",
-                {"{{target}} {{probe}}": f"max by (target, probe) (pgarchitect_probe_duration_seconds{{{AROUND}}})"},
-                "Wall time of the newest run.",
-                unit="s",
-                width=8,
-            )
-        )
-        .with_panel(
-            graph(
-                "Messages to people",
-                {"{{receiver}} {{outcome}}": f"sum by (receiver, outcome) ({messages})"},
-                "What receivers took, and what they did not.",
-                width=8,
-            )
-        )
-        .with_panel(
-            graph(
-                "Memory of the monitor",
-                {"{{instance}}": "process_resident_memory_bytes and on (instance, job) pgarchitect_build_info"},
-                "Resident memory of the monitor's process.",
-                unit="bytes",
-            )
-        )
-        .with_panel(
-            graph(
-                "Samples left away",
-                {"{{target}}": f"increase(pgarchitect_series_dropped_total{{{SERVER}}}[$__rate_interval])"},
-                "More than nothing: the target has more series than `limits.series` allows.",
             )
         )
     )

@@ -27,7 +27,19 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+FULL = 24
+SERVER = 'target=~"$target"'
+HERE = f'{SERVER}, database=~"$database"'
+"""Selects the series of the chosen targets and databases."""
+AROUND = f'{SERVER}, database=~"$database|"'
+"""Selects also those of a server as a whole."""
+PLACE = "{{target}}/{{database}}"
 GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
+
+
+def rate(metric: str, where: str = HERE) -> str:
+    """Write growth per second, over as long as Grafana thinks fit."""
+    return f"rate({metric}{{{where}}}[$__rate_interval])"
 
 
 def steps(base: str, higher: Mapping[float, str]) -> dashboard.ThresholdsConfig:

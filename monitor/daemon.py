@@ -86,7 +86,9 @@ class Daemon:
         """Give what stands now as a report."""
         standings = list(self._desk.shelf.servers.values())
         firing = [alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING]
-        return compose(standings, firing, window=0.0, readings=list(self._desk.newest.values()))
+        readings = list(self._desk.newest.values())
+        window = max((seen.window_seconds for seen in readings), default=0.0)
+        return compose(standings, firing, window=window, readings=readings)
 
     async def start(self) -> None:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,8 +18,9 @@ from monitor.measurement import Measurement, Row
 from monitor.model import Alert, Judgement, NoVerdict, Server, Target
 from monitor.probe import Probe
 from monitor.rule import Advisor
+from monitor.rules.daemon import MONITOR_RULES
 from monitor.rules.evaluate import advise, evaluate
-from monitor.rules.own import MONITOR_RULES, OWN, TARGET_RULES
+from monitor.rules.own import OWN, TARGET_RULES
 from monitor.shelf import Shelf
 from monitor.standing import ServerStanding, shown, wanted
 from monitor.store.alerts import StoredAlerts
@@ -54,8 +56,6 @@ class Desk:
         self.listeners: list[Callable[[Alert], None]] = []
         self.wake: Callable[[], None] = lambda: None
         """Called when something is worth writing and telling at once."""
-        self.degraded = ""
-        """Why the store cannot be written; empty while it can."""
         self._unwritten: dict[str, Alert] = {}
         self._dropped: set[str] = set()
         self._written_at = clock.monotonic()
@@ -99,20 +99,31 @@ class Desk:
         if any(change.worth_telling for change in changes):
             self.wake()
 
-    def gone(self, server: Server, database: str) -> None:
-        """End what concerned a database that is there no more."""
+    def left(self, server: Server, database: str) -> None:
+        """Take a database that is not looked at any more off the shelf and out of the metrics."""
         target = Target(server.name, database)
-        reason = NoVerdict(reason="the database is gone", needs=None)
-        rules = {alert.finding.rule for alert in self.ledger.alerts if alert.source == target}
+        self.shelf.servers[server.name].lost(database)
         self.exposition.drop_database(target)
         self.newest = {key: seen for key, seen in self.newest.items() if key[0] != target}
-        self.follow([Judgement(rule=rule, source=target, hold=0, keep=0, verdicts=(reason,)) for rule in rules])
+        self.shelf.changed()
+
+    def remaining(self, server: Server, databases: Collection[str]) -> None:
+        """End what concerned databases that are there no more, or no longer wanted; these are all that remain."""
+        sources = {alert.source for alert in self.ledger.alerts if alert.source.server == server.name}
+        for source in sources:
+            if source.database is not None and source.database not in databases:
+                self._end(alert.finding.rule for alert in self.ledger.alerts if alert.source == source)
+
+    def end_rules(self, rules: Collection[str]) -> None:
+        """End what rules said that are asked no more."""
+        ...
 
     def restore(self, alerts: Sequence[Alert]) -> None:
         """Go on from stored alerts; what was found meanwhile counts as seen now."""
         found = self.ledger.alerts
-        self.ledger = Ledger([*alerts, *(each for each in found if each not in alerts)])
+        self.ledger = Ledger([*alerts, *found])
         self.shelf.follow(self.ledger)
+        self._unwritten.update({alert.finding.fingerprint: alert for alert in found})
 
     def keep_only(self, servers: set[str]) -> None:
         """End what concerned servers that are watched no longer."""
@@ -141,20 +152,20 @@ class Desk:
                 self.judged(server, [await advise(advisor, book)])
 
     async def write(self, stored: StoredAlerts) -> None:
-        """Write what changed; what cannot be written waits in memory."""
+        """Write what changed; raises StoreError, and what was not written waits in memory."""
         alerts, dropped = self._unwritten, self._dropped
         self._unwritten, self._dropped = {}, set()
         self._written_at = self.clock.monotonic()
         try:
             await stored.save(alerts.values(), dropped)
-        except StoreError as error:
-            if not self.degraded:
-                log.error("store degraded", reason=str(error))
-            self.degraded = str(error)
+        except (StoreError, asyncio.CancelledError):
             self._unwritten = {**alerts, **self._unwritten}
             self._dropped = (dropped | self._dropped) - self._unwritten.keys()
-        else:
-            self.degraded = ""
+            raise
+
+    def write_all(self) -> None:
+        """Count every alert as unwritten: the store may be a new one."""
+        self._unwritten = {alert.finding.fingerprint: alert for alert in self.ledger.alerts}
 
     @property
     def stale(self) -> bool:

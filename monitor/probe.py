@@ -21,14 +21,14 @@ from monitor.measurement import (
     share,
     size,
 )
-from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Severity, Target
+from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.rule import Rule
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 
 __all__ = [
-    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric",
-    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy",
-    "Row", "Rule", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
+    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric", "Needs",
+    "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row", "Rule",
+    "Scalar", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
     "duration", "identifier", "literal", "number", "plural", "read_statement", "redact", "share", "sight", "size",
 ]  # fmt: skip
 

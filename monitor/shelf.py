@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.findings.ledger import Ledger
-from monitor.model import Alert, NotEvaluated, State, TargetStatus
+from monitor.model import Alert, State
 from monitor.standing import ServerStanding
+from monitor.status import NotEvaluated, TargetStatus
 
 
 class Shelf:

@@ -8,16 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitor.measurement import Measurement
-from monitor.model import (
-    Judgement,
-    NotEvaluated,
-    NoVerdict,
-    ProbeStatus,
-    Result,
-    Server,
-    Target,
-    TargetStatus,
-)
+from monitor.model import Judgement, NoVerdict, Result, Server, Target
+from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
 
 
 @dataclass

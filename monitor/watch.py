@@ -6,6 +6,7 @@ What comes out goes to the desk. At most two sessions are in use; who is first a
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from typing import Protocol
@@ -23,8 +24,11 @@ from monitor.standing import ServerStanding
 
 log = structlog.get_logger()
 
-FIRST_DELAY, LONGEST_DELAY, DENIED_DELAY = 0.25, 4.0, 60.0
+FIRST_DELAY, LONGEST_DELAY, DENIED_DELAY = 0.25, 2.5, 8.0
 """Seconds between attempts to reconnect: from, to, and to when we are refused for who we are."""
+
+AGAIN_SECONDS = 5.0
+"""When a database that could not be visited is tried again, however seldom its probes are due."""
 
 ROUND_SLACK = 0.5
 """A database's probe counts as due this many seconds early, so that rounds do not drift past it."""
@@ -61,8 +65,7 @@ class Watch:
         self.postgres = PostgresServer(server, on_lost=self._shaken)
         self.standing = ServerStanding(server, spent=lambda: self.postgres.own_seconds)
         self._desk, self._runner, self._tasks, self._crowd, self._clock = desk, runner, tasks, crowd, clock
-        self._of_server = [probe for probe in probes if probe.scope is Scope.SERVER]
-        self._of_databases = [probe for probe in probes if probe.scope is Scope.DATABASE]
+        self._of_server, self._of_databases = _divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
 
     @property
@@ -72,12 +75,21 @@ class Watch:
 
     def begin(self, schedule: Schedule) -> None:
         """Set the triggers, and open the first session."""
+        self._trigger(schedule)
+        self._shaken()
+
+    def ask(self, probes: Sequence[Probe], schedule: Schedule) -> None:
+        """Go on with other probes; sessions and what is under way stay as they are."""
+        schedule.drop(self.prefix)
+        self._of_server, self._of_databases = _divided(probes)
+        self._trigger(schedule)
+
+    def _trigger(self, schedule: Schedule) -> None:
         for probe in self._of_server:
             schedule.every(probe.every, f"{self.prefix}{probe.name}", lambda probe=probe: self._ask(probe))  # type: ignore[misc]
         if self._of_databases:
             often = min(probe.every for probe in self._of_databases)
             schedule.every(often, f"{self.prefix}databases", self._go_round)
-        self._shaken()
 
     async def close(self) -> None:
         """End the watch and both sessions."""
@@ -98,6 +110,7 @@ class Watch:
         """Run a server-wide probe; of a server that is down, say so without asking."""
         target = Target(self.server.name)
         if not self.standing.up:
+            self._shaken()
             if self.standing.up is False:
                 self._cannot(probe, target, TargetUnreachable(self.standing.reason))
             return
@@ -112,19 +125,24 @@ class Watch:
         self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
 
     async def _round(self) -> None:
-        """Visit every database that has a probe due."""
-        if not self.standing.up:
-            return
+        """Visit every database that has a probe due; those that could not be visited, again before long."""
+        while self.standing.up and await self._missed_some():
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _missed_some(self) -> bool:
+        """Go round once; tell whether a database could not be visited that should be tried again soon."""
         try:
             databases = await self.postgres.databases()
         except TargetError:
             self._shaken()
-            return
+            return False
         self._noted(databases)
+        missed = False
         for database in databases:
             due = [probe for probe in self._of_databases if self._is_due(probe, database)]
-            if due:
-                await self._visit(database, due, stay=len(databases) == 1)
+            if due and self.standing.up:
+                missed = not await self._visit(database, due, stay=len(databases) == 1) or missed
+        return missed
 
     def _noted(self, databases: list[str]) -> None:
         for database in set(self.standing.databases) - set(databases):
@@ -136,7 +154,8 @@ class Watch:
         last = self._asked_at.get((database, probe.name))
         return last is None or self._clock.monotonic() - last >= probe.every - ROUND_SLACK
 
-    async def _visit(self, database: str, due: Sequence[Probe], *, stay: bool) -> None:
+    async def _visit(self, database: str, due: Sequence[Probe], *, stay: bool) -> bool:
+        """Run what is due in one database; False when it could not be reached."""
         target = Target(self.server.name, database)
         waiting = list(due)
         try:
@@ -147,9 +166,12 @@ class Watch:
                     self._desk.take(self.server, probe, await self._runner.run(probe, target, session))
                     waiting.pop(0)
         except TargetError as error:
+            again = isinstance(error, TargetUnreachable)
             for probe in waiting:
-                self._asked_at[database, probe.name] = self._clock.monotonic()
+                self._asked_at[database, probe.name] = -math.inf if again else self._clock.monotonic()
                 self._cannot(probe, target, error)
+            return not again
+        return True
 
     async def _reconnect(self) -> None:
         """Try until the server answers; the delay grows to a cap and is jittered, so that many do not come at once."""
@@ -182,3 +204,9 @@ class Watch:
                 self._ask(probe)
             self._asked_at.clear()
             self._go_round()
+
+
+def _divided(probes: Sequence[Probe]) -> tuple[list[Probe], list[Probe]]:
+    """Give the probes of the server as a whole, and those of each database."""
+    of_server = [probe for probe in probes if probe.scope is Scope.SERVER]
+    return of_server, [probe for probe in probes if probe.scope is Scope.DATABASE]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from monitor.advisors import advisors
 from monitor.catalog import Catalog, load_catalog
-from monitor.rules.own import MONITOR_RULES, TARGET_RULES
+from monitor.rules.daemon import MONITOR_RULES
+from monitor.rules.own import TARGET_RULES
 
 
 def whole_catalog() -> Catalog:

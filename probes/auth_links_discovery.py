@@ -68,7 +68,7 @@ COLUMNS = r"""
                                            and i.indnkeyatts = 1
                                            and i.indkey[0] = a.attnum) as yes) as single
      cross join lateral (select exists (select
-                                          from pg_catalog.unnest($2::text[], $3::text[], $4::text[]) as said (s, t, c)
+                                          from unnest($2::text[], $3::text[], $4::text[]) as said (s, t, c)
                                          where (said.s, said.t, said.c) = (n.nspname, c.relname, a.attname)) as yes)
            as declared
      where c.relkind in ('r', 'p')

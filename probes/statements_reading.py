@@ -1,8 +1,8 @@
 """Reading ten thousand entries of pg_stat_statements for the price of counting them: only what changed travels.
 
-The server marks each entry by a hash of its identity and its calls; we send the marks we know as a bitmap (a Bloom
-filter of two bits), and get the entries whose mark is not in it. About one change in ten thousand is mistaken for known;
-it is seen with the entry's next call, at the latest with the next full reading.
+The server marks each entry by a hash of identity and calls; we send the marks we know as a bitmap (a Bloom filter of
+two bits), and get the entries whose mark is not in it. About one change in a thousand is taken for known; it is seen
+with the entry's next call, at the latest with the next full reading.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ class Known:
         new = [at for at, place in enumerate(places) if place >= length]
         for name, values in lists.items():
             column = self.columns[name]
-            if name not in KEY:
+            known = [(place, value) for place, value in zip(places, values, strict=True) if place < length]
+            if any(column[place] != value for place, value in known):  # else it stays the same list: nothing to compare
                 column = column.copy()
-                for place, value in zip(places, values, strict=True):
-                    if place < length:
-                        column[place] = value
+                for place, value in known:
+                    column[place] = value
             self.columns[name] = [*column, *(values[at] for at in new)] if new else column
 
     def _note(self, marks: Iterable[int]) -> None:
@@ -152,7 +152,7 @@ def _keys(lists: Mapping[str, list[Any]]) -> Iterable[tuple[object, ...]]:
     return zip(*(lists[name] for name in KEY), strict=True)
 
 
-async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
+async def observe(session: Session, memory: Memory, _options: object) -> Sequence[Row]:
     """Read what changed; after a reset of all statistics, everything."""
     known = memory.of(Known)
     known.refresh()

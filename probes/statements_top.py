@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
-from typing import TypeAlias
+from operator import itemgetter
+from typing import TypeAlias, cast
 
-from monitor.probe import Row, number
+from monitor.probe import Row
 from probes.statements_reading import COUNTERS, KEY
 from probes.statements_texts import Entry, Text, Texts
 
@@ -19,20 +20,16 @@ Group: TypeAlias = tuple[str, str]
 OTHER = "other"
 
 
-def key_of(row: Row) -> Key:
-    """Give an entry's key."""
-    return tuple(row[name] for name in KEY)
+seconds = itemgetter("exec_seconds")
+calls = itemgetter("calls")
+counters = itemgetter(*COUNTERS)
+key_of = itemgetter(*KEY)
+_text_of = itemgetter("dbid", "queryid")
 
 
 def entry_of(row: Row) -> Entry:
-    """Give what its text is known by."""
-    database, queryid = row["dbid"], row["queryid"]
-    return (database if isinstance(database, int) else 0, queryid if isinstance(queryid, int) else 0)
-
-
-def seconds(row: Row) -> float:
-    """Give an entry's time of execution."""
-    return number(row, "exec_seconds")
+    """Give what an entry's text is known by."""
+    return cast("Entry", _text_of(row))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +86,8 @@ def busiest(rows: Sequence[Row], top: int) -> list[Row]:
 
 def slowest(rows: Sequence[Row], top: int) -> list[Row]:
     """Rank by time per call, of those called often enough to be judged."""
-    often = [row for row in rows if number(row, "calls") >= MIN_CALLS]
-    return nlargest(top, often, key=lambda row: seconds(row) / number(row, "calls"))
+    often = [row for row in rows if calls(row) >= MIN_CALLS]
+    return nlargest(top, often, key=lambda row: seconds(row) / calls(row))
 
 
 MIN_CALLS = 3
@@ -122,7 +119,7 @@ def summed(group: Group, rows: Sequence[Row], text: Text, view: View) -> Row:
         "filtered": text.filtered,
         "text": text.redacted,
         "nested": not any(row["toplevel"] for row in rows),
-        **{name: sum(number(row, name) for row in rows) for name in COUNTERS},
+        **dict(zip(COUNTERS, map(sum, zip(*map(counters, rows), strict=True)), strict=True)),
     }
 
 
@@ -141,15 +138,14 @@ def exposed(rows: Iterable[Row], members: set[Key], known: Mapping[Key, Row], te
     for row in rows:
         member = key_of(row) in members and texts.tried(entry_of(row))
         series = _series(row, texts, view) if member else (view.database(row), "", OTHER)
-        counters = [number(row, name) for name in COUNTERS]
-        sums[series] = [a + b for a, b in zip(sums.get(series, idle), counters, strict=True)]
-    return [_labelled(series, counters) for series, counters in sums.items()]
+        sums[series] = [a + b for a, b in zip(sums.get(series, idle), counters(row), strict=True)]
+    return [_labelled(series, totals) for series, totals in sums.items()]
 
 
 def _series(row: Row, texts: Texts, view: View) -> tuple[str, str, str]:
     return view.database(row), view.role(row), texts.of(entry_of(row)).label
 
 
-def _labelled(series: tuple[str, str, str], counters: Sequence[float]) -> Row:
+def _labelled(series: tuple[str, str, str], totals: Sequence[float]) -> Row:
     database, role, query = series
-    return {"database": database, "role": role, "query": query, **dict(zip(COUNTERS, counters, strict=True))}
+    return {"database": database, "role": role, "query": query, **dict(zip(COUNTERS, totals, strict=True))}

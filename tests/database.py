@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
+from monitor.cli.grants import Auth, Linked, Wanted, grants_sql
 from monitor.embedded import EmbeddedServer
 from monitor.model import Finding
 from monitor.probe import Probe
@@ -33,11 +34,9 @@ class HasSql(Protocol):
     def sql(self) -> Sequence[str]: ...
 
 
-def rights_of_the_monitor(role: str, auth: str) -> Iterable[str]:
-    """The SQL that makes a fresh role the monitor's. The one place to wire to what `monitor grants` prints."""
-    if auth != "none":
-        raise NotImplementedError(f"rights for auth={auth} come from `monitor grants`")
-    return (f"grant pg_monitor to {role}",)
+def rights_of_the_monitor(role: str, auth: Auth, links: Sequence[Linked]) -> Iterable[str]:
+    """The SQL that makes a fresh role the monitor's: what `monitor grants` prints."""
+    return grants_sql(Wanted(role=role, auth=auth, links=links))
 
 
 class Database:
@@ -77,11 +76,11 @@ class Database:
         for statement in remedy.sql:
             await self.execute(statement)
 
-    async def as_monitor(self, auth: str = "none") -> "Database":
+    async def as_monitor(self, auth: Auth = "none", links: Sequence[Linked] = ()) -> "Database":
         """See the same database as the monitor's own low-privilege role would."""
         role, password = f"monitor_{secrets.token_hex(4)}", secrets.token_urlsafe(12)
         await self.execute(f"create role {role} login password '{password}'")
-        for statement in rights_of_the_monitor(role, auth):
+        for statement in rights_of_the_monitor(role, auth, links):
             await self.execute(statement)
         handle = Database(self.server, self.name, role, password)
         self._handles.append(handle)

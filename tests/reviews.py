@@ -4,20 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from monitor.errors import Needs
-from monitor.model import (
-    Area,
-    Confidence,
-    Evidence,
-    Finding,
-    NotEvaluated,
-    Object,
-    ProbeStatus,
-    Remedy,
-    Result,
-    Severity,
-    Target,
-)
+from monitor.model import Area, Confidence, Evidence, Finding, Object, Remedy, Result, Severity, Target
 from monitor.report.review import LookedAt, Review
+from monitor.status import NotEvaluated, ProbeStatus
 
 AT = datetime(2026, 3, 1, 10, 11, 12, tzinfo=UTC)
 SERVER = Target("shop")
@@ -101,12 +90,17 @@ STATEMENTS = [
     {
         "target": "shop",
         "database": "shop",
-        "query": f"7f3a9c01d2e4b58{rank}",
+        "roles": "api, worker",
+        "statement": f"7f3a9c01d2e4b58{rank}",
+        "kind": "simple",
         "calls": 120_000 - rank,
         "mean_ms": 31.2,
         "total_seconds": 3744.0,
-        "load_ratio": 0.42,
-        "text": "select *\n  from question_history where room_id = $1 and asked_at > $2 order by asked_at",
+        "share": 0.42,
+        "rows": 1_200_000,
+        "tables": "question_history",
+        "text": "select *\n  from question_history where room_id = $1 and asked_at > $2 order by asked_at"
+        + " desc" * rank,
     }
     for rank in range(8)
 ]

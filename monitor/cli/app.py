@@ -160,7 +160,7 @@ def grants(
     """Print the SQL that gives the monitor's role the least it needs."""
     from monitor.cli.rights import rights
 
-    typer.echo(asyncio.run(rights(config=config, dsn=dsn, role=role, auth=auth.value, undo=undo)))
+    typer.echo(asyncio.run(rights(config=config, dsn=dsn, role=role, auth=auth.value, undo=undo)), nl=False)
 
 
 @app.command()

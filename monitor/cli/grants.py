@@ -1,4 +1,4 @@
-"""The SQL that gives the monitor's role the least it needs, or takes exactly that back. Pure: names in, statements out."""
+"""The SQL that gives the monitor's role the least it needs, or takes exactly that back. Pure: no server is asked."""
 
 from __future__ import annotations
 
@@ -87,16 +87,29 @@ $pgarchitect$"""
 
 
 def _policies(wanted: Wanted, *, undo: bool) -> list[str]:
-    """A policy on a table without row level security changes nothing; it holds once that is switched on."""
     tables = dict.fromkeys([(wanted.schema, "users"), *((schema, table) for schema, table, *_ in wanted.links)])
     statements: list[str] = []
     for table in tables:
-        name = identifier(*table)
-        statements.append(f"drop policy if exists {POLICY} on {name}")
+        statements.append(f"drop policy if exists {POLICY} on {identifier(*table)}")
         if not undo:
-            role = identifier(wanted.role)
-            statements.append(f"create policy {POLICY} on {name} as permissive for select to {role} using (true)")
+            statements.append(_policy(table, wanted.role))
     return statements
+
+
+def _policy(table: tuple[str, str], role: str) -> str:
+    """Show the role every row, where row level security hides any: a policy on another table would only confuse."""
+    schema, name = (literal(part) for part in table)
+    return f"""do $pgarchitect$
+begin
+    if exists (select
+                 from pg_catalog.pg_class c
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                where n.nspname = {schema} and c.relname = {name} and c.relrowsecurity)
+    then
+        create policy {POLICY} on {identifier(*table)} as permissive for select to {identifier(role)} using (true);
+    end if;
+end
+$pgarchitect$"""
 
 
 def _grant(what: str, role: str, *, undo: bool) -> str:

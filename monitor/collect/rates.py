@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import sub
 from typing import TypeAlias, overload
 
 from monitor.measurement import Row
 from monitor.probe import Probe, Shape
 
 Key: TypeAlias = tuple[object, ...]
+
+SLICE = 32
 
 BUCKETS = 20
 """A window is forgotten in this many steps, so it is at most 5 % longer than asked for."""
@@ -85,6 +86,7 @@ class Rates:
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
+        self._counters = probe.counters
         self._window = probe.window
         self._before: Table | None = None
         self._taken_at = 0.0
@@ -116,7 +118,7 @@ class Rates:
         )
 
     def _row(self, row: Row, counters: Sequence[float]) -> Row:
-        return {**row, **dict(zip(self._probe.counters, counters, strict=True))}
+        return {**row, **dict(zip(self._counters, counters, strict=True))}
 
     def _began_anew(self, now: Table, before: Table) -> bool:
         column = self._probe.reset_column
@@ -130,18 +132,22 @@ class Rates:
 
     def _grown(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
         """Give row, key and deltas; of big readings only the rows that changed."""
-        names = self._probe.counters
         if not now or not before or not _aligned(now, before, self._probe):
             yield from self._matched(now, before)
             return
-        deltas = [_differences(now.columns[name], before.columns[name]) for name in names]
-        places: Iterable[int] = range(len(now))
+        names, common = self._counters, len(before)
+        pairs = [(now.columns[name], before.columns[name]) for name in names]
+        places: Iterable[int] = range(common)
         if self._probe.shape is Shape.COLUMNS:
-            places = sorted({place for column in deltas for place, delta in enumerate(column) if delta})
+            places = _changed(now, before, names)
         for place in places:
-            grown = [column[place] for column in deltas]
+            grown = [_difference(new[place], old[place]) for new, old in pairs]
             if _sound(grown) and not self._row_reset(now, place, before, place):
                 yield now[place], now.key(self._probe.key, place), grown  # type: ignore[misc]  # _sound rules None out
+        for place in range(common, len(now) if self._probe.complete else common):
+            fresh = [_difference(new[place], 0) for new, _ in pairs]
+            if _sound(fresh) and (self._probe.shape is Shape.ROWS or any(fresh)):
+                yield now[place], now.key(self._probe.key, place), fresh  # type: ignore[misc]  # likewise
 
     def _matched(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
         """Compare by key, where rows came or went."""
@@ -152,7 +158,7 @@ class Rates:
             if old is None:
                 if not self._probe.complete:
                     continue
-                grown = [now.columns[name][place] for name in names]
+                grown = [_difference(now.columns[name][place], 0) for name in names]
             elif self._row_reset(now, place, before, old):
                 continue
             else:
@@ -193,25 +199,36 @@ class Rates:
 
 
 def _aligned(now: Table, before: Table, probe: Probe) -> bool:
-    """Tell whether both readings have the same rows in the same order."""
-    if len(now) != len(before):
+    """Tell whether the rows of the reading before are all there, in the same order, with only new ones after them."""
+    common = len(before)
+    if len(now) < common:
         return False
-    return all(now.columns[name] == before.columns[name] for name in probe.key if name in now.columns)
+    return all(now.columns[name][:common] == before.columns[name] for name in probe.key if name in now.columns)
 
 
-def _differences(now: Sequence[object], before: Sequence[object]) -> Sequence[float | None]:
-    try:
-        return list(map(sub, now, before))
-    except TypeError:
-        return [_difference(new, old) for new, old in zip(now, before, strict=True)]
+def _changed(now: Table, before: Table, names: Iterable[str]) -> list[int]:
+    """Give the places at which any counter differs. Ten thousand rows are sifted slice by slice: that is done in C."""
+    places: set[int] = set()
+    for name in names:
+        new, old = now.columns[name], before.columns[name]
+        starts = range(0, len(before), SLICE) if new is not old else ()
+        for start in starts:
+            these, those = new[start : start + SLICE], old[start : start + SLICE]
+            if these != those:
+                pairs = enumerate(zip(these, those, strict=False), start)
+                places.update(place for place, (a, b) in pairs if a != b)
+    return sorted(place for place in places if place < len(before))
 
 
 def _difference(now: object, before: object) -> float | None:
-    if isinstance(now, int | float) and isinstance(before, int | float):
+    if isinstance(now, _NUMBERS) and isinstance(before, _NUMBERS):
         return now - before
     return None
 
 
-def _sound(grown: Sequence[object]) -> bool:
+_NUMBERS = (int, float)  # a tuple: `int | float` takes thrice the time
+
+
+def _sound(grown: Sequence[float | None]) -> bool:
     """A row counts only when every counter is known and none fell."""
-    return all(isinstance(delta, int | float) and delta >= 0 for delta in grown)
+    return all(delta is not None and delta >= 0 for delta in grown)

@@ -6,6 +6,16 @@ import asyncpg
 
 from monitor.dsn import Dsn
 from monitor.errors import TargetDenied, TargetError, TargetUnreachable, TargetUnsupported
+from monitor.sqltext import identifier
+
+
+class DatabaseUnreachable(TargetUnreachable):
+    """The server answers, and this one database is not there or takes no sessions."""
+
+
+class DatabaseRefused(TargetDenied):
+    """The server answers, and this one database does not take us."""
+
 
 _REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (
     (
@@ -18,7 +28,7 @@ _REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (
         TargetDenied,
         'role "{user}" may not log in from here; check the role and pg_hba.conf',
     ),
-    (asyncpg.InvalidCatalogNameError, TargetUnreachable, "no such database; check its name in the DSN"),
+    (asyncpg.InvalidCatalogNameError, DatabaseUnreachable, "no such database; check its name in the DSN"),
     (
         asyncpg.TooManyConnectionsError,
         TargetUnreachable,
@@ -26,20 +36,15 @@ _REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (
     ),
     (
         asyncpg.InsufficientPrivilegeError,
-        TargetDenied,
-        'role "{user}" may not connect to it; run: grant connect on database … to {user}',
+        DatabaseRefused,
+        'role "{user}" may not connect to it; run: grant connect on database {database} to {role}',
     ),
     (
         asyncpg.ObjectNotInPrerequisiteStateError,
-        TargetUnreachable,
-        "the database accepts no connections; alter database … allow_connections true, or exclude it",
+        DatabaseUnreachable,
+        "it accepts no connections; run: alter database {database} allow_connections true, or exclude it",
     ),
     (asyncpg.CannotConnectNowError, TargetUnreachable, "the server is starting up, shutting down or recovering"),
-    (
-        asyncpg.ProtocolViolationError,
-        TargetUnsupported,
-        "the pooler before the server refuses us; transaction or session pooling is needed",
-    ),
     (
         asyncpg.InvalidSQLStatementNameError,
         TargetUnsupported,
@@ -49,14 +54,52 @@ _REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (
 )
 
 
+_OF_POOLERS: tuple[tuple[str, type[TargetError], str], ...] = (
+    (
+        "statement pooling",
+        TargetUnsupported,
+        "it pools statements; set pool_mode = transaction (or session), or name the server itself in the DSN",
+    ),
+    (
+        "no such database",
+        DatabaseUnreachable,
+        "it knows no such database; check the name in the DSN and in its [databases]",
+    ),
+    ("no such user", TargetDenied, 'it does not know role "{user}"; add it to its auth_file'),
+    ("max_client_conn", TargetUnreachable, "it takes no more clients; raise max_client_conn"),
+    ("shutting down", TargetUnreachable, "it is shutting down"),
+    ("login failed", TargetUnreachable, "it cannot log in to the server; see its log"),
+    ("query_wait_timeout", TargetUnreachable, "it has no server session to spare; raise its pool_size"),
+    ("connect", TargetUnreachable, "it cannot reach the server; is the server running?"),
+)
+"""PgBouncer reports all its own refusals as protocol violations: what its message holds, and what that means."""
+
+
 def refusal(error: BaseException, where: str, dsn: Dsn) -> TargetError:
     """Turn what the driver or the network raised into one clear line."""
+    if isinstance(error, asyncpg.ProtocolViolationError):
+        return _of_pooler(str(error), where, dsn)
     for kind, failure, text in _REFUSALS:
         if isinstance(error, kind):
-            return failure(f"{where}: " + text.format(user=dsn.user or "(your own name)", address=dsn.address))
+            return failure(f"{where}: " + text.format(**_words(where, dsn)))
     if isinstance(error, asyncpg.PostgresError):
         return TargetUnreachable(f"{where}: refused with SQLSTATE {error.sqlstate} ({type(error).__name__})")
     if isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
         return TargetUnreachable(f"{where}: {dsn.address}: {reason}; check host and network")
-    return TargetUnreachable(f"{where}: {dsn.address}: the connection failed ({type(error).__name__})")
+    return TargetUnreachable(
+        f"{where}: {dsn.address}: the connection failed ({type(error).__name__}); is it a PostgreSQL server?"
+    )
+
+
+def _words(where: str, dsn: Dsn) -> dict[str, str]:
+    user = dsn.user or "(your own name)"
+    database = where.partition("/")[2] or "DATABASE"
+    return {"user": user, "role": identifier(user), "address": dsn.address, "database": identifier(database)}
+
+
+def _of_pooler(message: str, where: str, dsn: Dsn) -> TargetError:
+    for words, failure, text in _OF_POOLERS:
+        if words in message:
+            return failure(f"{where}: the pooler before the server: " + text.format(**_words(where, dsn)))
+    return TargetUnsupported(f"{where}: the pooler before the server refuses us; see its log for why")

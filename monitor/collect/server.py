@@ -1,57 +1,32 @@
-"""One PostgreSQL server: at most two sessions whatever happens, its facts, and its databases.
+"""One PostgreSQL server: at most two sessions whatever happens, and its databases.
 
 One session (`home`) is kept for what concerns the server as a whole; one (`visit`) goes round the databases, and stays
-where it is when there is only one. Who wants a session waits until it is free.
+where it is when there is only one. Who wants a session waits until it is free. A session that was lost may live on at
+the server (it hangs, or the network swallowed our goodbye): it counts until the server says that it is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-import asyncpg
+import structlog
 
-from monitor.collect.refusals import refusal
-from monitor.collect.session import GRACE, GuardedSession, search_path
-from monitor.dsn import Dsn, read_dsn
-from monitor.errors import TargetUnreachable
+from monitor.collect.opening import CONNECT_SECONDS, Opener
+from monitor.collect.refusals import DatabaseRefused, DatabaseUnreachable
+from monitor.collect.session import Backend, GuardedSession
+from monitor.dsn import read_dsn
+from monitor.errors import ProbeError, TargetDenied, TargetError, TargetUnreachable
 from monitor.model import Server
 from monitor.probe import Facts
 
-CONNECT_SECONDS = 5.0
-SILENCE = "is the address right, and does a firewall drop packets?"
-
-GUARDS = {
-    "application_name": "pgarchitect",
-    "default_transaction_read_only": "on",
-    "statement_timeout": "5000",
-    "lock_timeout": "100",
-    "idle_in_transaction_session_timeout": "10000",
-    "jit": "off",
-}
-
-FACTS = """
-    select current_setting('server_version_num')::int as version_num,
-           current_setting('server_version') as version,
-           current_database()::text as database,
-           current_user::text as role,
-           pg_catalog.pg_is_in_recovery() as in_recovery,
-           current_setting('is_superuser') = 'on' as superuser,
-           extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at,
-           array(select rolname::text
-                   from pg_catalog.pg_roles
-                  where rolname in ('pg_monitor', 'pg_read_all_stats', 'pg_read_all_settings', 'pg_read_all_data')
-                    and pg_catalog.pg_has_role(current_user, oid, 'usage')) as memberships,
-           array(select e.extname::text || '=' || n.nspname
-                   from pg_catalog.pg_extension e
-                   join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions
-"""
+log = structlog.get_logger()
 
 DATABASES = """
-    select datname::text as database,
-           pg_catalog.has_database_privilege(oid, 'connect') as may_connect
+    select datname::text as database
       from pg_catalog.pg_database
      where datallowconn
        and not datistemplate
@@ -59,22 +34,34 @@ DATABASES = """
      limit 10000
 """
 
+# A role may end its own sessions. The time keeps us from a stranger who has the number by now.
+END_LEFT = """
+    select a.pid, pg_catalog.pg_terminate_backend(a.pid) as told
+      from pg_catalog.unnest($1::int[], $2::float8[]) as lost (pid, started)
+      join pg_catalog.pg_stat_get_activity(null) a
+        on a.pid = lost.pid and extract(epoch from a.backend_start)::float8 = lost.started
+"""
+
+ENDING_SECONDS = 0.5
+"""How long a visit waits for a lost session to end before it is put off."""
+
 
 class PostgresServer:
     """The way to one server; raises TargetError where it cannot be gone."""
 
     def __init__(
-        self, server: Server, environ: Mapping[str, str] | None = None, on_lost: Callable[[], None] | None = None
+        self, server: Server, environ: Mapping[str, str] = os.environ, on_lost: Callable[[], None] | None = None
     ) -> None:
         self.server = server
         self._on_lost = on_lost
-        self._dsn: Dsn = read_dsn(server.dsn.reveal()) if environ is None else read_dsn(server.dsn.reveal(), environ)
+        self._opener = Opener(server, read_dsn(server.dsn.reveal(), environ), self._spend)
         self._home: GuardedSession | None = None
         self._visitor: GuardedSession | None = None
         self._home_turn = asyncio.Lock()
         self._visit_turn = asyncio.Lock()
-        self._pooled = False
         self._visited: dict[str, Facts] = {}
+        self._left: list[Backend] = []
+        self._failed: tuple[float, TargetError] | None = None
         self.own_seconds = 0.0
         """Wall time of all our statements so far."""
 
@@ -83,12 +70,58 @@ class PostgresServer:
 
     @contextlib.asynccontextmanager
     async def home(self) -> AsyncIterator[GuardedSession]:
-        """Lend the kept session; opened when there is none, given up when it is dead."""
+        """Lend the kept session; opened when there is none or it is dead. Who waited meanwhile shares the failure."""
+        asked_at = time.monotonic()
         async with self._home_turn:
             if self._home is None or not self._home.alive:
-                self._home = await self._open(None)
-                self._home.when_lost(self._lost)
+                if self._failed is not None and self._failed[0] >= asked_at:
+                    raise type(self._failed[1])(str(self._failed[1]))
+                await self._reopen()
+            if self._home is None:  # closed while it was opened
+                raise TargetUnreachable(f"{self.server.name}: no longer watched")
             yield self._home
+
+    async def _reopen(self) -> None:
+        self._buried(self._home)
+        self._home = None
+        if self._left and not self._visit_turn.locked():
+            async with self._visit_turn:
+                await self._leave()
+        try:
+            self._home = await self._home_or_elsewhere()
+        except TargetError as error:
+            self._failed = (time.monotonic(), error)
+            raise
+        self._home.when_lost(self._lost)
+        await self._end_left(self._home)
+
+    async def _home_or_elsewhere(self) -> GuardedSession:
+        """Open the kept session where the DSN says; when that database went away, in another one we know."""
+        try:
+            return await self._open(None)
+        except (DatabaseRefused, DatabaseUnreachable) as error:
+            for database in {**self._visited, "postgres": None} if self._visited else ():
+                with contextlib.suppress(DatabaseRefused, DatabaseUnreachable):
+                    session = await self._open(database)
+                    log.warning("the database of the DSN is closed to us", reason=str(error), instead=database)
+                    return session
+            raise
+
+    def _buried(self, session: GuardedSession | None) -> None:
+        """Remember whom a dead session may have left behind; behind a pooler that is not ours to end."""
+        if session is not None and not self._opener.pooled:
+            self._left.append(session.backend)
+
+    async def _end_left(self, session: GuardedSession) -> None:
+        """End what lost sessions left behind on the server; what still stands there afterwards is kept in mind."""
+        if not self._left:
+            return
+        session.within(CONNECT_SECONDS)
+        numbers = [backend.pid for backend in self._left]
+        with contextlib.suppress(ProbeError, TargetDenied):
+            rows = await session.fetch(END_LEFT, numbers, [backend.started for backend in self._left])
+            there = {row["pid"] for row in rows}
+            self._left = [backend for backend in self._left if backend.pid in there]
 
     @contextlib.asynccontextmanager
     async def suited(self, needs: Sequence[str]) -> AsyncIterator[GuardedSession]:
@@ -114,6 +147,7 @@ class PostgresServer:
     @contextlib.asynccontextmanager
     async def visit(self, database: str, *, stay: bool = False) -> AsyncIterator[GuardedSession]:
         """Lend a session in one database; closed afterwards unless we stay there."""
+        await self._wait_for_left()
         async with self._visit_turn:
             session = self._visitor
             if session is None or not session.alive or session.facts.database != database:
@@ -122,13 +156,26 @@ class PostgresServer:
             try:
                 yield session
             finally:
-                if not stay:
+                if not stay or not session.alive:
                     await self._leave()
+
+    async def _wait_for_left(self) -> None:
+        """Open no second session beside one that hangs at the server; raises TargetUnreachable while it does."""
+        until = time.monotonic() + ENDING_SECONDS
+        while self._left:
+            async with self.home() as session:
+                await self._end_left(session)
+            if self._left and time.monotonic() >= until:
+                raise TargetUnreachable(
+                    f"{self.server.name}: a lost session of ours still hangs at the server, process {self._left[0].pid};"
+                    " another is opened when it has ended"
+                )
+            await asyncio.sleep(ENDING_SECONDS / 10 if self._left else 0)
 
     async def _leave(self) -> None:
         session, self._visitor = self._visitor, None
-        if session is not None:
-            await session.close()
+        if session is not None and not (session.alive and await session.close()):
+            self._buried(session)
 
     async def databases(self) -> list[str]:
         """Give the databases to look at: all that are not templates, by the include and exclude patterns."""
@@ -146,61 +193,11 @@ class PostgresServer:
         await asyncio.gather(*(session.close() for session in sessions))
 
     async def _open(self, database: str | None) -> GuardedSession:
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS + GRACE):
-                connection = await self._connect(database)
-                facts = await _facts(connection)
-                await self._settle(connection, facts)
-        except TimeoutError:
-            where = self._where(database)
-            raise TargetUnreachable(f"{where}: no answer within {CONNECT_SECONDS:.0f} s; {SILENCE}") from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise refusal(error, self._where(database), self._dsn) from None
-        finally:
-            self._spend(time.monotonic() - began)
-        self._visited[facts.database] = facts
-        return GuardedSession(connection, facts, pooled=self._pooled, spent=self._spend)
-
-    async def _connect(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
-        if self.server.through_pooler == "true":
-            self._pooled = True
-        try:
-            return await self._dial(database)
-        except asyncpg.PostgresError as error:
-            if self._pooled or self.server.through_pooler == "false" or "startup parameter" not in str(error):
-                raise
-        self._pooled = True
-        return await self._dial(database)
-
-    async def _dial(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
-        guards = {"application_name": GUARDS["application_name"]} if self._pooled else GUARDS
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
-            self._dsn.url.reveal(),
-            database=database or self._dsn.home,
-            timeout=CONNECT_SECONDS,
-            server_settings=guards,
-            statement_cache_size=0 if self._pooled else 100,
-        )
-        return connection
-
-    async def _settle(self, connection: asyncpg.Connection[asyncpg.Record], facts: Facts) -> None:
-        """Point the search path at the extensions; through a pooler that is done in every transaction."""
-        if not self._pooled:
-            await connection.fetch("select pg_catalog.set_config('search_path', $1, false)", search_path(facts))
-
-    def _where(self, database: str | None) -> str:
-        name = database or self._dsn.home
-        return f"{self.server.name}/{name}" if name else self.server.name
+        session = await self._opener.open(database)
+        self._visited[session.facts.database] = session.facts
+        return session
 
 
 def _has(facts: Facts, need: str) -> bool:
     kind, _, name = need.partition(":")
     return kind != "extension" or name in facts.extensions
-
-
-async def _facts(connection: asyncpg.Connection[asyncpg.Record]) -> Facts:
-    row = dict((await connection.fetch(FACTS))[0])
-    pairs = (entry.partition("=") for entry in row.pop("extensions"))
-    memberships = frozenset(row.pop("memberships"))
-    return Facts(**row, memberships=memberships, extensions={name: schema for name, _, schema in pairs})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -18,6 +20,20 @@ GRACE = 1.0
 _SQLSTATES_OF_NAMES = ("42",)
 """Classes of SQLSTATE whose messages hold names only; others may hold values and are told by their code."""
 
+_ENDINGS = ("FATAL", "PANIC")
+"""Severities after which the session is over."""
+
+_TEXTS = ("text", "name", "varchar", "bpchar")
+"""Types whose values may hold bytes that are no UTF-8: from SQL_ASCII the server sends them as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """The process on the server that serves a session; the time (seconds since 1970) tells it from a later namesake."""
+
+    pid: int
+    started: float
+
 
 class GuardedSession:
     """A connection under guards; `pooled` means a transaction pooler stands before the server."""
@@ -26,16 +42,19 @@ class GuardedSession:
         self,
         connection: asyncpg.Connection[asyncpg.Record],
         facts: Facts,
+        backend: Backend,
         *,
         pooled: bool,
         spent: Callable[[float], None],
     ) -> None:
+        self.backend = backend
         self._connection = connection
         self._facts = facts
         self._pooled = pooled
         self._spent = spent
         self._timeout = 5.0
         self._applied = 5.0
+        self._lenient = False
 
     @property
     def facts(self) -> Facts:
@@ -60,23 +79,47 @@ class GuardedSession:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout + GRACE):
-                return [dict(record) for record in await self._run(sql, arguments)]
+                return [dict(record) for record in await self._readable(sql, arguments)]
         except TimeoutError:
             self._connection.terminate()
             raise TargetUnreachable(f"the server gave no answer within {self._timeout + GRACE:.0f} s") from None
         except asyncpg.PostgresError as error:
             raise explain(error, self._facts.role, self._timeout) from None
-        except (asyncpg.InterfaceError, OSError) as error:
-            self._connection.terminate()
-            raise TargetUnreachable(f"the connection was lost ({type(error).__name__})") from None
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise self._failure(error) from None
         finally:
             self._spent(time.monotonic() - began)
 
+    def _failure(self, error: Exception) -> Exception:
+        """Tell a lost connection from a question that the driver cannot put, or whose answer it cannot read."""
+        lost = self._connection.is_closed() or isinstance(error, OSError) or "state" in str(error)
+        if isinstance(error, asyncpg.InternalClientError) or lost:
+            self._connection.terminate()
+        if lost:
+            return TargetUnreachable(f"the connection was lost ({type(error).__name__})")
+        return ProbeError(f"the driver cannot put this question, or read its answer ({type(error).__name__})")
+
+    async def _readable(self, sql: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
+        """Ask; where the answer holds bytes that are no UTF-8, ask once more and replace them."""
+        try:
+            return await self._run(sql, arguments)
+        except UnicodeDecodeError:
+            if self._lenient:
+                raise ProbeError("the answer holds text that cannot be read; convert it with textsend()") from None
+        self._lenient = True
+        async with contextlib.AsyncExitStack() as stack:
+            if self._pooled:  # the driver looks the types up, which takes more than one message
+                await stack.enter_async_context(self._connection.transaction(readonly=True))
+            for name in _TEXTS:
+                await self._connection.set_type_codec(
+                    name, schema="pg_catalog", encoder=str.encode, decoder=_with_replacements, format="binary"
+                )
+        return await self._run(sql, arguments)
+
     async def _run(self, sql: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         if self._pooled:
-            async with self._connection.transaction(readonly=True):
-                await self._connection.execute(_LOCAL_GUARDS.format(milliseconds=int(self._timeout * 1000)))
-                await self._connection.fetch(_LOCAL_PATH, self._path())
+            async with self._connection.transaction(isolation="read_committed", readonly=True):
+                await self._connection.execute(local_guards(self._timeout, self._facts))
                 pooled: Sequence[asyncpg.Record] = await self._connection.fetch(sql, *arguments)
                 return pooled
         if self._applied != self._timeout:
@@ -85,24 +128,36 @@ class GuardedSession:
         records: Sequence[asyncpg.Record] = await self._connection.fetch(sql, *arguments)
         return records
 
-    def _path(self) -> str:
-        return search_path(self._facts)
-
-    async def close(self) -> None:
-        """Close politely if the server answers at once, else drop the connection."""
+    async def close(self) -> bool:
+        """Close politely if the server answers at once, else drop the connection; tell which it was."""
+        polite = False
         try:
             async with asyncio.timeout(GRACE):
                 await self._connection.close()
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._connection.terminate()
+                polite = True
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            pass
+        finally:
+            if not polite:
+                self._connection.terminate()
+        return polite
+
+
+def _with_replacements(text: bytes) -> str:
+    return bytes(text).decode(errors="replace")
 
 
 _SET = "select pg_catalog.set_config($1, $2, false)"
-_LOCAL_PATH = "select pg_catalog.set_config('search_path', $1, true)"
 _LOCAL_GUARDS = (
     "set local statement_timeout = {milliseconds}; set local lock_timeout = '100ms'; set local jit = off; "
-    "set local idle_in_transaction_session_timeout = '10s'"
+    "set local idle_in_transaction_session_timeout = '10s'; set local standard_conforming_strings = on"
 )
+
+
+def local_guards(seconds: float, facts: Facts | None = None) -> str:
+    """Give the statements that guard one transaction only, so that a pooler hands nothing on to an application."""
+    guards = _LOCAL_GUARDS.format(milliseconds=int(seconds * 1000))
+    return guards if facts is None else f"{guards}; set local search_path = {search_path(facts)}"
 
 
 def search_path(facts: Facts) -> str:
@@ -114,6 +169,8 @@ def search_path(facts: Facts) -> str:
 def explain(error: asyncpg.PostgresError, role: str, timeout: float) -> Exception:
     """Say in our own words what a server's error means for one probe; never with a value in it."""
     state = error.sqlstate or ""
+    if getattr(error, "severity_en", None) in _ENDINGS:
+        return TargetUnreachable(f"the server ended the session (SQLSTATE {state}, {type(error).__name__})")
     match error:
         case asyncpg.QueryCanceledError():
             return ProbeTimeout(f"cancelled after {timeout:g} s (statement timeout)")

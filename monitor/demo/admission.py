@@ -6,21 +6,23 @@ import secrets
 
 import asyncpg
 
+from monitor.cli.grants import Wanted, grants_sql
 from monitor.demo.schema import DATABASE
 from monitor.embedded import EmbeddedServer
 
 ROLE = "monitor"
+LINK = ("public", "users", "auth_user_id", "created_at")
 
 
 async def admit(server: EmbeddedServer) -> str:
-    """Make the role as an administrator would; gives its DSN."""
+    """Make the role, and run the grants one by one as an administrator would; gives the role's DSN."""
     password = secrets.token_urlsafe(24)
     session = await asyncpg.connect(server.dsn(DATABASE), timeout=10, command_timeout=30)
     try:
         await session.execute(f"create role {ROLE} login password '{password}'")
-        await session.execute(
-            "grant pg_monitor to monitor; grant usage on schema auth, public to monitor; grant select on auth.users, public.users to monitor; create policy monitor_sees on auth.users for select to monitor using (true)"
-        )
+        for statement in grants_sql(Wanted(role=ROLE, links=(LINK,), database=DATABASE)):
+            await session.execute(statement)
+        # The role's password stood in a statement.
         await session.execute("select pg_stat_statements_reset()")
     finally:
         await session.close()

@@ -39,6 +39,8 @@ class Fault:
     rule: str
     subject: str
     made_by: str
+    count: int | None = None
+    """What `evidence.count` must say, where near misses stand beside the fault."""
 
 
 def fingerprint(sql: str) -> str:
@@ -94,11 +96,13 @@ PLANTED: tuple[Fault, ...] = (
         rule="auth_links.orphaned_profile",
         subject="public.users (auth_user_id)",
         made_by="7 profiles whose auth user was deleted (people.sql)",
+        count=7,
     ),
     Fault(
         rule="auth_links.missing_profile",
         subject="public.users (auth_user_id)",
         made_by="12 confirmed users for whom sign-up made no profile (people.sql)",
+        count=12,
     ),
     Fault(
         rule="errors.rollback_ratio",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from monitor.measurement import plural
-from monitor.model import Alert, NotEvaluated, Severity, Shelf, State, TargetStatus
+from monitor.model import Alert, Severity, State
+from monitor.status import NotEvaluated, Shelf, TargetStatus
 
 NAMED = 5
 """So many rules are named in a sentence; the others are counted."""

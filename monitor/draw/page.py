@@ -14,8 +14,9 @@ from monitor import __version__
 from monitor.draw.outlook import outlook
 from monitor.draw.words import ago, evidence, figure, visible, when
 from monitor.measurement import duration, plural
-from monitor.model import Alert, Shelf
+from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
+from monitor.status import Shelf
 
 FIRST = 100
 """Findings on the first page, and on each further one."""

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from monitor import __version__
 from monitor.errors import UsageError
-from monitor.model import Alert, NotEvaluated, ProbeStatus, Shelf, State, TargetStatus, as_document
+from monitor.model import Alert, State, as_document
+from monitor.status import NotEvaluated, ProbeStatus, Shelf, TargetStatus
 
 T = TypeVar("T")
 

@@ -22,6 +22,9 @@ OPEN = frozenset({"/metrics", "/healthz", "/readyz"})
 SEND_SECONDS = 20.0
 """A client that reads slower than this loses its connection."""
 
+BUFFERED = 32_768
+"""Bytes the system takes over without waiting."""
+
 HEADERS = CIMultiDict(
     {
         "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
@@ -60,7 +63,8 @@ class Guard:
         response = await self._answer(request, handler)
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
-        await self._send(request, response)
+        if _may_wait(request, response):
+            await self._send(request, response)
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -88,6 +92,13 @@ class Guard:
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+
+
+def _may_wait(request: web.Request, response: web.StreamResponse) -> bool:
+    """Tell whether sending can depend on the client: a small answer after no other goes out at once."""
+    if not isinstance(response, web.Response) or request.transport is None:
+        return True
+    return (response.content_length or 0) > BUFFERED or request.transport.get_write_buffer_size() > 0
 
 
 def host_name(host: str) -> str | None:

@@ -14,9 +14,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from monitor import __version__
-from monitor.expose.text import Family, Number, label_set, label_text, number_text
-from monitor.model import ProbeStatus, Result, Shelf, State
+from monitor.expose.text import Family, Number, label_set, label_value, number_text
+from monitor.model import Result, State
 from monitor.probe import Kind
+from monitor.status import ProbeStatus, Shelf
 
 UP = Family("pgarchitect_up", Kind.GAUGE, "1 if the server answered when it was asked last.")
 SUCCESS = Family(
@@ -116,7 +117,7 @@ class Own:
 
 
 def _put(lines: dict[Family, list[str]], family: Family, value: Number, **labels: str) -> None:
-    pairs = [(name, label_text(text)) for name, text in labels.items()]
+    pairs = [(name, label_value(text)) for name, text in labels.items()]
     lines[family].append(f"{family.sample}{label_set(pairs)} {number_text(value)}\n")
 
 

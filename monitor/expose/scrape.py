@@ -9,7 +9,7 @@ from functools import lru_cache
 from monitor.expose.cached import Cached
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
-from monitor.model import Shelf
+from monitor.status import Shelf
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from monitor.expose.text import Family, Number, as_number, label_set, label_text, legal, number_text
+from monitor.expose.text import Family, Number, as_number, label_set, label_value, legal, number_text
 from monitor.measurement import Measurement, Row
 from monitor.model import Target
 from monitor.probe import Kind, Metric, Probe
 
-Named: TypeAlias = Sequence[tuple[str, Row]]
+Key: TypeAlias = tuple[str | None, ...]
+Named: TypeAlias = Sequence[tuple[Key, Row]]
 
 REMEMBERED = 1000
 """Counters kept for label sets that are not on the page at present, the longest absent forgotten first."""
@@ -29,9 +30,10 @@ class Layout:
     """True when the rows say themselves which database they are of."""
 
     def name(self, target: Target, values: Sequence[str], database: str | None) -> str:
-        """Write the label set of one row."""
-        own = target.database or "" if database is None else database
-        return label_set([("target", target.server), ("database", own), *zip(self.labels, values, strict=True)])
+        """Write the label set of one row, whose values label_value gave."""
+        server = label_value(target.server)
+        own = label_value(target.database) if database is None else database
+        return label_set([("target", server), ("database", own), *zip(self.labels, values, strict=True)])
 
 
 def layout(probe: Probe, taken: Iterable[str] = ()) -> Layout:
@@ -56,6 +58,30 @@ def _own_labels(probe: Probe) -> list[str]:
     return [name for name in dict.fromkeys(probe.labels) if name not in {"target", "database"}]
 
 
+class _Series:
+    """One label set: its values by column, counters' totals among them, and the lines written of them last."""
+
+    __slots__ = ("lines", "prefixes", "values", "written")
+
+    def __init__(self, prefixes: list[str]) -> None:
+        self.prefixes = prefixes
+        self.values: list[Number | None] = [None] * len(prefixes)
+        self.written: list[Number | None] = [None] * len(prefixes)
+        self.lines = [""] * len(prefixes)
+
+    @property
+    def width(self) -> int:
+        """Count the values that are known."""
+        return len(self.values) - self.values.count(None)
+
+    def write(self) -> None:
+        """Write the lines of the values that changed."""
+        for place, value in enumerate(self.values):
+            if value != self.written[place]:
+                self.lines[place] = "" if value is None else f"{self.prefixes[place]}{number_text(value)}\n"
+        self.written = self.values.copy()
+
+
 class Reading:
     """The newest samples of one probe on one target, and the counters' totals behind them."""
 
@@ -67,83 +93,91 @@ class Reading:
         self.left_away = 0
         self._target = target
         self._labels = _own_labels(probe)
-        self._counters = [metric.column for metric, _ in shape.columns if metric.kind is Kind.COUNTER]
-        self._names: dict[tuple[str, ...], str] = {}
-        self._totals: dict[str, dict[str, Number]] = {}
+        kinds = [(place, metric.column, metric.kind) for place, (metric, _) in enumerate(shape.columns)]
+        self._counters = [(place, column) for place, column, kind in kinds if kind is Kind.COUNTER]
+        self._gauges = [(place, column) for place, column, kind in kinds if kind is Kind.GAUGE]
+        self._known: dict[Key, _Series] = {}
 
     def take(self, seen: Measurement, room: int) -> None:
         """Replace the samples by a new reading's, at most `room` of them."""
-        rows = [(self._name(row), row) for row in (seen.rows if seen.exposed is None else seen.exposed)]
-        self._count(seen, rows)
-        samples = self._samples(rows)
-        shown = _fitting(samples, room)
-        self.series = sum(map(_width, shown.values()))
-        self.left_away = sum(map(_width, samples.values())) - self.series
-        self.chunks = self._encode(shown)
+        rows = seen.rows if seen.exposed is None else seen.exposed
+        before = set(self._known)
+        named = [(self._key(row), row) for row in rows]
+        present = {key: self._of(key) for key, _ in named}
+        self._gauge(named)
+        self._count(seen, named, before)
+        shown = _fitting(present, room)
+        self.series = sum(each.width for each in shown.values())
+        self.left_away = sum(each.width for each in present.values()) - self.series
+        self.chunks = self._encode(list(shown.values()))
         self._forget(shown)
 
-    def _name(self, row: Row) -> str:
-        values = tuple(label_text(row.get(label)) for label in self._labels)
-        database = label_text(row.get("database")) if self.shape.per_database else None
-        key = values if database is None else (*values, database)
-        if key not in self._names:
-            self._names[key] = self.shape.name(self._target, values, database)
-        return self._names[key]
+    def _key(self, row: Row) -> Key:
+        database = label_value(row.get("database")) if self.shape.per_database else None
+        return (database, *[label_value(row.get(label)) for label in self._labels])
 
-    def _count(self, seen: Measurement, rows: Named) -> None:
+    def _of(self, key: Key) -> _Series:
+        known = self._known.get(key)
+        if known is None:
+            database, *values = key
+            name = self.shape.name(self._target, [value or "" for value in values], database)
+            known = self._known[key] = _Series([f"{each.sample}{name} " for _, each in self.shape.columns])
+        return known
+
+    def _gauge(self, named: Named) -> None:
+        """Take the gauges as they are; of equal label sets the last row wins."""
+        for key, row in named:
+            values = self._known[key].values
+            for place, column in self._gauges:
+                values[place] = as_number(row.get(column))
+
+    def _count(self, seen: Measurement, named: Named, before: Container[Key]) -> None:
         """Let the counters grow: by growth where it is known, else new ones start at the server's own figure."""
         if seen.exposed is not None:
-            self._add(rows)
+            self._grow(named)
         elif seen.grown is None:
-            known = set(self._totals)
-            self._add([(name, row) for name, row in rows if name not in known])
+            self._grow([(key, row) for key, row in named if key not in before])
         else:
-            self._add(rows, factor=0)
-            self._add([(self._name(row), row) for row in seen.grown])
+            self._begin(named)
+            self._grow([(self._key(row), row) for row in seen.grown])
 
-    def _add(self, rows: Named, factor: int = 1) -> None:
-        for name, row in rows:
-            totals = self._totals.setdefault(name, {})
-            for column in self._counters:
+    def _begin(self, named: Named) -> None:
+        """Let counters that are read for the first time start at nought."""
+        for key, row in named:
+            values = self._known[key].values
+            for place, column in self._counters:
+                if values[place] is None and as_number(row.get(column)) is not None:
+                    values[place] = 0
+
+    def _grow(self, named: Named) -> None:
+        for key, row in named:
+            values = self._of(key).values
+            for place, column in self._counters:
                 growth = as_number(row.get(column))
-                if growth is not None and math.isfinite(growth):
-                    totals[column] = totals.get(column, 0) + max(growth, 0) * factor
+                if growth is not None:
+                    values[place] = (values[place] or 0) + (growth if 0 < growth < math.inf else 0)
 
-    def _samples(self, rows: Named) -> dict[str, list[Number | None]]:
-        """Give each label set's values in the order of the columns; of equal label sets the last row wins."""
-        metrics = [(metric.column, metric.kind is Kind.COUNTER) for metric, _ in self.shape.columns]
-        return {
-            name: [
-                self._totals[name].get(column) if counts else as_number(row.get(column)) for column, counts in metrics
-            ]
-            for name, row in rows
-        }
+    def _encode(self, shown: Sequence[_Series]) -> Mapping[str, bytes]:
+        for each in shown:
+            each.write()
+        chunks = (
+            (family.name, "".join([each.lines[place] for each in shown]))
+            for place, (_, family) in enumerate(self.shape.columns)
+        )
+        return {name: chunk.encode() for name, chunk in chunks if chunk}
 
-    def _encode(self, shown: Mapping[str, Sequence[Number | None]]) -> Mapping[str, bytes]:
-        chunks = {}
-        for place, (_, each) in enumerate(self.shape.columns):
-            values = ((name, row[place]) for name, row in shown.items())
-            lines = [f"{each.sample}{name} {number_text(value)}\n" for name, value in values if value is not None]
-            if lines:
-                chunks[each.name] = "".join(lines).encode()
-        return chunks
-
-    def _forget(self, shown: Mapping[str, object]) -> None:
-        absent = [name for name in self._totals if name not in shown][-REMEMBERED:]
-        self._totals = {name: self._totals[name] for name in (*absent, *shown)}
-        self._names = {key: name for key, name in self._names.items() if name in shown}
+    def _forget(self, shown: Mapping[Key, _Series]) -> None:
+        """Keep what is shown, and some of what is not: a counter that returns must not fall."""
+        absent = [key for key in self._known if key not in shown][-REMEMBERED:] if self._counters else []
+        self._known = {**{key: self._known[key] for key in absent}, **shown}
 
 
-def _width(values: Iterable[Number | None]) -> int:
-    return sum(value is not None for value in values)
-
-
-def _fitting(samples: Mapping[str, list[Number | None]], room: int) -> dict[str, list[Number | None]]:
+def _fitting(present: Mapping[Key, _Series], room: int) -> dict[Key, _Series]:
     """Keep whole label sets, the first ones, as long as there is room."""
     shown = {}
-    for name, values in samples.items():
-        room -= _width(values)
+    for key, series in present.items():
+        room -= series.width
         if room < 0:
             break
-        shown[name] = values
+        shown[key] = series
     return shown

@@ -17,8 +17,9 @@ from monitor.expose.guard import Guard, host_name, is_loopback
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
 from monitor.expose.scrape import Scrape
-from monitor.model import Alert, Shelf
+from monitor.model import Alert
 from monitor.rule import Judge
+from monitor.status import Shelf
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 import monitor
-from monitor.model import NotEvaluated, ProbeStatus, as_document
+from monitor.model import as_document
 from monitor.report.review import LookedAt, Review
+from monitor.status import NotEvaluated, ProbeStatus
 
 SCHEMA_VERSION = 1
 

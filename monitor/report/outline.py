@@ -10,15 +10,18 @@ from datetime import UTC
 import monitor
 from monitor.errors import Needs
 from monitor.measurement import duration
-from monitor.model import Area, Finding, NotEvaluated, ProbeStatus, Result, Severity
+from monitor.model import Area, Finding, Result, Severity
 from monitor.report.review import LookedAt, Review
 from monitor.report.wording import NEEDED, SEVERITY_WORDS, counted, cut, enumerated, figure
+from monitor.status import NotEvaluated, ProbeStatus
 
 ROWS_SHOWN = 5
 NAMED = 3
 """How many unreachable targets the headline names."""
 PLACES = ("target", "database")
 """Columns that say nothing where all rows agree."""
+FIRST = (*PLACES, "statement", "calls", "mean_ms", "total_seconds", "share", "text")
+"""Columns that matter most, where a table has them; a narrow page shows only these."""
 WORST_FIRST = tuple(sorted(Severity, key=lambda severity: -severity.rank))
 
 
@@ -188,7 +191,9 @@ def grids(review: Review) -> Iterator[Grid]:
 
 def _grid(title: str, rows: Sequence[Mapping[str, object]]) -> Grid:
     top = rows[:ROWS_SHOWN]
-    keys = [key for key in dict.fromkeys(key for row in top for key in row) if _worth_showing(key, top)]
+    there = {key: None for row in top for key in row}
+    keys = [key for key in (*(key for key in FIRST if key in there), *there) if _worth_showing(key, top)]
+    keys = list(dict.fromkeys(keys))
     return Grid(
         title=title,
         header=[figure(key, None)[0] for key in keys],

@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.errors import Needs
-from monitor.model import Finding, NotEvaluated, ProbeStatus, Severity, Target
+from monitor.model import Finding, Severity, Target
+from monitor.status import NotEvaluated, ProbeStatus
 
 
 class Verdict(StrEnum):

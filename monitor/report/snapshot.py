@@ -12,12 +12,13 @@ from monitor.collect.runner import Runner, failed
 from monitor.collect.server import PostgresServer
 from monitor.errors import Needs, TargetError
 from monitor.measurement import Measurement
-from monitor.model import Finding, Judgement, NotEvaluated, Server, Target
+from monitor.model import Finding, Judgement, Server, Target
 from monitor.probe import Probe, Scope
 from monitor.report.review import LookedAt, Review
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise, evaluate
 from monitor.standing import ServerStanding, wanted
+from monitor.status import NotEvaluated
 
 AT_ONCE = 8
 """Servers looked at side by side."""

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -161,21 +162,31 @@ def _finding(page: Page, finding: Finding) -> None:
 
 def _grid(page: Page, grid: outline.Grid) -> None:
     page.heading(grid.title.lower())
-    fitting = _fitting(grid, page.console.width)
+    widths = _widths(grid, page.console.width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
-    for name, right in list(zip(grid.header, grid.right, strict=True))[:fitting]:
-        table.add_column(Text(name), justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    for name, right, width in zip(grid.header, grid.right, widths, strict=False):
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(Text(name), justify=justify, no_wrap=True, overflow="ellipsis", width=width)
     for row in grid.rows:
-        table.add_row(*(Text(cell) for cell in row[:fitting]))
+        table.add_row(*(Text(cell) for cell in row[: len(widths)]))
     page.console.print(table)
     if grid.more:
         page.paragraph(f"and {grid.more:,} more in --format json", style="dim")
 
 
-def _fitting(grid: outline.Grid, width: int) -> int:
-    columns = zip(grid.header, *grid.rows, strict=True)
-    needed = accumulate(min(max(cell_len(cell) for cell in column), COLUMN_WIDTH) + GUTTER for column in columns)
-    return sum(room <= width + GUTTER for room in needed)
+def _widths(grid: outline.Grid, width: int) -> list[int]:
+    """Give the columns that fit their widths; room that is left goes to the first that want more than COLUMN_WIDTH."""
+    wanted = [max(map(cell_len, column)) for column in zip(grid.header, *grid.rows, strict=True)]
+    least = [min(length, COLUMN_WIDTH) for length in wanted]
+    ends = accumulate(length + GUTTER for length in least)
+    fitting = max(1, sum(end <= width + GUTTER for end in ends))
+    room = width + GUTTER - sum(least[:fitting]) - GUTTER * fitting
+    widths = []
+    for length, full in zip(least[:fitting], wanted, strict=False):
+        more = max(0, min(full - length, room))
+        room -= more
+        widths.append(length + more)
+    return widths
 
 
 def _gaps(page: Page, review: Review) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, bindparam, delete, insert, select
 
 from monitor.model import Alert, State
 from monitor.store.documents import finding_from_text, finding_text, target_from_text, target_text
@@ -21,15 +19,15 @@ class StoredAlerts:
 
     async def save(self, alerts: Iterable[Alert], dropped: Iterable[str] = ()) -> None:
         """Write alerts over what was there and delete the dropped fingerprints, all or nothing."""
-        rows = [_row(alert) for alert in alerts]
-        gone = [{"gone": fingerprint} for fingerprint in dropped]
-        if not rows and not gone:
+        rows = list({alert.finding.fingerprint: _row(alert) for alert in alerts}.values())
+        # Deleted and inserted, not merged: upserts are dialects' own, and those cost memory.
+        gone = [{"gone": fingerprint} for fingerprint in (*dropped, *(row["fingerprint"] for row in rows))]
+        if not gone:
             return
         async with self._store.begin() as connection:
-            if gone:
-                await connection.execute(delete(table).where(table.c.fingerprint == bindparam("gone")), gone)
+            await connection.execute(delete(table).where(table.c.fingerprint == bindparam("gone")), gone)
             if rows:
-                await connection.execute(_upsert(connection), rows)
+                await connection.execute(insert(table), rows)
 
     async def load(self) -> list[Alert]:
         """Give all alerts, oldest first. What cannot be read is left out, and the store's notice says so."""
@@ -46,12 +44,6 @@ class StoredAlerts:
         old = (table.c.state == State.RESOLVED.value) & (table.c.ends_at < before)
         async with self._store.begin() as connection:
             return (await connection.execute(delete(table).where(old))).rowcount
-
-
-def _upsert(connection: AsyncConnection) -> sqlite.Insert | postgresql.Insert:
-    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    newest = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
-    return insert.on_conflict_do_update(index_elements=[table.c.fingerprint], set_=newest)
 
 
 def _row(alert: Alert) -> dict[str, object]:

@@ -21,7 +21,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "monitor", "demo"]
 WATCH_SECONDS = 40
 START_SECONDS, END_SECONDS = 60.0, 8.0
-HEADLINE = re.compile(r"^(?:CRITICAL|WARNING|INFO) +(\S.*?)  in \S+\n(?:  .*\n)*?  .*\(([a-z_]+\.[a-z_]+)\)$", re.MULTILINE)
+HEADLINE = re.compile(
+    r"^(?:CRITICAL|WARNING|INFO) +(\S.*?)  in \S+\n(?:  .*\n)*?  .*\(([a-z_]+\.[a-z_]+)\)$", re.MULTILINE
+)
 
 
 @pytest.fixture
@@ -106,6 +108,11 @@ def test_the_report_names_every_planted_fault_and_nothing_else(start: Start, tem
     assert process.returncode == 0, talk(temporary)
     found = {(rule, subject) for subject, rule in HEADLINE.findall(report)}
     assert found == {(fault.rule, fault.subject) for fault in PLANTED}, report
+    for fault in PLANTED:
+        if fault.count is not None:
+            assert re.search(rf"\({re.escape(fault.rule)}\)\n(?:  .*\n)*?  .*\bcount: {fault.count}\n", report), (
+                fault.rule
+            )
     assert gone(temporary, END_SECONDS)
 
 
@@ -133,7 +140,7 @@ def test_a_finding_is_told_soon_and_the_configuration_is_checked(start: Start, t
     assert gone(temporary, END_SECONDS)
 
 
-@pytest.mark.parametrize("moment", ["schema auth", "1,000,000 rows", "config "])
+@pytest.mark.parametrize("moment", ["1,000,000 rows", "config "])
 def test_ctrl_c_leaves_nothing(start: Start, temporary: Path, moment: str) -> None:
     """130 without a report, while it loads as well as while it watches."""
     process = start(*DEMO, "--for", "50", "--port", "0")
@@ -146,7 +153,7 @@ def test_ctrl_c_leaves_nothing(start: Start, temporary: Path, moment: str) -> No
 
 
 def test_it_ends_when_its_parent_shell_is_killed(start: Start, temporary: Path) -> None:
-    """kill -9 of the shell that started it: within seconds no process, file or port of it is left."""
+    """A kill -9 of the shell that started it: within seconds no process, file or port of it is left."""
     shell = start("/bin/sh", "-c", '"$@"; exit $?', "sh", *DEMO, "--port", "0")
     heard(temporary, "config ")
     shell.kill()
@@ -155,7 +162,7 @@ def test_it_ends_when_its_parent_shell_is_killed(start: Start, temporary: Path) 
 
 
 def test_it_ends_when_it_is_killed_itself(start: Start, temporary: Path) -> None:
-    """kill -9 of the demo: the guardian takes server, data and configuration away."""
+    """A kill -9 of the demo: the guardian takes server, data and configuration away."""
     process = start(*DEMO, "--port", "0")
     heard(temporary, "config ")
     process.kill()

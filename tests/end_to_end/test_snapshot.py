@@ -41,7 +41,8 @@ def _list(report: dict[str, object], name: str) -> list[dict[str, object]]:
 async def test_a_fault_is_found_and_the_exit_status_says_so_when_asked(database: Database) -> None:
     """Nothing fails unless --fail-on says so; a rule that was not chosen cannot fail it."""
     await database.execute(
-        "create table parent (id int primary key); create table child (id int primary key, parent_id int references parent);"
+        "create table parent (id int primary key);"
+        "create table child (id int primary key, parent_id int references parent);"
         "insert into parent select generate_series(1, 3000);"
         "insert into child select g, g from generate_series(1, 3000) g; analyze"
     )
@@ -75,7 +76,7 @@ async def test_the_report_goes_to_a_file_when_asked(database: Database, form: st
     ],
 )
 async def test_a_server_that_cannot_be_reached_is_one_clear_line(dsn: str, words: str, status: int) -> None:
-    """The report is still printed for a server; a DSN that is none is a usage error. Never a traceback, never a secret."""
+    """The report is still printed; a DSN that is none is a usage error. Never a traceback, never a secret."""
     done = await monitor("snapshot", "--dsn", "env:SHOP", "--window", "0", env={"SHOP": dsn})
     said = done.out + done.err
     assert done.status == status

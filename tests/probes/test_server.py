@@ -1,4 +1,4 @@
-"""The server probe on real servers: its figures, and each rule sick, cured, near miss, at the limit, with too little."""
+"""The server probe on real servers: its figures, and each rule sick, cured, near miss, at the limit."""
 
 import asyncio
 
@@ -7,7 +7,8 @@ import pytest
 
 from monitor.errors import Needs
 from monitor.model import Result
-from probes.server import PROBE, Deadlocks, Restarted, RollbackRatio, SessionsLost, TempFiles
+from probes.server import PROBE
+from probes.server_rules import Deadlocks, Restarted, RollbackRatio, SessionsLost, TempFiles
 from tests.database import Cluster, Database
 
 

@@ -8,22 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from monitor.errors import Needs
-from monitor.model import (
-    Alert,
-    Area,
-    Finding,
-    NotEvaluated,
-    NoVerdict,
-    Object,
-    ProbeStatus,
-    Remedy,
-    Result,
-    Severity,
-    State,
-    Target,
-    TargetStatus,
-)
+from monitor.model import Alert, Area, Finding, NoVerdict, Object, Remedy, Result, Severity, State, Target
 from monitor.probe import Measurement, Rule
+from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SHOP = Target("shop", "shop")

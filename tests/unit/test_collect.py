@@ -159,10 +159,11 @@ async def test_a_lost_session_is_opened_anew(database: Database) -> None:
     """The run that meets it fails as unreachable; the next one is well."""
     async with server(database.dsn) as way:
         async with way.home() as session:
+            ended = asyncio.Event()
+            session.when_lost(ended.set)
             pid = (await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]
             await database.execute("select pg_terminate_backend($1)", pid)
-            while session.alive:
-                await asyncio.sleep(0.01)
+            await ended.wait()
             with pytest.raises(TargetUnreachable):
                 await Runner().run(probe(), Target("test"), session)
         async with way.home() as session:

@@ -7,21 +7,9 @@ import pytest
 from monitor.measurement import Measurement
 from monitor.model import Target
 from monitor.rule import Rule
+from monitor.rules.daemon import MONITOR_RULES, ReceiverFailing, ReloadFailed, StoreDegraded
 from monitor.rules.evaluate import evaluate
-from monitor.rules.own import (
-    MONITOR_RULES,
-    OWN,
-    TARGET_RULES,
-    Broken,
-    Denied,
-    OverBudget,
-    ReceiverFailing,
-    ReloadFailed,
-    SeriesDropped,
-    Slow,
-    StoreDegraded,
-    Unreachable,
-)
+from monitor.rules.own import OWN, TARGET_RULES, Broken, Denied, OverBudget, SeriesDropped, Slow, Unreachable
 
 
 def found(rule: Rule, **row: object) -> list[str]:

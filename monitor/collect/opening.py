@@ -1,0 +1,146 @@
+"""Opening one guarded session: the settings it begins with, a pooler found out, and what the server says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from monitor.collect.refusals import refusal
+from monitor.collect.session import GRACE, Backend, GuardedSession, local_guards, search_path
+from monitor.dsn import Dsn
+from monitor.errors import TargetUnreachable
+from monitor.model import Server
+from monitor.probe import Facts
+
+CONNECT_SECONDS = 5.0
+SILENCE = "is the address right, and does a firewall drop packets?"
+
+# What the role may have been given by ALTER ROLE … SET: a session setting goes before it. Serializable and deferrable
+# transactions wait for others; an idle session must not be ended while it is ours, nor stay for ever when we are gone.
+GUARDS = {
+    "application_name": "pgarchitect",
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "statement_timeout": "5000",
+    "lock_timeout": "100",
+    "idle_in_transaction_session_timeout": "10000",
+    "idle_session_timeout": "3600000",
+    "standard_conforming_strings": "on",
+    "jit": "off",
+}
+
+FACTS = """
+    select current_setting('server_version_num')::int as version_num,
+           current_setting('server_version') as version,
+           current_database()::text as database,
+           current_user::text as role,
+           pg_catalog.pg_is_in_recovery() as in_recovery,
+           current_setting('is_superuser') = 'on' as superuser,
+           extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at,
+           array(select rolname::text
+                   from pg_catalog.pg_roles
+                  where rolname in ('pg_monitor', 'pg_read_all_stats', 'pg_read_all_settings', 'pg_read_all_data')
+                    and pg_catalog.pg_has_role(current_user, oid, 'usage')) as memberships,
+           array(select e.extname::text || '=' || n.nspname
+                   from pg_catalog.pg_extension e
+                   join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions,
+           pg_catalog.pg_backend_pid() as pid,
+           (select extract(epoch from backend_start)::float8
+              from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())) as session_at,
+           current_setting('lock_timeout') = '100ms' as guarded
+"""
+
+# transaction_timeout is there from 17 on; a role's own would end a probe before its time.
+SETTLE = """
+    select pg_catalog.set_config('search_path', $1, false),
+           case when current_setting('transaction_timeout', true) is not null
+                then pg_catalog.set_config('transaction_timeout', '0', false) end
+"""
+
+_NOT_THE_PROTOCOL = (ValueError, LookupError, TypeError, BufferError, AssertionError)
+"""What the driver raises when the other side does not speak PostgreSQL, or a host name is no name."""
+
+
+class Opener:
+    """Opens sessions to one server; remembers when a transaction pooler stands before it."""
+
+    def __init__(self, server: Server, dsn: Dsn, spent: Callable[[float], None]) -> None:
+        self.pooled = server.through_pooler == "true"
+        self._may_find_out = server.through_pooler == "auto"
+        self._server, self._dsn, self._spent = server, dsn, spent
+
+    def where(self, database: str | None) -> str:
+        """Name the place: `server/database`."""
+        name = database or self._dsn.home
+        return f"{self._server.name}/{name}" if name else self._server.name
+
+    async def open(self, database: str | None) -> GuardedSession:
+        """Connect to a database (None: the one the DSN names); raises TargetError."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS + GRACE):
+                return await self._opened(database)
+        except TimeoutError:
+            where = self.where(database)
+            raise TargetUnreachable(f"{where}: no answer within {CONNECT_SECONDS:.0f} s; {SILENCE}") from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise refusal(error, self.where(database), self._dsn) from None
+        except _NOT_THE_PROTOCOL as error:
+            raise refusal(error, self.where(database), self._dsn) from None
+        finally:
+            self._spent(time.monotonic() - began)
+
+    async def _opened(self, database: str | None) -> GuardedSession:
+        connection = await self._connected(database)
+        try:
+            about = await self._about(connection)
+            backend = Backend(pid=about.pop("pid"), started=about.pop("session_at") or 0.0)
+            guarded, facts = about.pop("guarded"), _facts(about)
+            if guarded and not self.pooled:
+                await connection.fetch(SETTLE, search_path(facts))
+        except BaseException:
+            connection.terminate()
+            raise
+        if not guarded and self._may_find_out and not self.pooled:  # by a pooler that was told to ignore settings
+            connection.terminate()
+            self.pooled = True
+            return await self._opened(database)
+        return GuardedSession(connection, facts, backend, pooled=self.pooled, spent=self._spent)
+
+    async def _connected(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
+        try:
+            return await self._dial(database)
+        except asyncpg.PostgresError as error:
+            if self.pooled or not self._may_find_out or "startup parameter" not in str(error):
+                raise
+        self.pooled = True
+        return await self._dial(database)
+
+    async def _dial(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
+        guards = {"application_name": GUARDS["application_name"]} if self.pooled else GUARDS
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            self._dsn.url.reveal(),
+            database=database or self._dsn.home,
+            timeout=CONNECT_SECONDS,
+            server_settings=guards,
+            statement_cache_size=0 if self.pooled else 100,
+        )
+        return connection
+
+    async def _about(self, connection: asyncpg.Connection[asyncpg.Record]) -> dict[str, Any]:
+        if not self.pooled:
+            return dict((await connection.fetch(FACTS))[0])
+        async with connection.transaction(isolation="read_committed", readonly=True):
+            await connection.execute(local_guards(CONNECT_SECONDS))
+            return dict((await connection.fetch(FACTS))[0])
+
+
+def _facts(about: dict[str, Any]) -> Facts:
+    pairs = (entry.partition("=") for entry in about.pop("extensions"))
+    memberships = frozenset(about.pop("memberships"))
+    return Facts(**about, memberships=memberships, extensions={name: schema for name, _, schema in pairs})

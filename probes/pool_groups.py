@@ -1,0 +1,67 @@
+"""Groups of sessions as the pool probe tells them: bounded in number, with names that give no secret away."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from monitor.probe import Measurement, Row, identifier, number
+
+TOLD = 50
+"""How many groups of database, role and application are told apart; the rest is one group named `other`."""
+
+LIMITS = ("server", "role", "database")
+"""The kinds of rows that hold a limit."""
+
+
+def of_kind(seen: Measurement, kind: str) -> Iterator[Row]:
+    """Give the rows of one kind."""
+    return (row for row in seen.rows if row["kind"] == kind)
+
+
+def holder(row: Row) -> str:
+    """Name who holds sessions: `app_rw (checkout)`."""
+    role, application = str(row["role"]), str(row["application"])
+    return f"{identifier(role)} ({application})" if application else identifier(role)
+
+
+_SECRETS = re.compile(r"((?:pass\w*|pwd|secret|token|key)=)\S+", re.IGNORECASE)
+_ADDRESSES = re.compile(r"(?<=://)\S*@|[^\s/@]+@(?=[^\s@]+\.[a-z]{2,})", re.IGNORECASE)
+
+
+def safe(name: object) -> str:
+    """Take out what an application's name should not hold: passwords, the user of an address, e-mail addresses."""
+    return _ADDRESSES.sub("***@", _SECRETS.sub(r"\1***", str(name)))
+
+
+def told_apart(groups: Sequence[Row]) -> Iterator[Row]:
+    """Keep the largest groups of database, role and application; add the others up, state by state."""
+    named = [{**row, "application": safe(row["application"])} for row in groups]
+    whole: Counter[tuple[object, ...]] = Counter()
+    for row in named:
+        whole[row["database"], row["role"], row["application"]] += round(number(row, "sessions"))
+    told = {name for name, _ in sorted(whole.items(), key=lambda each: (-each[1], str(each[0])))[:TOLD]}
+    merged: dict[tuple[object, ...], Row] = {}
+    for row in named:
+        name = (row["database"], row["role"], row["application"])
+        database, role, application = name if name in told else ("", "other", "other")
+        key = (database, role, application, row["state"])
+        here = {**row, "database": database, "role": role, "application": application}
+        merged[key] = added(merged[key], here) if key in merged else here
+    return iter(merged.values())
+
+
+def added(one: Row, other: Row) -> Row:
+    """Add two groups up: counts by sum, ages by the older."""
+    sums = {
+        name: round(number(one, name) + number(other, name))
+        for name in ("sessions", "own_sessions", "waiting_sessions")
+    }
+    return {**one, **sums, **{name: older(one[name], other[name]) for name in AGES}}
+
+
+def older(*ages: object) -> float | None:
+    """Give the largest age that is known."""
+    return max((age for age in ages if isinstance(age, int | float)), default=None)
+
+
+AGES = ("oldest_transaction_seconds", "oldest_idle_in_transaction_seconds")

@@ -1,0 +1,140 @@
+"""The rule that judges how near the connection slots are to their limits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitor.probe import (
+    Area,
+    Finding,
+    Measurement,
+    NoVerdict,
+    Object,
+    Remedy,
+    Row,
+    Rule,
+    Severity,
+    identifier,
+    number,
+    plural,
+    share,
+)
+from probes.pool_groups import LIMITS, holder, of_kind
+
+TIE = 1e-9
+"""Keeps a quotient of whole numbers that equals a ratio on the ratio's side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saturation(Rule):
+    """Connection slots run out.
+
+    Why: when the last slot is taken, the next session is refused with `too many connections`; an application that then
+    retries makes it worse. Counted are client sessions against max_connections without the reserved slots, and
+    against each role's and database's CONNECTION LIMIT; a level counts as reached when used / limit equals its ratio.
+    What to do: see who holds the slots and in which state. Idle ones: make that application's pool smaller, or put a
+    transaction pooler before the server. Active ones: mend the slow statements first. `alter system set
+    max_connections` is no first answer: it needs a restart, memory for each session, and moves the wall a little.
+    When it is wrong: a limit that is meant to be used up, such as a pool of exactly that size; raise the ratios. Limits
+    below `min_limit` are left out (a limit of 1 is a lock), as are limits that only the monitor itself uses.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "pool.saturation"
+    area: ClassVar[Area] = Area.CAPACITY
+    hold: float = 15.0
+    keep: float = 60.0
+    warning_ratio: float = 0.80
+    critical_ratio: float = 0.95
+    min_limit: float = 2.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for row in seen.rows:
+            if row["kind"] not in LIMITS:
+                continue
+            used, limit = number(row, "slots_used"), number(row, "slots_limit")
+            severity = self._severity(used / limit) if limit >= self.min_limit else None
+            if severity is not None and used > number(row, "own_sessions"):
+                yield self._accuse(seen, row, severity)
+
+    def _severity(self, ratio: float) -> Severity | None:
+        if ratio + TIE >= self.critical_ratio:
+            return Severity.CRITICAL
+        return self.severity if ratio + TIE >= self.warning_ratio else None
+
+    def _accuse(self, seen: Measurement, row: Row, severity: Severity) -> Finding:
+        used, limit = number(row, "slots_used"), number(row, "slots_limit")
+        holders = holding(seen, row)
+        idle = sum(number(each, "sessions") for each in holders if each["state"] == "idle")
+        about = limited_object(row)
+        return self.finding(
+            seen,
+            in_database=str(row["database"]) or None,
+            subject=identifier(str(about.name)),
+            object=about,
+            severity=severity,
+            summary=f"{used:.0f} of {plural(limit, 'slot')} used ({share(used, limit)}), {idle:.0f} of them idle",
+            impact=refusal(row),
+            remedy=Remedy(caution=advice(holders, idle, used)),
+            count=round(used),
+            limit_count=round(limit),
+            ratio=round(used / limit, 3),
+            idle=round(idle),
+            holders=[f"{holder(each)}, {each['state']}: {number(each, 'sessions'):.0f}" for each in holders[:5]],
+            warning_ratio=self.warning_ratio,
+            critical_ratio=self.critical_ratio,
+        )
+
+
+def limited_object(row: Row) -> Object:
+    """Name what has the limit: a role, a database, or the server's own pool."""
+    kind = str(row["kind"])
+    return Object("pool", name="max_connections") if kind == "server" else Object(kind, name=str(row[kind]))
+
+
+def holding(seen: Measurement, limit: Row) -> Sequence[Row]:
+    """Give the groups under one limit, the largest first, without the monitor's own sessions."""
+    under = (
+        {**row, "sessions": number(row, "sessions") - number(row, "own_sessions")}
+        for row in of_kind(seen, "group")
+        if limit["kind"] == "server" or row[str(limit["kind"])] == limit[str(limit["kind"])]
+    )
+    return sorted((row for row in under if row["sessions"]), key=lambda row: -number(row, "sessions"))
+
+
+def refusal(row: Row) -> str:
+    """Say what happens at the limit, in the server's own words."""
+    match row["kind"]:
+        case "role":
+            return f"then its next session is refused: too many connections for role {identifier(str(row['role']))}"
+        case "database":
+            return "then the next session in it is refused: too many connections for database"
+    return "then every application's next session is refused, and retries make it worse"
+
+
+STEPS = {
+    "idle": "Make its pool smaller or let idle sessions go (the pool's idle timeout, idle_session_timeout); many "
+    "processes with a pool each want a transaction pooler before the server.",
+    "active": "Find what its statements wait for (statements.slow, sessions.blocking) before giving it more slots.",
+    "": "Find the code that leaves transactions open (sessions.idle_in_transaction); ending those sessions frees the "
+    "slots at once.",
+}
+"""What to do first, by the state most sessions are in."""
+
+LAST = "A higher limit is the last answer: max_connections needs a restart and memory for each session."
+
+
+def advice(holders: Sequence[Row], idle: float, used: float) -> str:
+    """Say where to begin: with idle sessions where they are the many, else with what the busy ones do."""
+    if not holders:
+        return LAST
+    state = "idle" if 2 * idle >= used else "idle in transaction" if leaked(holders, used) else "active"
+    chief = next((row for row in holders if row["state"] == state), holders[0])
+    count, doing = number(chief, "sessions"), str(chief["state"])
+    many = f"{holder(chief)} holds {plural(count, 'session')} in state {doing}."
+    return f"{many} {STEPS.get(doing, STEPS[''])} {LAST}"
+
+
+def leaked(holders: Sequence[Row], used: float) -> bool:
+    """Tell whether sessions idle in a transaction are at least a third of all."""
+    return 3 * sum(number(row, "sessions") for row in holders if str(row["state"]).startswith("idle in")) >= used

@@ -1,0 +1,297 @@
+"""What is judged of a server and of its databases: errors by their growth, and the restart."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitor.probe import (
+    MIB,
+    Area,
+    Finding,
+    Measurement,
+    Needs,
+    NoVerdict,
+    Object,
+    Remedy,
+    Row,
+    Rule,
+    Severity,
+    duration,
+    identifier,
+    number,
+    plural,
+    share,
+    size,
+)
+
+
+def of_databases(rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+    """Give each database's row with its name; the server's own row is left out."""
+    yield from ((str(row["database"]), row) for row in rows if row["database"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackRatio(Rule):
+    """Too many of a database's transactions roll back.
+
+    Why: work is done and thrown away, and each rollback is an error that somebody's request met.
+    What to do: look for the error in the application's or the server's log; unique violations and serialisation
+    failures used as control flow are cheaper as `on conflict` or with a retry.
+    When it is wrong: test suites that roll back every transaction, and frameworks that end read-only work by rollback.
+    Raise `ratio`, or silence it there.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "errors.rollback_ratio"
+    area: ClassVar[Area] = Area.OPERATIONS
+    hold: float = 60.0
+    keep: float = 60.0
+    ratio: float = 0.10
+    min_rollbacks: float = 50.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for database, row in of_databases(seen.changes):
+            rollbacks, commits = number(row, "rollbacks"), number(row, "commits")
+            if rollbacks < self.min_rollbacks or rollbacks <= self.ratio * (rollbacks + commits):
+                continue
+            yield self.finding(
+                seen,
+                in_database=database,
+                subject=identifier(database),
+                object=Object("database", name=database),
+                summary=f"{share(rollbacks, rollbacks + commits)} of the transactions rolled back "
+                f"({plural(rollbacks, 'rollback')} in {duration(seen.window_seconds)})",
+                impact="users meet errors, and the server does work that is thrown away",
+                remedy=Remedy(caution="Find the failing statement in the server's log."),
+                count=round(rollbacks),
+                commits=round(commits),
+                ratio=round(rollbacks / (rollbacks + commits), 3),
+                limit_ratio=self.ratio,
+                window_seconds=round(seen.window_seconds),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadlocks(Rule):
+    """Transactions deadlock.
+
+    Why: the server kills one of the two after deadlock_timeout; that request fails, and all waited a second for it.
+    What to do: take locks in one order everywhere (sort the keys before updating), keep transactions short, and retry
+    SQLSTATE 40P01. The server's log names both statements.
+    When it is wrong: a batch that is known to deadlock now and then and retries. Raise `count`.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "errors.deadlocks"
+    area: ClassVar[Area] = Area.OPERATIONS
+    keep: float = 60.0
+    count: float = 1.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for database, row in of_databases(seen.changes):
+            deadlocks = number(row, "deadlocks")
+            if deadlocks < self.count:
+                continue
+            yield self.finding(
+                seen,
+                in_database=database,
+                subject=identifier(database),
+                object=Object("database", name=database),
+                summary=f"{plural(deadlocks, 'deadlock')} in {duration(seen.window_seconds)}",
+                impact="one transaction of each deadlock was killed, after holding everybody up for deadlock_timeout",
+                remedy=Remedy(caution="Take locks in one order; the server's log names the two statements."),
+                count=round(deadlocks),
+                limit_count=self.count,
+                window_seconds=round(seen.window_seconds),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionsLost(Rule):
+    """Sessions end by being lost, killed, or by a fatal error.
+
+    Why: clients vanish without goodbye (crashes, network, timeouts of a load balancer), or somebody kills them; each
+    one was in the middle of something.
+    What to do: look at which of the three kinds grows; abandoned points at clients and network, fatal at the server's
+    log, killed at an operator or a supervisor.
+    When it is wrong: a deployment that ends its workers hard. Silence it for that time.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "errors.sessions_lost"
+    area: ClassVar[Area] = Area.OPERATIONS
+    hold: float = 60.0
+    keep: float = 60.0
+    count: float = 10.0
+    ratio: float = 0.05
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for database, row in of_databases(seen.changes):
+            lost, begun = number(row, "sessions_lost"), number(row, "sessions_begun")
+            if lost < self.count or lost <= self.ratio * begun:
+                continue
+            yield self.finding(
+                seen,
+                in_database=database,
+                subject=identifier(database),
+                object=Object("database", name=database),
+                summary=f"{plural(lost, 'session')} lost in {duration(seen.window_seconds)}",
+                impact="requests broke off in the middle; their transactions were rolled back",
+                remedy=Remedy(caution="Abandoned: clients and network. Fatal: the server's log. Killed: who did it?"),
+                count=round(lost),
+                abandoned=round(number(row, "sessions_abandoned")),
+                fatal=round(number(row, "sessions_fatal")),
+                killed=round(number(row, "sessions_killed")),
+                begun=round(begun),
+                limit_count=self.count,
+                limit_ratio=self.ratio,
+                window_seconds=round(seen.window_seconds),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TempFiles(Rule):
+    """Statements spill to temporary files.
+
+    Why: sorts and hashes that do not fit into work_mem go to disk; they are slow, and can fill the disk.
+    What to do: see which statement spills (`monitor explain statements.temp_spill`), give it an index for its order,
+    or raise work_mem for its role only.
+    When it is wrong: nightly batches and index builds. Raise `bytes_per_minute`, or silence it for that time.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "errors.temp_files"
+    area: ClassVar[Area] = Area.PERFORMANCE
+    hold: float = 120.0
+    keep: float = 120.0
+    bytes_per_minute: float = 256 * MIB
+    min_files: float = 10.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for database, row in of_databases(seen.changes):
+            spilled, files = number(row, "temp_bytes"), number(row, "temp_files")
+            rate = 60 * spilled / seen.window_seconds if seen.window_seconds else 0.0
+            if files < self.min_files or rate <= self.bytes_per_minute:
+                continue
+            yield self.finding(
+                seen,
+                in_database=database,
+                subject=identifier(database),
+                object=Object("database", name=database),
+                summary=f"{size(rate)} a minute written to {plural(files, 'temporary file')}",
+                impact="sorts and hashes run from disk, slowly, and compete for its space",
+                remedy=Remedy(caution="Mend the statement first; raise work_mem for its role only."),
+                count=round(files),
+                spilled_bytes=round(spilled),
+                bytes_per_minute=round(rate),
+                limit_bytes_per_minute=self.bytes_per_minute,
+                window_seconds=round(seen.window_seconds),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChecksumFailures(Rule):
+    """Data pages fail their checksum.
+
+    Why: what was read from disk is not what was written: storage or memory is corrupting data.
+    What to do: stop writing if you can, look at the storage, restore the damaged relations from a backup; the server's
+    log names file and block. pg_stat_reset() in that database ends the finding once the damage is repaired.
+    When it is wrong: an old failure, repaired since, whose counter was not reset.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "errors.checksum"
+    area: ClassVar[Area] = Area.OPERATIONS
+    severity: Severity = Severity.CRITICAL
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for database, row in of_databases(seen.rows):
+            failures = number(row, "checksum_failures")
+            if failures <= 0:
+                continue
+            yield self.finding(
+                seen,
+                in_database=database,
+                subject=identifier(database),
+                object=Object("database", name=database),
+                summary=f"{plural(failures, 'page')} failed the checksum, last at {row['checksum_last_failure']}",
+                impact="the data on disk is damaged; more may be, and backups may hold it too",
+                remedy=Remedy(caution="Check the storage and restore from a backup before anything else."),
+                count=round(failures),
+                last_failure=str(row["checksum_last_failure"]),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryConflicts(Rule):
+    """Queries on a standby are cancelled by recovery.
+
+    Why: replay needs rows or locks that a query on the standby still uses, and after max_standby_streaming_delay the
+    query loses.
+    What to do: turn on hot_standby_feedback (the primary then keeps rows longer), or raise
+    max_standby_streaming_delay (the standby then lags longer): choose which one you can afford.
+    When it is wrong: a standby that is meant for failover only, on which queries may die.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "errors.conflicts"
+    area: ClassVar[Area] = Area.OPERATIONS
+    hold: float = 60.0
+    keep: float = 60.0
+    count: float = 5.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        if not any(row["in_recovery"] for row in seen.rows):
+            yield NoVerdict(reason="the server is not a standby", needs=None)
+            return
+        for database, row in of_databases(seen.changes):
+            conflicts = number(row, "conflicts")
+            if conflicts < self.count:
+                continue
+            yield self.finding(
+                seen,
+                in_database=database,
+                subject=identifier(database),
+                object=Object("database", name=database),
+                summary=f"{plural(conflicts, 'query', 'queries')} cancelled in {duration(seen.window_seconds)}",
+                impact="reads sent to this standby fail",
+                remedy=Remedy(caution="On the standby: hot_standby_feedback, or a longer streaming delay."),
+                count=round(conflicts),
+                limit_count=self.count,
+                window_seconds=round(seen.window_seconds),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarted(Rule):
+    """The server was restarted.
+
+    Why: everybody was disconnected, and caches began cold; an unplanned restart is a crash to look into.
+    What to do: if nobody planned it, read the server's log around the start time.
+    When it is wrong: never; a planned restart is news of no weight, hence only info.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "server.restarted"
+    area: ClassVar[Area] = Area.OPERATIONS
+    severity: Severity = Severity.INFO
+    keep: float = 600.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        start = seen.details.get("start")
+        if start is None:
+            yield NoVerdict(reason="a restart shows from the second reading on", needs=Needs.HISTORY)
+            return
+        if start["before_seconds"] == start["now_seconds"]:
+            return
+        up = seen.taken_at.timestamp() - number(start, "now_seconds")
+        yield self.finding(
+            seen,
+            subject=seen.target.server,
+            object=Object("server", name=seen.target.server),
+            summary=f"up for {duration(max(up, 0))}; it had run since an earlier start",
+            impact="every session was cut off, and caches began cold",
+            remedy=Remedy(caution="If nobody planned it, read the server's log around the start time."),
+            uptime_seconds=round(up),
+            start_time_seconds=round(number(start, "now_seconds")),
+        )

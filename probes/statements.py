@@ -1,0 +1,136 @@
+"""Statements, by pg_stat_statements: their growth, the busiest ones by fingerprint, and whether one is slow.
+
+One reading serves the whole cluster. Cost at 10,000 entries: 1.2 times the server's work of counting them, and 5 ms
+here. Statements of the monitor's own role are left out, unless it is a superuser's or somebody else's role too.
+Siblings: statements_reading (what changed), _texts (what they are), _top (which are looked at), _rules (judgement).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape
+from probes.statements_reading import COUNTERS, KEY, Known, Names, observe, recording_is_off
+from probes.statements_rules import Load, Slow, mean_ms, table_names
+from probes.statements_texts import Texts
+from probes.statements_top import Members, View, busiest, entry_of, exposed, groups, key_of, seconds, slowest
+
+__all__ = ["PROBE", "Load", "Slow", "StatementsOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatementsOptions:
+    """What the section `statements` of the configuration sets."""
+
+    text: Literal["redacted", "off"] = "redacted"
+    """Whether a statement's text, without its constants, stands in evidence and reports."""
+    top: int = 100
+    """How many entries are looked at one by one; all others are summed up."""
+    hold: float = 600.0
+    """How long an entry that has fallen behind keeps its series, in seconds."""
+
+    def __post_init__(self) -> None:
+        """Refuse a list that is no list."""
+        if not 1 <= self.top <= MOST:
+            raise ValueError(f"top should be between 1 and {MOST}")
+
+
+MOST = 500
+"""The most that is kept one by one: series are bounded."""
+
+
+class Own:
+    """Whether anybody else was seen to use the monitor's role: once seen, for good."""
+
+    shared = False
+
+    def role(self, constants: Row) -> object:
+        """Give the role whose statements are ours alone; None when there is no such."""
+        self.shared = self.shared or bool(constants["own_role_shared"])
+        return None if self.shared else constants["own_role"]
+
+
+async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
+    """Choose what is looked at closely, learn its texts, and sum it up."""
+    options = seen.options if isinstance(seen.options, StatementsOptions) else StatementsOptions()
+    constants, names, texts = memory.of(Known).constants, memory.of(Names), memory.of(Texts)
+    own = memory.of(Own).role(constants)
+    view = View(databases=names.of(constants["databases"]), roles=names.of(constants["roles"]), own=own)
+    everything = list(seen.window_growth or ())
+    window = view.shown(everything)
+    busy, slow = busiest(window, options.top), slowest(window, options.top)
+    ranked = [key_of(row) for row in busy]
+    members = memory.of(Members).choose(ranked, seen.taken_at, top=options.top, hold=options.hold)
+    chosen = [*busy, *slow, *(row for row in window if key_of(row) in members)]
+    await texts.learn(session, map(entry_of, chosen), seen.taken_at, show=options.text != "off")
+    summed = dict(groups(window, chosen, texts, view))
+    whole = {
+        "exec_seconds": sum(seconds(row) for row in everything if row["toplevel"]),
+        "entries": len(seen.rows),
+        "entries_limit": constants["entries_limit"] or 0,
+        "off": await recording_is_off(session, constants),
+    }
+    known = {key_of(row): row for row in chosen if key_of(row) in members}
+    return replace(
+        seen,
+        details={"whole": whole, **dict(_details(summed, whole, options.top))},
+        exposed=exposed(view.shown(seen.grown or ()), members, known, texts, view),
+    )
+
+
+def _details(summed: Mapping[tuple[str, str], Row], whole: Row, top: int) -> Iterator[tuple[object, Row]]:
+    """Lay out each statement for rules and advisors, and the busiest for the report."""
+    for place, (group, row) in enumerate(summed.items()):
+        yield ("statement", *group), row
+        if place < top:
+            yield ("report", "statements", *group), _reported(row, whole)
+
+
+def _reported(row: Row, whole: Row) -> Row:
+    spent, all_seconds = seconds(row), seconds(whole)
+    roles = row["roles"]
+    return {
+        "database": row["database"],
+        "roles": ", ".join(roles) if isinstance(roles, tuple) else "",
+        "statement": row["statement"],
+        "kind": row["kind"],
+        "calls": row["calls"],
+        "mean_ms": round(mean_ms(row), 3),
+        "total_seconds": round(spent, 3),
+        "share": round(min(spent / all_seconds, 1.0), 3) if all_seconds else 0.0,
+        "rows": row["rows"],
+        "tables": ", ".join(table_names(row)),
+        "text": row["text"],
+    }
+
+
+METRICS: Sequence[tuple[str, str]] = (
+    ("calls", "Calls that ended."),
+    ("exec_seconds", "Time of execution."),
+    ("rows", "Rows returned or changed."),
+    ("shared_blks_hit", "Blocks found in shared buffers."),
+    ("shared_blks_read", "Blocks read from outside shared buffers."),
+    ("temp_blks_written", "Blocks written to temporary files."),
+    ("wal_bytes", "Bytes of write-ahead log."),
+)
+
+PROBE = Probe(
+    name="statements",
+    scope=Scope.SERVER,
+    every=15,
+    window=600,
+    observe=observe,
+    detail=detail,
+    shape=Shape.COLUMNS,
+    needs=("extension:pg_stat_statements", "role:pg_read_all_stats"),
+    key=KEY,
+    labels=("database", "role", "query"),
+    metrics=tuple(Metric(column, Kind.COUNTER, text) for column, text in METRICS if column in COUNTERS),
+    reset_column="stats_reset",
+    complete=True,
+    section="statements",
+    options=StatementsOptions(),
+    rules=(Slow(), Load()),
+)

@@ -1,0 +1,87 @@
+"""The demo's parts that need no server: what is planted, its configuration, and how it ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from monitor.config import load_config
+from monitor.demo.config import NOTE, open_port, write_config
+from monitor.demo.ending import INTERRUPTED, ending
+from monitor.demo.faults import LEADERBOARD, PLANTED, SEARCH
+from monitor.errors import EmbeddedError
+from monitor.sqltext import StatementKind, read_statement
+from monitor.whole import whole_catalog
+
+DSN = "postgresql://monitor:planted@127.0.0.1:1/videochat"
+
+
+def test_every_planted_fault_names_a_rule_that_exists() -> None:
+    """A rule that is renamed must be renamed here too."""
+    assert {fault.rule for fault in PLANTED} <= whole_catalog().rules.keys()
+
+
+def test_the_slow_statement_is_simple_and_the_heavy_one_is_not() -> None:
+    """The slow one is judged by the lower limit; the heavy one must not be slow as well."""
+    slow, heavy = read_statement(SEARCH), read_statement(LEADERBOARD)
+    assert slow is not None
+    assert heavy is not None
+    assert (slow.kind, heavy.kind) == (StatementKind.SIMPLE, StatementKind.COMPLEX)
+
+
+def test_the_configuration_has_no_mistake_and_warns_of_nothing(tmp_path: Path) -> None:
+    """It is read as any other; each changed rule says so in its findings' evidence."""
+    config = load_config(write_config(tmp_path / "monitor", DSN, 9779), whole_catalog())
+    assert config.warnings == ()
+    changed = {name for name, judge in config.catalog.rules.items() if judge.note == NOTE}
+    assert changed <= {fault.rule for fault in PLANTED}
+
+
+def test_nobody_else_may_read_the_configuration(tmp_path: Path) -> None:
+    """Folder, configuration and DSN are the owner's alone."""
+    file = write_config(tmp_path / "monitor", DSN, 9779)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (file.parent, file, file.parent / "dsn")]
+    assert modes == [0o700, 0o600, 0o600]
+    assert "planted" not in file.read_text()
+
+
+def test_a_taken_port_gives_another_one() -> None:
+    """The demo runs beside a daemon on the usual port."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert open_port(port) not in {0, port}
+
+
+async def test_what_is_cancelled_by_a_signal_may_clean_up_first() -> None:
+    """Ctrl-C cancels the work, waits for its end, and says 130."""
+    cleaned = []
+
+    async def work() -> str:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+        return "done"
+
+    async with ending() as end:
+        assert await end.unless_over(work()) is None
+    assert (cleaned, end.status) == ([True], INTERRUPTED)
+
+
+async def test_work_that_fails_fails() -> None:
+    """A failure is not taken for an end that somebody wanted."""
+
+    async def work() -> None:
+        raise EmbeddedError("it does not start")
+
+    async with ending() as end:
+        with pytest.raises(EmbeddedError):
+            await end.unless_over(work())
