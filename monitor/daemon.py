@@ -10,23 +10,24 @@ from datetime import timedelta
 import structlog
 
 from monitor import config_model
+from monitor.catalog import Catalog
 from monitor.collect.runner import Clock, Runner
 from monitor.config import Config, load_config
 from monitor.desk import Desk
-from monitor.errors import ConfigErrors, StoreError
-from monitor.expose.metrics import Exposition
+from monitor.errors import ConfigErrors
+from monitor.expose.metrics import Exposition, clashes
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.findings.ledger import Ledger
+from monitor.keeper import Keeper
 from monitor.measurement import Row
 from monitor.model import Alert, Receiver, Server, State
 from monitor.notify.delivery import Delivery, Outcome
+from monitor.probe import Probe
 from monitor.report.review import Review
 from monitor.report.snapshot import compose
-from monitor.rule import Advisor
+from monitor.rule import Advisor, Judge
 from monitor.schedule import Schedule, Tasks
-from monitor.store.alerts import StoredAlerts
-from monitor.store.engine import Store
 from monitor.watch import Watch
 from monitor.whole import whole_catalog
 
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 2.0
 """How often the daemon judges itself and looks for what is left to write."""
 
-DRAIN_SECONDS = 3.0
+DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
 
 CROWD = 16
@@ -66,10 +67,11 @@ class Daemon:
         self._desk = Desk(Ledger(), self._exposition, self._clock)
         self._own = Own(self._desk.shelf, self._exposition.left_away)
         self._watches: dict[str, Watch] = {}
-        self._store: Store | None = None
-        self._stored: StoredAlerts | None = None
+        self._keeper = Keeper(self._desk, config.store_url)
         self._delivery: Delivery | None = None
         self._failing: dict[str, str] = {}
+        self._rules: dict[str, Judge] = dict(config.catalog.rules)
+        """What the manual pages show: one mapping, filled anew at a reload."""
         self._web = self._door()
         self._reload_failed = ""
 
@@ -92,31 +94,39 @@ class Daemon:
 
     async def start(self) -> None:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""
-        await self._open_store()
         await self._web.start()
+        await self._keeper.open()
+        self._desk.keep_only({server.name for server in self.config.servers})
+        self._desk.end_rules(_silenced(self.config.catalog))
         self._delivery = self._deliver()
         self._schedule.begin()
         self._desk.wake = lambda: self._tasks.start("write and tell", self._write_and_tell)
         self._watch_all()
         self._schedule.every(TICK_SECONDS, "tick", lambda: self._tasks.start("tick", self._tick))
         self._desk.wake()
+        for metric in clashes(self.config.catalog.probes.values()):
+            log.warning("two probes export one metric; only the first is shown", metric=metric)
         log.info("watching", targets=len(self._watches), url=self.url)
 
     async def stop(self) -> None:
         """Trigger no more, let what runs end, write and tell the rest, close everything."""
         self._schedule.end()
-        await asyncio.gather(*(watch.close() for watch in self._watches.values()))
+        await asyncio.gather(self._tell_the_rest(), *(watch.close() for watch in self._watches.values()))
+        await self._tasks.drain(DRAIN_SECONDS / 4)
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS / 2):
+                await self._keeper.write()
+        except TimeoutError:
+            log.warning("not everything could be written")
+        await self._web.stop()
+        await self._keeper.close()
+        log.info("stopped")
+
+    async def _tell_the_rest(self) -> None:
         if self._delivery is not None:
             self._delivery.submit(self._desk.ledger.untold())
             await self._delivery.drain(DRAIN_SECONDS)
         await self._tasks.stop("delivery ")
-        await self._tasks.drain(1.0)
-        if self._stored is not None:
-            await self._desk.write(self._stored)
-        await self._web.stop()
-        if self._store is not None:
-            await self._store.close()
-        log.info("stopped")
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, reload at SIGHUP, stop."""
@@ -124,10 +134,16 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, over.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start("reload", self.reload))
-        await self.start()
+        starting, told = asyncio.create_task(self.start()), asyncio.create_task(over.wait())
         try:
-            await over.wait()
+            await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+                await told
         finally:
+            starting.cancel()
+            told.cancel()
+            await asyncio.gather(starting, told, return_exceptions=True)
             await self.stop()
 
     async def reload(self) -> None:
@@ -141,37 +157,35 @@ class Daemon:
         self._reload_failed = ""
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
             log.warning("web and store change with the next start only")
-        self.config = config
+        before, self.config = self.config, config
         if self._delivery is not None:
             await self._delivery.drain(DRAIN_SECONDS)
         await self._tasks.stop("delivery ")
         self._delivery = self._deliver()
+        self._failing = {name: why for name, why in self._failing.items() if name == config.route}
         await self._watch_others()
+        self._let_go(before.catalog)
         log.info("reloaded", targets=len(self._watches))
+
+    def _take_over(self, config: Config) -> None:
+        """Go on with another configuration: its rules on the pages, its probes' series only."""
+        for name in self.config.catalog.probes.keys() - config.catalog.probes.keys():
+            self._exposition.drop_probe(name)
+        self.config = config
+        self._rules.clear()
+        self._rules.update(config.catalog.rules)
+        self._desk.shelf.changed()
 
     def _door(self) -> Web:
         site = Site(
             shelf=self._desk.shelf,
             exposition=self._exposition,
             own=self._own,
-            rules=self.config.catalog.rules,
+            rules=self._rules,
             clock=self._clock.now,
         )
         web = self.config.web
         return Web(site, host=web.host, port=web.port, external_url=web.external_url)
-
-    async def _open_store(self) -> None:
-        """Open the store and take up its alerts; without it, findings live in memory and that is a finding."""
-        try:
-            self._store = await Store.open(self.config.store_url.reveal())
-            self._stored = StoredAlerts(self._store)
-            self._desk.restore(await self._stored.load())
-        except StoreError as error:
-            self._desk.degraded = str(error)
-            log.error("store degraded", reason=str(error))
-            return
-        if self._store.notice:
-            log.warning("store", notice=self._store.notice)
 
     def _deliver(self) -> Delivery:
         heard = [name for name in self.config.receivers if name == self.config.route]
@@ -203,33 +217,48 @@ class Daemon:
 
     def _watch_all(self) -> None:
         for server in self.config.servers:
-            self._begin(server)
+            if server.name not in self._watches:
+                self._begin(server)
         for advisor in self._advisors():
             self._schedule.every(advisor.every, f"advisor {advisor.id}", self._advising(advisor))
 
+    def _probes(self) -> list[Probe]:
+        return [probe for probe in self.config.catalog.probes.values() if probe.enabled]
+
     def _begin(self, server: Server) -> None:
-        probes = [probe for probe in self.config.catalog.probes.values() if probe.enabled]
-        watch = Watch(server, probes, self._desk, self._runner, tasks=self._tasks, crowd=self._crowd, clock=self._clock)
+        watch = Watch(
+            server, self._probes(), self._desk, self._runner, tasks=self._tasks, crowd=self._crowd, clock=self._clock
+        )
         before = self._desk.shelf.servers.get(server.name)
         if before is not None:
-            watch.standing.succeed(before)
+            watch.succeed(before)
         self._watches[server.name] = watch
         self._desk.shelf.servers[server.name] = watch.standing
         watch.begin(self._schedule)
 
     async def _watch_others(self) -> None:
-        """Begin every watch anew by the new configuration, and end those that are in it no more."""
-        for watch in list(self._watches.values()):
+        """Go on with the servers that stay as they are, begin the others anew, end those that are named no more."""
+        servers = {server.name: server for server in self.config.servers}
+        for name, watch in list(self._watches.items()):
+            if servers.get(name) == watch.server:
+                watch.ask(self._probes(), self._schedule)
+                continue
             self._schedule.drop(watch.prefix)
             await watch.close()
-        gone = self._watches.keys() - {server.name for server in self.config.servers}
-        self._watches.clear()
-        for name in gone:
-            self._desk.end_server(name)
-            self._runner.forget(name)
+            del self._watches[name]
+            if name not in servers or servers[name].dsn != watch.server.dsn:
+                self._runner.forget(name)
+            if name not in servers:
+                self._desk.end_server(name)
         self._schedule.drop("advisor ")
         self._watch_all()
-        self._desk.keep_only({server.name for server in self.config.servers})
+        self._desk.keep_only(set(servers))
+
+    def _let_go(self, before: Catalog) -> None:
+        """End what probes and rules said that were asked before and are no more."""
+        now = self.config.catalog
+        self._desk.end_probes({name for name in _asked(before) if name not in _asked(now)})
+        self._desk.end_rules({*_judging(before), *_silenced(now)} - _judging(now))
 
     def _advising(self, advisor: Advisor) -> Callable[[], None]:
         async def advise() -> None:
@@ -240,7 +269,7 @@ class Daemon:
 
     async def _tick(self) -> None:
         self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
-        if self._desk.stale or self._desk.degraded:
+        if self._desk.stale or self._keeper.reason:
             await self._write_and_tell()
         self._desk.forget(self._clock.now() - timedelta(seconds=self.config.retention_findings))
 
@@ -248,17 +277,29 @@ class Daemon:
         rows: list[Row] = [
             {"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing.items()
         ]
-        if self._desk.degraded:
-            rows.append({"kind": "store", "reason": self._desk.degraded})
+        if self._keeper.reason:
+            rows.append({"kind": "store", "reason": self._keeper.reason})
         if self._reload_failed:
             rows.append({"kind": "config", "reason": self._reload_failed})
         return rows
 
     async def _write_and_tell(self) -> None:
         """Write first, so that a crash in between tells twice rather than never."""
-        if self._stored is None:
-            await self._open_store()
-        if self._stored is not None:
-            await self._desk.write(self._stored)
+        await self._keeper.write()
         if self._delivery is not None:
             self._delivery.submit(self._desk.ledger.untold())
+
+
+def _asked(catalog: Catalog) -> dict[str, Probe]:
+    return {name: probe for name, probe in catalog.probes.items() if probe.enabled}
+
+
+def _judging(catalog: Catalog) -> set[str]:
+    """Give the rules that judge: those of probes that are asked, and those that belong to none."""
+    of_probes = {rule.id for probe in _asked(catalog).values() for rule in probe.rules}
+    return of_probes | {judge.id for judge in catalog.judges}
+
+
+def _silenced(catalog: Catalog) -> set[str]:
+    """Give the rules whose probe is turned off."""
+    return set(catalog.rules) - _judging(catalog)

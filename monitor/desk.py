@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -108,22 +108,34 @@ class Desk:
         self.shelf.changed()
 
     def remaining(self, server: Server, databases: Collection[str]) -> None:
-        """End what concerned databases that are there no more, or no longer wanted; these are all that remain."""
-        sources = {alert.source for alert in self.ledger.alerts if alert.source.server == server.name}
-        for source in sources:
-            if source.database is not None and source.database not in databases:
-                self._end(alert.finding.rule for alert in self.ledger.alerts if alert.source == source)
+        """End what concerned databases that are there no more, or are wanted no more; these remain."""
+        ours = [alert for alert in self.ledger.alerts if alert.source.server == server.name and alert.source.database]
+        self._end((alert.source, alert.finding.rule) for alert in ours if alert.source.database not in databases)
 
     def end_rules(self, rules: Collection[str]) -> None:
-        """End what rules said that are asked no more."""
-        ...
+        """End what rules said that judge no more."""
+        self._end((alert.source, alert.finding.rule) for alert in self.ledger.alerts if alert.finding.rule in rules)
+
+    def end_probes(self, probes: Collection[str]) -> None:
+        """Take probes that are asked no more off the shelf and out of the metrics."""
+        for name in probes:
+            self.exposition.drop_probe(name)
+        self.newest = {key: seen for key, seen in self.newest.items() if key[1] not in probes}
+        for standing in self.shelf.servers.values():
+            standing.unasked(probes)
+        self.shelf.changed()
+
+    def _end(self, judged: Iterable[tuple[Target, str]]) -> None:
+        gone = (NoVerdict(reason="what it concerned is gone", needs=None),)
+        ended = sorted(set(judged), key=str)
+        self.follow([Judgement(rule=rule, source=source, hold=0, keep=0, verdicts=gone) for source, rule in ended])
 
     def restore(self, alerts: Sequence[Alert]) -> None:
         """Go on from stored alerts; what was found meanwhile counts as seen now."""
-        found = self.ledger.alerts
-        self.ledger = Ledger([*alerts, *found])
+        found = {alert.finding.fingerprint: alert for alert in self.ledger.alerts}
+        self.ledger = Ledger({**{alert.finding.fingerprint: alert for alert in alerts}, **found}.values())
         self.shelf.follow(self.ledger)
-        self._unwritten.update({alert.finding.fingerprint: alert for alert in found})
+        self._unwritten.update(found)
 
     def keep_only(self, servers: set[str]) -> None:
         """End what concerned servers that are watched no longer."""

@@ -1,7 +1,7 @@
 """When things run: APScheduler says when, and starts nothing itself.
 
 Its jobs are plain calls that return at once; the tasks they begin belong to `Tasks`, which keeps, counts and drains
-them. (APScheduler's asyncio executor would cancel running jobs at shutdown.)
+them. (APScheduler's asyncio executor would cancel jobs at shutdown, with a traceback; its debug one just calls.)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
+from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ class Schedule:
     """Triggers by name; `every` is seconds, the first one comes soon and jittered."""
 
     def __init__(self) -> None:
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._scheduler = AsyncIOScheduler(timezone=UTC, executors={"default": DebugExecutor()})
 
     def begin(self) -> None:
         """Start triggering; needs the running loop."""
@@ -67,13 +68,9 @@ class Schedule:
 
     def every(self, seconds: float, name: str, call: Callable[[], None]) -> None:
         """Call again and again; a late call is made once, not made up for."""
-
-        async def job() -> None:  # a coroutine, or APScheduler would call from a thread of its own
-            call()
-
         soon = datetime.now(UTC) + timedelta(seconds=random.uniform(0, min(seconds / 10, 1.0)))  # noqa: S311 - spreads load
         self._scheduler.add_job(
-            job,
+            call,
             "interval",
             seconds=seconds,
             id=name,

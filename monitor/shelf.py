@@ -30,7 +30,7 @@ class Shelf:
     @property
     def ready(self) -> bool:
         """Tell whether every server has been asked once."""
-        return all(standing.up is not None for standing in self.servers.values())
+        return bool(self.servers) and all(standing.up is not None for standing in self.servers.values())
 
     @property
     def revision(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -70,6 +70,10 @@ class ServerStanding:
         target = Target(self.server.name, database)
         self.runs = {key: run for key, run in self.runs.items() if key[0] != target}
         self.unsaid = {key: unsaid for key, unsaid in self.unsaid.items() if key[0] != target}
+
+    def unasked(self, probes: Collection[str]) -> None:
+        """Forget the runs of probes that are asked no more, and what rules could not say of them."""
+        self.runs = {key: run for key, run in self.runs.items() if key[1] not in probes}
 
     def status(self) -> TargetStatus:
         """Give it as the shelf's readers know it."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import structlog
 
 from monitor.collect.runner import Clock, Runner, failed
 from monitor.collect.server import PostgresServer
-from monitor.errors import MonitorError, TargetDenied, TargetError, TargetUnreachable
+from monitor.errors import MonitorError, ProbeError, TargetDenied, TargetError, TargetUnreachable
 from monitor.measurement import Measurement
 from monitor.model import Server, Target
 from monitor.probe import Probe, Scope
@@ -40,8 +40,11 @@ class Desk(Protocol):
     def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
         """Judge, follow and show a measurement."""
 
-    def gone(self, server: Server, database: str) -> None:
-        """End what concerned a database that is there no more."""
+    def left(self, server: Server, database: str) -> None:
+        """Take a database that is not looked at any more off the shelf."""
+
+    def remaining(self, server: Server, databases: Collection[str]) -> None:
+        """End what concerned databases that are there no more."""
 
     def turned(self, server: Server) -> None:
         """Take note that a server came or went."""
@@ -77,6 +80,11 @@ class Watch:
         """Set the triggers, and open the first session."""
         self._trigger(schedule)
         self._shaken()
+
+    def succeed(self, before: ServerStanding) -> None:
+        """Go on from an earlier watch over the same server: what was known, and what we cost it."""
+        self.standing.succeed(before)
+        self.postgres.own_seconds = before.spent()
 
     def ask(self, probes: Sequence[Probe], schedule: Schedule) -> None:
         """Go on with other probes; sessions and what is under way stay as they are."""
@@ -124,35 +132,39 @@ class Watch:
     def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
         self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
 
-    async def _round(self) -> None:
-        """Visit every database that has a probe due; those that could not be visited, again before long."""
-        while self.standing.up and await self._missed_some():
-            await asyncio.sleep(AGAIN_SECONDS)
+    async def _again(self) -> None:
+        await asyncio.sleep(AGAIN_SECONDS)
+        self._go_round()
 
-    async def _missed_some(self) -> bool:
-        """Go round once; tell whether a database could not be visited that should be tried again soon."""
+    async def _round(self) -> None:
+        """Visit every database that has a probe due; when one cannot be visited, go round again before long."""
+        if not self.standing.up:
+            return
         try:
-            databases = await self.postgres.databases()
+            self._noted(await self.postgres.databases())
         except TargetError:
             self._shaken()
-            return False
-        self._noted(databases)
-        missed = False
+            return
+        except ProbeError as error:  # the catalogue is locked: those we know will do
+            log.warning("databases not listed", target=self.server.name, reason=str(error))
+        databases = self.standing.databases
         for database in databases:
-            due = [probe for probe in self._of_databases if self._is_due(probe, database)]
-            if due and self.standing.up:
-                missed = not await self._visit(database, due, stay=len(databases) == 1) or missed
-        return missed
+            due = self._due(database)
+            if due and not await self._visit(database, due, stay=len(databases) == 1):
+                self._tasks.start(f"{self.prefix}again", self._again)
 
     def _noted(self, databases: list[str]) -> None:
+        """Forget databases that are closed or gone; only what is gone ends its findings, and what is not wanted."""
         for database in set(self.standing.databases) - set(databases):
-            self.standing.lost(database)
-            self._desk.gone(self.server, database)
+            self._desk.left(self.server, database)
         self.standing.databases = tuple(databases)
+        self._desk.remaining(self.server, {name for name in self.postgres.existing if self.server.wants(name)})
 
-    def _is_due(self, probe: Probe, database: str) -> bool:
-        last = self._asked_at.get((database, probe.name))
-        return last is None or self._clock.monotonic() - last >= probe.every - ROUND_SLACK
+    def _due(self, database: str) -> list[Probe]:
+        """Give the probes it is time for in one database; none while the server is down."""
+        now = self._clock.monotonic()
+        ages = [(probe, now - self._asked_at.get((database, probe.name), -math.inf)) for probe in self._of_databases]
+        return [probe for probe, age in ages if self.standing.up and age >= probe.every - ROUND_SLACK]
 
     async def _visit(self, database: str, due: Sequence[Probe], *, stay: bool) -> bool:
         """Run what is due in one database; False when it could not be reached."""

@@ -106,6 +106,7 @@ class OrphanedProfile(LinkRule):
 
     id: ClassVar[str] = "auth_links.orphaned_profile"
     severity: Severity = Severity.CRITICAL
+    hold: float = 45.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Accuse each link with orphans."""
@@ -153,6 +154,7 @@ class MissingProfile(LinkRule):
 
     id: ClassVar[str] = "auth_links.missing_profile"
     severity: Severity = Severity.WARNING
+    hold: float = 45.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Accuse each profile table that lacks users."""

@@ -1,7 +1,7 @@
 """Reading ten thousand entries of pg_stat_statements for the price of counting them: only what changed travels.
 
-The server marks each entry by a hash of identity and calls; we send the marks we know as a bitmap (a Bloom filter of
-two bits), and get the entries whose mark is not in it. About one change in a thousand is taken for known; it is seen
+The server marks each entry by a hash of identity, calls and time; we send the marks we know as a bitmap (a Bloom filter
+of two bits), and get the entries whose mark is not in it. About one change in a thousand is taken for known; it is seen
 with the entry's next call, at the latest with the next full reading.
 """
 
@@ -50,7 +50,8 @@ SQL = """
       from (select queryid, dbid, userid, toplevel, calls, total_exec_time, rows, shared_blks_hit, shared_blks_read,
                    temp_blks_written, wal_bytes,
                    pg_catalog.hashint8extended(calls, queryid # ((dbid::int8 << 32) | userid::int8)
-                                                              # toplevel::int::int8) as mark
+                                                              # toplevel::int::int8
+                                                              # (total_exec_time * 1000)::int8) as mark
               from pg_stat_statements(false)
              where queryid is not null
             offset 0) s

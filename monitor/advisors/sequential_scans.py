@@ -98,7 +98,7 @@ class SequentialScans(Advisor):
         if not reason and not naming:
             reason, needs = "none of the statements known so far names it", Needs.HISTORY
         if statements is None or reason:
-            text = f"{table.subject} is read whole {_often(table)}, but who does it cannot be told: {reason}"
+            text = f"{table.subject} is read whole again and again, but which statement does it is not known: {reason}"
             yield NoVerdict(reason=text, needs=needs, subject=table.subject)
             return
         wasteful = [row for row in naming if self._wastes(table, row)]

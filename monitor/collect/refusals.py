@@ -17,7 +17,7 @@ class DatabaseRefused(TargetDenied):
     """The server answers, and this one database does not take us."""
 
 
-_REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (
+_REFUSALS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], type[TargetError], str], ...] = (
     (
         asyncpg.InvalidPasswordError,
         TargetDenied,
@@ -49,6 +49,11 @@ _REFUSALS: tuple[tuple[type[BaseException], type[TargetError], str], ...] = (
         asyncpg.InvalidSQLStatementNameError,
         TargetUnsupported,
         "the pooler before the server changes sessions between statements; set through_pooler: true",
+    ),
+    (
+        (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError),
+        TargetUnreachable,
+        "it answers, but a lock on its catalogue keeps us out; see pg_locks for who holds it",
     ),
     (ConnectionRefusedError, TargetUnreachable, "connection refused at {address}; is the server running there?"),
 )

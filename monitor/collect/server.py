@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -19,17 +19,16 @@ from monitor.collect.opening import CONNECT_SECONDS, Opener
 from monitor.collect.refusals import DatabaseRefused, DatabaseUnreachable
 from monitor.collect.session import Backend, GuardedSession
 from monitor.dsn import read_dsn
-from monitor.errors import ProbeError, TargetDenied, TargetError, TargetUnreachable
+from monitor.errors import ProbeError, ProbeTimeout, TargetDenied, TargetError, TargetUnreachable
 from monitor.model import Server
 from monitor.probe import Facts
 
 log = structlog.get_logger()
 
 DATABASES = """
-    select datname::text as database
+    select datname::text as database, datallowconn as open
       from pg_catalog.pg_database
-     where datallowconn
-       and not datistemplate
+     where not datistemplate
      order by datname
      limit 10000
 """
@@ -37,7 +36,7 @@ DATABASES = """
 # A role may end its own sessions. The time keeps us from a stranger who has the number by now.
 END_LEFT = """
     select a.pid, pg_catalog.pg_terminate_backend(a.pid) as told
-      from pg_catalog.unnest($1::int[], $2::float8[]) as lost (pid, started)
+      from unnest($1::int[], $2::float8[]) as lost (pid, started)
       join pg_catalog.pg_stat_get_activity(null) a
         on a.pid = lost.pid and extract(epoch from a.backend_start)::float8 = lost.started
 """
@@ -62,6 +61,8 @@ class PostgresServer:
         self._visited: dict[str, Facts] = {}
         self._left: list[Backend] = []
         self._failed: tuple[float, TargetError] | None = None
+        self.existing: Collection[str] = ()
+        """The databases there were when they were listed last, those that are closed to all as well."""
         self.own_seconds = 0.0
         """Wall time of all our statements so far."""
 
@@ -118,10 +119,14 @@ class PostgresServer:
             return
         session.within(CONNECT_SECONDS)
         numbers = [backend.pid for backend in self._left]
-        with contextlib.suppress(ProbeError, TargetDenied):
+        try:
             rows = await session.fetch(END_LEFT, numbers, [backend.started for backend in self._left])
-            there = {row["pid"] for row in rows}
-            self._left = [backend for backend in self._left if backend.pid in there]
+        except ProbeTimeout:  # a lock in the way; they count on
+            return
+        except (ProbeError, TargetDenied):  # not ours to ask: better one too many than none for ever
+            rows = []
+        there = {row["pid"] for row in rows}
+        self._left = [backend for backend in self._left if backend.pid in there]
 
     @contextlib.asynccontextmanager
     async def suited(self, needs: Sequence[str]) -> AsyncIterator[GuardedSession]:
@@ -167,8 +172,8 @@ class PostgresServer:
                 await self._end_left(session)
             if self._left and time.monotonic() >= until:
                 raise TargetUnreachable(
-                    f"{self.server.name}: a lost session of ours still hangs at the server, process {self._left[0].pid};"
-                    " another is opened when it has ended"
+                    f"{self.server.name}: a lost session of ours hangs at the server (process {self._left[0].pid}); "
+                    "another is opened when it has ended"
                 )
             await asyncio.sleep(ENDING_SECONDS / 10 if self._left else 0)
 
@@ -178,13 +183,14 @@ class PostgresServer:
             self._buried(session)
 
     async def databases(self) -> list[str]:
-        """Give the databases to look at: all that are not templates, by the include and exclude patterns."""
+        """Give the databases to look at: all that take sessions and are no templates, by the patterns."""
         if self.server.only is not None:
             return [self.server.only]
         async with self.home() as session:
             session.within(CONNECT_SECONDS)
-            names = [str(row["database"]) for row in await session.fetch(DATABASES)]
-        return [name for name in names if self.server.wants(name)]
+            rows = await session.fetch(DATABASES)
+        self.existing = {str(row["database"]) for row in rows}
+        return [name for row in rows if row["open"] and self.server.wants(name := str(row["database"]))]
 
     async def close(self) -> None:
         """Close both sessions, whatever state they are in."""

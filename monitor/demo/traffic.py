@@ -68,12 +68,12 @@ ACTORS = (
     Actor(turn=turns.work, every=1.0),
     Actor(turn=turns.sign_up, every=4.0),
     # The planted faults. The search must stay under 30 % of all execution time, which the leaderboard exceeds.
-    Actor(turn=turns.search, every=2.5, duty=0.10),
-    Actor(turn=turns.leaderboard, every=0.05, duty=0.43),
+    Actor(turn=turns.search, every=2.5, duty=0.09),
+    Actor(turn=turns.leaderboard, every=0.04, duty=0.43),
     Actor(turn=turns.report, every=3.0, many=9),
     Actor(turn=turns.leak, every=1.0),
     Actor(turn=turns.export, every=1.0),
-    Actor(turn=turns.duplicate, every=0.12),
+    Actor(turn=turns.duplicate, every=0.1),
     Actor(turn=turns.deadlock, every=15.0),
 )
 

@@ -47,6 +47,7 @@ HOUSE: dict[str, set[str]] = {
     "whole": {"advisors", "catalog", "rules"},
     "watch": EVERYTHING,
     "desk": EVERYTHING,
+    "keeper": EVERYTHING,
     "daemon": EVERYTHING,
     "cli": EVERYTHING,
     "demo": EVERYTHING,

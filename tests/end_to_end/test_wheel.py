@@ -135,12 +135,10 @@ def test_grants_prints_the_rights(installed: Installed) -> None:
 
 
 @pytest.mark.soak
-def test_the_demo_runs_and_leaves_nothing_behind(installed: Installed, tmp_path: Path) -> None:
-    """It starts its own server, finds its planted faults and ends by itself."""
-    done = installed.run(
-        "demo", "--for", "20", "--port", "0", seconds=DEMO_SECONDS, variables={"TMPDIR": str(tmp_path)}
-    )
+def test_the_demo_runs(installed: Installed) -> None:
+    """From the wheel alone: its own server, traffic, faults found, a report, a good end."""
+    done = installed.run("demo", "--for", "20", "--port", "0", seconds=DEMO_SECONDS)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert "pool.saturation" in done.stdout or "index.missing_foreign_key" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert "pool.saturation" in done.stdout
+    assert "index.missing_foreign_key" in done.stdout

@@ -182,6 +182,20 @@ async def test_functions_of_a_blind_owner_do_not_count_as_sight(auth: Database) 
     assert await counts(role) == {ORPHANED: 3}
 
 
+async def test_a_managed_services_administrator_can_lend_sight(auth: Database) -> None:
+    """No superuser: BYPASSRLS, rights on schema auth, and its own tables, as `postgres` has on Supabase."""
+    await profiles(auth)
+    await orphan(auth, 3)
+    chief, role = await auth.as_monitor(), await auth.as_monitor()
+    await auth.execute(
+        f"alter role {chief.user} bypassrls; grant create on database {auth.name} to {chief.user};"
+        f"grant usage on schema auth to {chief.user}; grant all on all tables in schema auth to {chief.user};"
+        f"alter table public.users owner to {chief.user}; alter table public.users enable row level security"
+    )
+    await chief.apply((await found(role))[BLIND].remedy)
+    assert await counts(role) == {ORPHANED: 3}
+
+
 async def test_blindness_without_links_is_a_warning(auth: Database) -> None:
     """Nothing is configured, so nothing asked for is lost; the row rules do not apply."""
     blind = await auth.as_monitor()

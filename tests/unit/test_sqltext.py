@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.sqltext import StatementKind, identifier, literal, read_statement
+from monitor.sqltext import StatementKind, identifier, literal, read_statement, redact
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,45 @@ def test_literals_are_safe() -> None:
     """Quotes and backslashes."""
     assert literal("it's") == "'it''s'"
     assert literal("a\\'b") == "E'a\\\\''b'"
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("select * from t where a = 'x''y' and b = $1 limit 10", "select * from t where a = $2 and b = $1 limit $3"),
+        ("select 1 -- bob@example.org\n /* a /* nested */ one */ from t", "select $1 from t"),
+        ("insert into t values ($q$abc$q$, E'\\n', 4111111111111111)", "insert into t values ($1, $2, $3)"),
+        ('select a::numeric(10,2) as "it\'s" from t', 'select a::numeric(10,2) as "it\'s" from t'),
+        ("create role joe password 'abc'", "create role ..."),
+        ("alter  user/* x */ x password 'y'", "alter user ..."),
+        ("set a.b to 'secret'", "set ..."),
+        ("do $$ begin perform 'secret'; end $$", "do ..."),
+        ("explain select 'secret'", "explain ..."),
+        ("prepare p as select 'secret'", "prepare ..."),
+        ("select * from json_table('{}', '$.secret' columns (a int path '$.secret')) t", ""),
+        ("select 'cut off", ""),
+        ("<insufficient privilege>", ""),
+        ("", ""),
+    ],
+)
+def test_a_redacted_text_has_no_constant(sql: str, shown: str) -> None:
+    """Constants become $n, comments go; what cannot be promised to be clean is not shown."""
+    assert redact(sql) == shown
+
+
+@pytest.mark.parametrize(
+    ("sql", "filtered"),
+    [
+        ("select * from t where a = $1", True),
+        ("select * from t limit $1", True),
+        ("delete from t where a = $1", True),
+        ("insert into t values ($1) on conflict (a) do update set b = $1 where t.c", True),
+        ("select count(*) from t", False),
+        ("select * from t order by a", False),
+    ],
+)
+def test_a_statement_that_asks_for_a_part_is_known(sql: str, filtered: bool) -> None:  # noqa: FBT001 - a table of cases
+    """By WHERE or LIMIT, anywhere in it."""
+    statement = read_statement(sql)
+    assert statement is not None
+    assert statement.filtered is filtered
