@@ -16,11 +16,14 @@ from probes.indexes_rules import MissingForeignKey
 # An index serves a key when its leading columns are the key's in any order, in the collation of the columns; of
 # partial ones only `where COLUMN is not null`, which any equality implies. The predicate is read from its node tree.
 # Of a partitioned table an index on itself serves, or one on each of its partitions (whose columns may be numbered
-# differently). A key that is not enforced (18) has no trigger that would look for rows.
+# differently). A key that is not enforced has no trigger that would look for rows; before PostgreSQL 18 the column
+# conenforced is not there, and its name finds the `true` around it.
+# No join of two such readings: the planner knows nothing of their sizes, and would loop.
 SQL = r"""
-    with recursive keys as materialized (
-        select k.oid as key, k.conname::text as constraint_name, k.conrelid as relid, k.confrelid as parent_relid,
-               k.conkey as numbers, c.relkind = 'p' as partitioned
+    with recursive members as (
+        select k.oid as key, k.conname::text as constraint_name, k.conrelid as root, k.confrelid as parent,
+               k.conkey as root_numbers, k.conrelid as relid, 0::oid as above, 0 as level, k.conkey as numbers,
+               c.relkind = 'p' as partitioned
           from pg_catalog.pg_constraint k
           join pg_catalog.pg_class c on c.oid = k.conrelid
           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -29,12 +32,8 @@ SQL = r"""
            and c.relpersistence <> 't'
            and n.nspname <> 'information_schema'
            and n.nspname not like 'pg\_%'
-    ),
-    members as (
-        select key, relid, 0::oid as above, 0 as level, numbers, partitioned
-          from keys
          union all
-        select m.key, i.inhrelid, i.inhparent, m.level + 1,
+        select m.key, m.constraint_name, m.root, m.parent, m.root_numbers, i.inhrelid, i.inhparent, m.level + 1,
                array(select a.attnum
                        from unnest(m.numbers) with ordinality as u (number, place)
                        join pg_catalog.pg_attribute o on o.attrelid = m.relid and o.attnum = u.number
@@ -73,59 +72,43 @@ SQL = r"""
                                                  and u.indexed <> t.attcollation))) as served
           from members m
     ),
+    unserved as (
+        select key, constraint_name, root, parent, root_numbers,
+               array_agg(relid order by level, relid) as relids,
+               array_agg(above order by level, relid) as aboves,
+               array_agg(partitioned order by level, relid) as partitioneds,
+               array_agg(served order by level, relid) as serveds
+          from served
+         group by key, constraint_name, root, parent, root_numbers
+        having not bool_or(served and level = 0)
+           and not coalesce(bool_and(served) filter (where not partitioned), false)
+    ),
     lacking as materialized (
-        select min(s.key::bigint)::oid as key,
-               (array_agg(k.constraint_name order by k.constraint_name))[1:10] as constraints
-          from served s
-          join keys k using (key)
-         where s.level = 0
-           and not s.served
-           and (not s.partitioned
-                or exists (select from served l where l.key = s.key and not l.partitioned and not l.served)
-                or not exists (select from served l where l.key = s.key and not l.partitioned))
-           and coalesce((select (to_jsonb(c) ->> 'conenforced')::boolean
-                           from pg_catalog.pg_constraint c
-                          where c.oid = s.key), true)
+        select distinct on (u.root, o.ordered)
+               u.*,
+               array_agg(u.constraint_name) over (partition by u.root, o.ordered) as constraints
+          from unserved u
+         cross join (select true) as absent (conenforced)
+         cross join lateral (select array(select number from unnest(u.root_numbers) as n (number) order by 1)) as o (ordered)
+         where (select conenforced from pg_catalog.pg_constraint where oid = u.key)
            and not exists (select
                              from pg_catalog.pg_depend d
                             where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                              and d.objid = s.relid
+                              and d.objid = u.root
                               and d.deptype = 'e')
-         group by s.relid, array(select number from unnest(s.numbers) as u (number) order by 1)
+         order by u.root, o.ordered, u.key
     ),
-    parents as (
-        select k.key, k.parent_relid as relid
-          from lacking
-          join keys k using (key)
-         union all
-        select p.key, i.inhrelid
-          from parents p
-          join pg_catalog.pg_class c on c.oid = p.relid and c.relkind = 'p'
-          join pg_catalog.pg_inherits i on i.inhparent = p.relid
-    ),
-    changes as (
-        select key,
-               coalesce(sum(pg_catalog.pg_stat_get_tuples_deleted(relid)), 0)::bigint as deletes,
-               coalesce(sum(pg_catalog.pg_stat_get_tuples_updated(relid)), 0)::bigint as updates
-          from parents
-         group by key
-    ),
-    trees as (
-        select s.key,
-               coalesce(sum(c.relpages) filter (where not s.partitioned), 0)::bigint as relpages,
-               coalesce(sum(c.reltuples) filter (where not s.partitioned and c.reltuples >= 0), -1)::float8 as reltuples,
-               coalesce(sum(pg_catalog.pg_stat_get_live_tuples(s.relid)), 0)::bigint as n_live_tup,
-               coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(s.relid)), 0)::bigint as inserted,
-               count(*) filter (where s.level > 0) as partitions,
-               case when count(*) between 2 and 51 then
-                    jsonb_agg(jsonb_build_array(n.nspname, c.relname, s.relid::bigint, s.above::bigint,
-                                                s.partitioned, s.served)
-                              order by s.level, n.nspname, c.relname)::text end as tree
-          from lacking
-          join served s using (key)
-          join pg_catalog.pg_class c on c.oid = s.relid
-          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-         group by s.key
+    shown as materialized (
+        select l.*, t.*
+          from lacking l
+         cross join lateral (
+                select coalesce(sum(c.relpages) filter (where c.relkind = 'r'), 0)::bigint as relpages,
+                       coalesce(sum(c.reltuples) filter (where c.relkind = 'r' and c.reltuples >= 0), -1)::float8
+                           as reltuples
+                  from unnest(l.relids) as u (relid)
+                  join pg_catalog.pg_class c on c.oid = u.relid) t
+         order by t.relpages desc, l.key
+         limit 1000
     ),
     largest as materialized (
         select c.oid, n.nspname::text as schema, c.relname::text as "table", c.relpages, c.reltuples::float8
@@ -156,36 +139,54 @@ SQL = r"""
            null::bigint as foreign_keys, null::bigint as foreign_keys_without_index
       from largest l
      union all
-    (select 'foreign_key', n.nspname::text, c.relname::text, k.constraint_name,
-            t.relpages, t.reltuples, t.relpages * 8192, t.n_live_tup, null, null, null, null, null, null,
+    (select 'foreign_key', n.nspname::text, c.relname::text, f.constraint_name,
+            f.relpages, f.reltuples, f.relpages * 8192,
+            (select sum(pg_catalog.pg_stat_get_live_tuples(relid))::bigint from unnest(f.relids) as u (relid)),
+            null, null, null, null, null, null,
             f.constraints,
             array(select a.attname::text
-                    from unnest(k.numbers) with ordinality as u (number, place)
-                    join pg_catalog.pg_attribute a on a.attrelid = k.relid and a.attnum = u.number
+                    from unnest(f.root_numbers) with ordinality as u (number, place)
+                    join pg_catalog.pg_attribute a on a.attrelid = f.root and a.attnum = u.number
                    order by u.place),
             q.nspname::text, p.relname::text,
-            t.inserted, h.deletes, h.updates,
+            (select sum(pg_catalog.pg_stat_get_tuples_inserted(relid))::bigint from unnest(f.relids) as u (relid)),
+            h.deletes, h.updates,
             r.rolname like 'supabase\_%'
             or n.nspname = 'auth' and exists (select
                                                 from pg_catalog.pg_class m
                                                where m.relnamespace = n.oid
                                                  and m.relname = 'schema_migrations'),
-            t.partitions, t.tree, null, null
-       from lacking f
-       join keys k using (key)
-       join trees t using (key)
-       join changes h using (key)
-       join pg_catalog.pg_class c on c.oid = k.relid
+            cardinality(f.relids) - 1,
+            case when cardinality(f.relids) between 2 and 51 then
+                (select jsonb_agg(jsonb_build_array(tn.nspname, tc.relname, u.relid::bigint, u.above::bigint,
+                                                    u.partitioned, u.served) order by u.place)::text
+                   from unnest(f.relids, f.aboves, f.partitioneds, f.serveds) with ordinality
+                        as u (relid, above, partitioned, served, place)
+                   join pg_catalog.pg_class tc on tc.oid = u.relid
+                   join pg_catalog.pg_namespace tn on tn.oid = tc.relnamespace) end,
+            null, null
+       from shown f
+       join pg_catalog.pg_class c on c.oid = f.root
        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        join pg_catalog.pg_roles r on r.oid = n.nspowner
-       join pg_catalog.pg_class p on p.oid = k.parent_relid
+       join pg_catalog.pg_class p on p.oid = f.parent
        join pg_catalog.pg_namespace q on q.oid = p.relnamespace
-      order by t.relpages desc nulls last, 2, 3, 4
-      limit 1000)
+      cross join lateral (
+             with recursive tree as (
+                 select f.parent as relid
+                  union all
+                 select i.inhrelid
+                   from tree t
+                   join pg_catalog.pg_class g on g.oid = t.relid and g.relkind = 'p'
+                   join pg_catalog.pg_inherits i on i.inhparent = t.relid
+             )
+             select coalesce(sum(pg_catalog.pg_stat_get_tuples_deleted(relid)), 0)::bigint as deletes,
+                    coalesce(sum(pg_catalog.pg_stat_get_tuples_updated(relid)), 0)::bigint as updates
+               from tree) h)
      union all
     select 'total', '', '', '', null, null, null, null, null, null, null, null, null, null, null, null, null, null,
            null, null, null, null, null, null,
-           (select count(*) from keys), (select count(*) from lacking)
+           (select count(*) from served where level = 0), (select count(*) from lacking)
 """
 
 SHOWN = 20

@@ -21,9 +21,6 @@ TOO_MANY = (
     "concurrently and attach it with alter index ... attach partition ...; in a quiet hour a plain create index on the "
     "partitioned table does the same in one statement, while writes wait."
 )
-MANAGED = (
-    " The table belongs to a managed service (Supabase, GoTrue): only its owner can do it; it is no fault of yours."
-)
 
 
 @dataclass(frozen=True)
@@ -78,20 +75,19 @@ def places(row: Row, siblings: Sequence[Row]) -> Iterator[Place]:
 def remedy(row: Row, siblings: Sequence[Row], names: Names) -> Remedy:
     """Say how to create the index, and how to undo it."""
     columns, tree = widest(row, siblings), members(row)
-    managed = MANAGED if row["managed"] else ""
     if number(row, "partitions") and not tree:
-        return Remedy(caution=TOO_MANY + managed)
+        return Remedy(caution=TOO_MANY)
     if not tree:
         place = Place(str(row["schema"]), str(row["table"]), columns)
-        return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY + managed)
+        return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY)
     if any(member.served for member in tree):
         lone = [member.place(columns) for member in tree if not member.partitioned and not member.served]
         sql, rollback = [created(place, names) for place in lone], [dropped(place, names) for place in lone]
-        return Remedy(sql=tuple(sql), rollback=tuple(rollback), caution=CONCURRENTLY + UNEVEN + managed)
+        return Remedy(sql=tuple(sql), rollback=tuple(rollback), caution=CONCURRENTLY + UNEVEN)
     return Remedy(
         sql=tuple(grown(tree, columns, names)),
         rollback=tuple(felled(tree, columns, names)),
-        caution=CONCURRENTLY + PARTITIONED + managed,
+        caution=CONCURRENTLY + PARTITIONED,
     )
 
 

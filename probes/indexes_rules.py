@@ -32,9 +32,10 @@ class MissingForeignKey(Rule):
     What to do: create an index whose leading columns are the key's. One for a longer key that begins with the same
     columns serves both, and is what is printed where there is such a key.
     When it is wrong: the parent's rows are never deleted, and nobody joins along the key. It is info when the child
-    has fewer than `small_rows` rows and no delete of the parent has been counted, and for tables of a managed
-    service. Which updates change a key is not counted by the server. An index that is invalid, partial (except `where
-    column is not null`), on expressions, of another method than btree or hash, or in another collation serves no key.
+    has fewer than `small_rows` rows and no delete of the parent has been counted. Tables of a managed service
+    (Supabase's own, GoTrue's) are left out: their owner alone could mend them. Which updates change a key is not
+    counted by the server. An index that is invalid, partial (except `where column is not null`), on expressions, of
+    another method than btree or hash, or in another collation serves no key.
     Cost: none beyond the probe's one query.
     """
 
@@ -48,6 +49,8 @@ class MissingForeignKey(Rule):
         names = Names(seen.details.keys())  # type: ignore[arg-type]  # detail() files them by schema and name
         for siblings in by_table(seen.rows).values():
             for row in siblings:
+                if row["managed"]:
+                    continue
                 yield self._accuse(seen, row, siblings, names)
 
     def _accuse(self, seen: Measurement, row: Row, siblings: Sequence[Row], names: Names) -> Finding:
@@ -65,7 +68,6 @@ class MissingForeignKey(Rule):
             impact=f"a delete or key change in {parent} reads all of {identifier(*child)} for each row"
             + (f" ({plural(deletes, 'delete')} counted so far)" if deletes else ""),
             remedy=remedy(row, siblings, names),
-            constraint=str(row["constraint_name"]),
             constraints=[str(name) for name in names_of(row)],
             parent=parent,
             child_rows=rows,
@@ -79,7 +81,7 @@ class MissingForeignKey(Rule):
 
     def _severity(self, row: Row, rows: int | None, deletes: float) -> Severity:
         small = rows is not None and rows < self.small_rows
-        return Severity.INFO if row["managed"] or (small and not deletes) else self.severity
+        return Severity.INFO if small and not deletes else self.severity
 
 
 def child_rows(row: Row) -> int | None:

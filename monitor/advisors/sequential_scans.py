@@ -33,7 +33,7 @@ class _Scanned:
     @property
     def reads(self) -> float:
         """Times the whole table was read: of a parallel scan each worker counts as one scan, but each row once."""
-        return self.rows_read / self.rows
+        return min(self.rows_read / self.rows, self.scans)
 
     @property
     def per_minute(self) -> float:
@@ -149,7 +149,7 @@ def _scanned(row: Row, seconds: float, *, unique: bool) -> _Scanned:
     return _Scanned(
         schema=str(row["schema"]),
         name=str(row["table"]),
-        rows=max(number(row, "reltuples"), number(row, "n_live_tup"), 1.0),
+        rows=known if (known := number(row, "reltuples")) > 0 else max(number(row, "n_live_tup"), 1.0),
         pages=number(row, "size_bytes") / PAGE,
         scans=number(row, "seq_scan"),
         rows_read=number(row, "seq_tup_read"),

@@ -116,15 +116,3 @@ PLANTED: tuple[Fault, ...] = (
         made_by="two workers lock the same two rooms in opposite order (turns.deadlock)",
     ),
 )
-
-AS_IT_COMES: tuple[Fault, ...] = tuple(
-    Fault(rule="index.missing_foreign_key", subject=subject, made_by="GoTrue's own migrations leave it so (gotrue.sql)")
-    for subject in (
-        "auth.mfa_challenges (factor_id)",
-        "auth.oauth_authorizations (client_id)",
-        "auth.oauth_authorizations (user_id)",
-        "auth.oauth_consents (client_id)",
-        "auth.saml_relay_states (flow_state_id)",
-    )
-)
-"""Not planted, but so, and told as remarks: nobody would mend these in the schema of a managed service."""

@@ -137,6 +137,22 @@ class Daemon:
     async def firing(self, rule: str) -> list[dict[str, Any]]:
         return [each for each in await self.findings() if each["rule"] == rule and each["status"] == "firing"]
 
+    async def fires(self, rule: str, seconds: float = 8.0) -> dict[str, Any]:
+        """Wait until a rule fires; give one of its findings."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = await self.firing(rule)
+            if found:
+                return found[0]
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{rule} does not fire within {seconds} s\n{self.tail()}")
+
+    async def probe(self, name: str, target: str = "shop", database: str | None = None) -> dict[str, Any]:
+        """Give the newest run of one probe."""
+        (server,) = [each for each in await self.targets() if each["target"] == target]
+        (run,) = [each for each in server["probes"] if each["probe"] == name and each["database"] == database]
+        return dict(run)
+
     async def targets(self) -> list[dict[str, Any]]:
         return list(json.loads(await self.get("/api/v1/targets"))["targets"])
 

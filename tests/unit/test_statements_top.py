@@ -1,11 +1,14 @@
-"""Which statements are looked at closely: steadily chosen, never more than the top, and nothing lost between readings."""
+"""Which statements are looked at closely: steadily chosen, never more than the top; and nothing lost in between."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.probe import Facts, Row
 from probes.statements_reading import COUNTERS, FULL_EVERY, KEY, Known
+from probes.statements_texts import Texts
 from probes.statements_top import Members
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -92,3 +95,27 @@ def test_lists_handed_out_stay_as_they_are() -> None:
     answered(known, {1: 2, 2: 1, 3: 1})
     assert before["calls"] == [1, 1]
     assert known.columns["calls"] == [2, 1, 1]
+
+
+class Asked:
+    """A session that counts what it is asked and has no text to give."""
+
+    facts: Facts
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        self.times += 1
+        return []
+
+
+async def test_texts_are_read_at_most_once_a_minute_in_the_long_run() -> None:
+    """Each reading brings a new statement for an hour: some early reads, then one a minute; none without a new one."""
+    session, texts = Asked(), Texts()
+    for turn in range(240):
+        await texts.learn(session, [(1, turn)], NOON + timedelta(seconds=15 * turn), show=True)
+    assert session.times <= 60 + 5
+    asked = session.times
+    await texts.learn(session, [(1, 239)], NOON + timedelta(seconds=3700), show=True)
+    assert session.times == asked
