@@ -214,6 +214,7 @@ class Load(Rule):
             f"{share(spent, seen.window_seconds)} of a core ({plural(number(row, 'calls'), 'call')} {over(seen)})",
             impact="the server's capacity is this one statement's: its growth is felt by everything else first",
             remedy=Remedy(caution=f"Is it called more often than needed? {PLAN}"),
+            severity=self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),
             cores=round(spent / seen.window_seconds, 3),
