@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks import scrape
 from benchmarks.cost import Cost, measure
+from benchmarks.single import HEAD
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,6 @@ def lines(cost: Cost) -> Iterator[Line]:
 
 def table(cost: Cost, bare: float) -> str:
     """Write the whole report."""
-    slowest = sorted(cost.probes.items(), key=lambda each: -each[1])
     head = f"{'':<58} {'measured':>9}      {'goal':>8}"
     return "\n".join(
         [
@@ -52,7 +52,9 @@ def table(cost: Cost, bare: float) -> str:
             f"memory at its most                 {cost.peak_mib:.1f} MiB",
             f"/metrics, p50                      {cost.scrape['p50']:.1f} ms; bare aiohttp, p99: {bare:.1f} ms",
             f"load of this machine at the end    {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
-            "newest run of each probe, wall ms  " + ", ".join(f"{name} {value:.0f}" for name, value in slowest),
+            "",
+            HEAD,
+            *map(str, cost.singles),
         ]
     )
 

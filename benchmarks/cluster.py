@@ -37,23 +37,27 @@ TABLE = """
     create table orders_{number} (
         id          bigint generated always as identity primary key,
         parent_id   bigint references orders_{parent},
-        customer    text not null,
+        reference   text not null,
         state       text not null default 'new',
         amount      numeric(12, 2) not null default 0,
         created_at  timestamptz not null default now()
     )
 """
+LOOKALIKE = "alter table orders_{number} add user_id uuid"
+LOOKALIKES = 20
+"""Every twentieth table has a column that looks as if it referred to auth.users, and is empty."""
+
 INDEX = "create index on orders_{number} (parent_id)"
 WITHOUT_INDEX = 100
 """Every hundredth table lacks the index of its foreign key: a large application has faults, and most of it has none."""
 
 FORMS = (
-    "select id, customer, state, amount, created_at from orders_{number} where id = {value}",
+    "select id, reference, state, amount, created_at from orders_{number} where id = {value}",
     "select state, count(*), sum(amount) from orders_{number} where created_at > now() - interval '1 d' group by state",
-    "insert into orders_{number} (customer, amount) values ('customer {value}', {value})",
+    "insert into orders_{number} (reference, amount) values ('order {value}', {value})",
     "update orders_{number} set state = 'paid', amount = {value} where id = {value}",
     # Without aliases: to PostgreSQL 18, tables of the same alias are the same statement.
-    "select orders_{number}.id from orders_{number} join users on users.id = parent_id where orders_{number}.id = {value}",
+    "select orders_{number}.id from orders_{number} join users on users.id = parent_id where amount = {value}",
 )
 
 
@@ -80,6 +84,8 @@ async def cluster(tables: int, say: Callable[[str], None]) -> AsyncIterator[Embe
         await session.execute(gotrue())
         await session.execute(files("monitor.demo").joinpath("people.sql").read_text(encoding="utf-8"))
         await in_batches(session, (TABLE.format(number=each, parent=max(each - 1, 1)) for each in range(1, tables + 1)))
+        lookalikes = range(LOOKALIKES, tables + 1, LOOKALIKES)
+        await in_batches(session, (LOOKALIKE.format(number=each) for each in lookalikes))
         indexed = (each for each in range(1, tables + 1) if each % WITHOUT_INDEX)
         await in_batches(session, (INDEX.format(number=each) for each in indexed))
         await session.execute("analyze")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +18,7 @@ import asyncpg
 
 from benchmarks.cluster import DATABASE, admitted, cluster, traffic
 from benchmarks.processor import process_seconds, resident_mib, seconds, server_seconds
+from benchmarks.single import Single, singles
 from benchmarks.watcher import Watcher, watcher
 from monitor.embedded import EmbeddedServer
 
@@ -41,8 +41,7 @@ class Cost:
     peak_mib: float
     series: int
     scrape: Mapping[str, float]
-    probes: Mapping[str, float] = field(default_factory=dict)
-    """Wall milliseconds of each probe's newest run."""
+    singles: Sequence[Single]
 
     @property
     def ratio(self) -> float:
@@ -114,19 +113,10 @@ async def _measured(
                 daemon_ms=daemon_ms,
                 rss_mib=resident_mib(watching.pid),
                 series=sum('target="shop"' in name for name in samples),
-                probes=_durations(samples),
+                singles=await singles(dsn, DATABASE),
                 scrape=await _scraped(watching),
                 peak_mib=resident_mib(watching.pid, "VmHWM"),
             )
-
-
-def _durations(samples: Mapping[str, float]) -> dict[str, float]:
-    found = {}
-    for name, value in samples.items():
-        match = re.match(r'pgarchitect_probe_duration_seconds\{.*database="(\w*)".*probe="(\w+)"', name)
-        if match:
-            found[f"{match[2]} {match[1]}".strip()] = value * 1000
-    return found
 
 
 async def _scraped(watching: Watcher) -> dict[str, float]:

@@ -114,8 +114,8 @@ class Server:
         """Tell whether a database is to be looked at."""
         if self.only is not None:
             return database == self.only
-        included = any(re.fullmatch(pattern, database) for pattern in self.include)
-        return included and not any(re.fullmatch(pattern, database) for pattern in self.exclude)
+        included = any(re.fullmatch(pattern, database, re.DOTALL) for pattern in self.include)
+        return included and not any(re.fullmatch(pattern, database, re.DOTALL) for pattern in self.exclude)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Tables and their indexes: how tables are read, and which foreign keys no index serves.
 
 Rows by kind: `table` (the 1,000 largest by pages), `foreign_key` (the 1,000 largest without an index), `total` (one).
-Cost: catalogues only, some 20 ms at 2,000 tables, every five minutes. Sizes are relpages * 8192 as of the last vacuum
-or analyze: a size function, and pg_get_expr too, would wait behind an exclusive lock.
+Cost: catalogues only, 10 µs a table and 40 µs a foreign key (100,000 keys: 4 s). Sizes are relpages * 8192 as of the
+last vacuum or analyze: a size function, and pg_get_expr too, would wait behind an exclusive lock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,8 @@ SQL = r"""
                array_agg(u.constraint_name) over (partition by u.root, o.ordered) as constraints
           from unserved u
          cross join (select true) as absent (conenforced)
-         cross join lateral (select array(select number from unnest(u.root_numbers) as n (number) order by 1)) as o (ordered)
+         cross join lateral (select array(select number from unnest(u.root_numbers) as n (number) order by 1))
+               as o (ordered)
          where (select conenforced from pg_catalog.pg_constraint where oid = u.key)
            and not exists (select
                              from pg_catalog.pg_depend d
@@ -157,7 +158,7 @@ SQL = r"""
                                                where m.relnamespace = n.oid
                                                  and m.relname = 'schema_migrations'),
             cardinality(f.relids) - 1,
-            case when cardinality(f.relids) between 2 and 51 then
+            case when f.partitioneds[1] and cardinality(f.relids) <= 51 then
                 (select jsonb_agg(jsonb_build_array(tn.nspname, tc.relname, u.relid::bigint, u.above::bigint,
                                                     u.partitioned, u.served) order by u.place)::text
                    from unnest(f.relids, f.aboves, f.partitioneds, f.serveds) with ordinality

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 
-from monitor.collect.refusals import refusal
-from monitor.collect.session import GRACE, Backend, GuardedSession, local_guards, search_path
+from monitor.collect.refusals import DatabaseUnreachable, refusal
+from monitor.collect.session import (
+    CHANGING,
+    GRACE,
+    Backend,
+    GuardedSession,
+    changed,
+    local_guards,
+    search_path,
+)
 from monitor.dsn import Dsn
 from monitor.errors import TargetUnreachable
 from monitor.model import Server
@@ -42,13 +51,6 @@ FACTS = """
            pg_catalog.pg_is_in_recovery() as in_recovery,
            current_setting('is_superuser') = 'on' as superuser,
            extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at,
-           array(select rolname::text
-                   from pg_catalog.pg_roles
-                  where rolname in ('pg_monitor', 'pg_read_all_stats', 'pg_read_all_settings', 'pg_read_all_data')
-                    and pg_catalog.pg_has_role(current_user, oid, 'usage')) as memberships,
-           array(select e.extname::text || '=' || n.nspname
-                   from pg_catalog.pg_extension e
-                   join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions,
            pg_catalog.pg_backend_pid() as pid,
            (select extract(epoch from backend_start)::float8
               from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())) as session_at,
@@ -81,6 +83,10 @@ class Opener:
 
     async def open(self, database: str | None) -> GuardedSession:
         """Connect to a database (None: the one the DSN names); raises TargetError."""
+        if database is not None and "\ufffd" in database:
+            raise DatabaseUnreachable(
+                f"{self._server.name}: a database's name is no UTF-8 text; rename it, or exclude it"
+            )
         began = time.monotonic()
         try:
             async with asyncio.timeout(CONNECT_SECONDS + GRACE):
@@ -98,9 +104,9 @@ class Opener:
     async def _opened(self, database: str | None) -> GuardedSession:
         connection = await self._connected(database)
         try:
-            about = await self._about(connection)
+            about, changing = await self._about(connection)
             backend = Backend(pid=about.pop("pid"), started=about.pop("session_at") or 0.0)
-            guarded, facts = about.pop("guarded"), _facts(about)
+            guarded, facts = about.pop("guarded"), changed(Facts(**about), changing)
             if guarded and not self.pooled:
                 await connection.fetch(SETTLE, search_path(facts))
         except BaseException:
@@ -132,15 +138,9 @@ class Opener:
         )
         return connection
 
-    async def _about(self, connection: asyncpg.Connection[asyncpg.Record]) -> dict[str, Any]:
-        if not self.pooled:
-            return dict((await connection.fetch(FACTS))[0])
-        async with connection.transaction(isolation="read_committed", readonly=True):
-            await connection.execute(local_guards(CONNECT_SECONDS))
-            return dict((await connection.fetch(FACTS))[0])
-
-
-def _facts(about: dict[str, Any]) -> Facts:
-    pairs = (entry.partition("=") for entry in about.pop("extensions"))
-    memberships = frozenset(about.pop("memberships"))
-    return Facts(**about, memberships=memberships, extensions={name: schema for name, _, schema in pairs})
+    async def _about(self, connection: asyncpg.Connection[asyncpg.Record]) -> tuple[dict[str, Any], dict[str, Any]]:
+        async with contextlib.AsyncExitStack() as stack:
+            if self.pooled:
+                await stack.enter_async_context(connection.transaction(isolation="read_committed", readonly=True))
+                await connection.execute(local_guards(CONNECT_SECONDS))
+            return dict((await connection.fetch(FACTS))[0]), dict((await connection.fetch(CHANGING))[0])

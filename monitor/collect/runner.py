@@ -14,6 +14,7 @@ from monitor.collect.session import GuardedSession
 from monitor.errors import (
     MonitorError,
     Needs,
+    ProbeError,
     ProbeSkipped,
     ProbeTimeout,
     TargetDenied,
@@ -59,14 +60,14 @@ class Runner:
         """Ask and measure; never raises for the probe's own failures, only for a lost connection."""
         began = self._clock.monotonic()
         seen = self.blank(probe, target)
+        session.within(probe.timeout)
         try:
-            check_needs(probe, session.facts)
-            session.within(probe.timeout)
+            await _able(probe, session)
             seen = await self._measure(probe, seen, session)
         except TargetUnreachable:
             raise
         except MonitorError as error:
-            seen = failed(seen, error)
+            seen = failed(seen, await _cause(probe, session, error))
         except Exception as error:
             log.exception("probe broke", probe=probe.name, target=str(target), error=type(error).__name__)
             seen = replace(seen, result=Result.BROKEN, reason=_place(error), needs=Needs.REPAIR)
@@ -88,6 +89,8 @@ class Runner:
         if not kept.rates.serves(probe):  # the configuration was reloaded
             kept.rates = Rates(probe)
         rows = await read(probe, session, kept.memory, seen.options)
+        if any(need.startswith("role:") for need in probe.needs):
+            await _still_able(probe, session)
         table = as_table(probe, rows)
         growth = kept.rates.take(table, self._clock.monotonic())
         shown: Sequence[Row] = table if probe.shape is Shape.COLUMNS else rows
@@ -102,6 +105,33 @@ class Runner:
         if self._lifetime:
             seen = replace(seen, window_growth=shown, window_seconds=_lifetime(table, seen.taken_at))
         return await probe.detail(session, kept.memory, seen) if probe.detail else seen
+
+
+async def _able(probe: Probe, session: GuardedSession) -> None:
+    """See that the server has what the probe needs; what it lacked when the session began may have come since."""
+    try:
+        check_needs(probe, session.facts)
+    except (ProbeSkipped, TargetDenied):
+        await _still_able(probe, session)
+
+
+async def _still_able(probe: Probe, session: GuardedSession) -> None:
+    """Look again: without a role that was revoked meanwhile the server hides rows and says nothing."""
+    await session.look_again()
+    check_needs(probe, session.facts)
+
+
+async def _cause(probe: Probe, session: GuardedSession, error: MonitorError) -> MonitorError:
+    """Give what is behind an error: an extension may have been dropped since the session began."""
+    if isinstance(error, ProbeSkipped | ProbeTimeout | TargetDenied) or not probe.needs:
+        return error
+    try:
+        await _still_able(probe, session)
+    except (ProbeSkipped, TargetDenied) as cause:
+        return cause
+    except ProbeError:
+        pass
+    return error
 
 
 def options_for(probe: Probe, target: Target) -> object:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -55,6 +55,7 @@ class GuardedSession:
         self._timeout = 5.0
         self._applied = 5.0
         self._lenient = False
+        self._bytewise = False
 
     @property
     def facts(self) -> Facts:
@@ -79,7 +80,7 @@ class GuardedSession:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout + GRACE):
-                return [dict(record) for record in await self._readable(sql, arguments)]
+                return await self._readable(sql, arguments)
         except TimeoutError:
             self._connection.terminate()
             raise TargetUnreachable(f"the server gave no answer within {self._timeout + GRACE:.0f} s") from None
@@ -90,6 +91,13 @@ class GuardedSession:
         finally:
             self._spent(time.monotonic() - began)
 
+    async def look_again(self) -> None:
+        """Ask anew for what may change while a session lasts: the role's memberships, and the extensions."""
+        (row,) = await self.fetch(CHANGING)
+        before, self._facts = self._facts, changed(self._facts, row)
+        if self._facts.extensions != before.extensions and not self._pooled:
+            await self.fetch(_SET, "search_path", search_path(self._facts))
+
     def _failure(self, error: Exception) -> Exception:
         """Tell a lost connection from a question that the driver cannot put, or whose answer it cannot read."""
         lost = self._connection.is_closed() or isinstance(error, OSError) or "state" in str(error)
@@ -99,13 +107,23 @@ class GuardedSession:
             return TargetUnreachable(f"the connection was lost ({type(error).__name__})")
         return ProbeError(f"the driver cannot put this question, or read its answer ({type(error).__name__})")
 
-    async def _readable(self, sql: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
+    async def _readable(self, sql: str, arguments: Sequence[object]) -> list[Row]:
         """Ask; where the answer holds bytes that are no UTF-8, ask once more and replace them."""
         try:
-            return await self._run(sql, arguments)
+            return await self._rows(sql, arguments)
         except UnicodeDecodeError:
             if self._lenient:
                 raise ProbeError("the answer holds text that cannot be read; convert it with textsend()") from None
+            await self._be_lenient()
+        except asyncpg.CharacterNotInRepertoireError:
+            if self._bytewise or self._pooled:
+                raise
+            # The database is SQL_ASCII, and the server checks what it sends. Any bytes are good Latin-1.
+            await self._connection.execute("set client_encoding to 'LATIN1'")
+            self._bytewise = True
+        return await self._rows(sql, arguments)
+
+    async def _be_lenient(self) -> None:
         self._lenient = True
         async with contextlib.AsyncExitStack() as stack:
             if self._pooled:  # the driver looks the types up, which takes more than one message
@@ -114,7 +132,12 @@ class GuardedSession:
                 await self._connection.set_type_codec(
                     name, schema="pg_catalog", encoder=str.encode, decoder=_with_replacements, format="binary"
                 )
-        return await self._run(sql, arguments)
+
+    async def _rows(self, sql: str, arguments: Sequence[object]) -> list[Row]:
+        if not self._bytewise:
+            return [dict(record) for record in await self._run(sql, arguments)]
+        records = await self._run(sql, [_to_latin(argument) for argument in arguments])
+        return [{name: _from_latin(value) for name, value in record.items()} for record in records]
 
     async def _run(self, sql: str, arguments: Sequence[object]) -> Sequence[asyncpg.Record]:
         if self._pooled:
@@ -143,8 +166,43 @@ class GuardedSession:
         return polite
 
 
+def _to_latin(value: object) -> object:
+    """Spell a text so that, sent as Latin-1, it arrives as its UTF-8 bytes."""
+    if isinstance(value, str):
+        return value.encode().decode("latin-1")
+    return [_to_latin(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _from_latin(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("latin-1").decode(errors="replace")
+    return [_from_latin(each) for each in value] if isinstance(value, list) else value
+
+
 def _with_replacements(text: bytes) -> str:
     return bytes(text).decode(errors="replace")
+
+
+CHANGING = """
+    select array(select rolname::text
+                   from pg_catalog.pg_roles
+                  where rolname in ('pg_monitor', 'pg_read_all_stats', 'pg_read_all_settings', 'pg_read_all_data')
+                    and pg_catalog.pg_has_role(current_user, oid, 'usage')) as memberships,
+           array(select e.extname::text || '=' || n.nspname
+                   from pg_catalog.pg_extension e
+                   join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions
+"""
+
+
+def changed(facts: Facts, row: Row) -> Facts:
+    """Put memberships and extensions as they are now in the place of what was known."""
+    pairs = (str(entry).partition("=") for entry in _listed(row["extensions"]))
+    memberships = frozenset(map(str, _listed(row["memberships"])))
+    return replace(facts, memberships=memberships, extensions={name: schema for name, _, schema in pairs})
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 _SET = "select pg_catalog.set_config($1, $2, false)"

@@ -33,6 +33,8 @@ rules:
   statements.slow: {{min_calls: 3, hold: 0s, note: {note}}}
   statements.load: {{hold: 0s, note: {note}}}
   tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 3, note: {note}}}
+  auth_links.orphaned_profile: {{hold: 0s, note: {note}}}
+  auth_links.missing_profile: {{hold: 0s, note: {note}}}
   pool.saturation: {{hold: 5s, note: {note}}}
   sessions.idle_in_transaction: {{warning_after: 10s, note: {note}}}
   sessions.long_transaction: {{warning_after: 15s, note: {note}}}

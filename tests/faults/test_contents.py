@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import asyncpg
+import psycopg
 import pytest
 
 from monitor.embedded import EmbeddedServer
@@ -72,7 +72,7 @@ async def test_names_from_hell(shop: Shop, tmp_path: Path) -> None:
             await leak.execute("begin; select 1")
         changed = {"rules": {"sessions.idle_in_transaction": {"warning_after": 1, "hold": 0}}}
         async with daemon(tmp_path, {"shop": shop.monitor.dsn}, changed) as watched:
-            await watched.until(15, "all are read", lambda seen: all(read(seen, name) for name in HOSTILE))
+            await watched.until(15, "all are read", lambda seen: all(read(seen, shown(name)) for name in HOSTILE))
             await watched.fires("sessions.idle_in_transaction")
             assert await watched.firing("probe.broken") == []
             page = await watched.get("/")
@@ -80,52 +80,58 @@ async def test_names_from_hell(shop: Shop, tmp_path: Path) -> None:
             json.loads(await watched.get("/api/v1/findings"))
     finally:
         await shop.database.close()
-        await shop.cluster.run("postgres", *(f"drop database if exists {text} with (force)" for text in quoted.values()))
+        await shop.cluster.run(
+            "postgres", *(f"drop database if exists {text} with (force)" for text in quoted.values())
+        )
         await shop.cluster.run("postgres", *(f"drop role if exists {text}" for text in quoted.values()))
+
+
+def shown(name: str) -> str:
+    """A control character is no text for a label."""
+    return name.replace("\x01", "\ufffd")
 
 
 def read(seen: Samples, database: str) -> bool:
     return bool(series(seen, "pgarchitect_headcount_tables", database=database))
 
 
-async def test_bytes_that_are_no_text(shop: Shop, tmp_path: Path) -> None:
-    """An SQL_ASCII database with latin1 in names, statements and settings: every probe is answered."""
+@pytest.mark.parametrize("inside", [False, True], ids=["from outside", "from inside"])
+async def test_bytes_that_are_no_text(shop: Shop, tmp_path: Path, inside: bool) -> None:
+    """Latin1 in names of databases, roles and tables and in statements of an SQL_ASCII database: no probe is lost."""
     await shop.cluster.run("postgres", "create database ascii template template0 encoding 'SQL_ASCII' locale 'C'")
+    bad = b'"caf\xe9"'
+    session = psycopg.connect(shop.server.dsn("ascii"), autocommit=True)
     try:
-        session = await asyncpg.connect(
-            shop.server.dsn("ascii"), timeout=10, server_settings={"client_encoding": "SQL_ASCII"}
-        )
-        await session.execute("create extension pg_stat_statements")
-        bad = "caf\udce9".encode(errors="surrogateescape")
-        # chr() in the server makes the byte; format and execute put it where names and texts are.
-        for statement in ("create table %I (%I int)", "create schema %I", "create role %I", "create database %I"):
-            text = await session.fetchval("select encode(convert_to(format($1, 'caf' , 'caf'), 'SQL_ASCII'), 'hex')", statement)
-            assert bytes.fromhex(text)
-        await raw(session, b"create table public.\"" + bad + b"\" (id int primary key, \"" + bad + b"\" int)")
-        await raw(session, b"create schema \"" + bad + b"\"")
-        await raw(session, b"set application_name = '" + bad + b"'")
+        session.execute("set client_encoding to 'SQL_ASCII'")
+        session.execute("create extension pg_stat_statements")
+        for statement in (
+            b"create role %",
+            b"create database %",
+            b"create schema %",
+            b"create table % (% int primary key)",
+        ):
+            session.execute(statement.replace(b"%", bad))
+        session.execute(b"create table child (% int references public.%)".replace(b"%", bad))
+        session.execute(b"set application_name = 'caf\xe9'")
         for _ in range(3):
-            await raw(session, b"select '" + bad + b"' as \"" + bad + b"\"")
-        await raw(session, b"begin; select '" + bad + b"'")
+            session.execute(b"select 'caf\xe9' as " + bad)
+        session.execute(b"begin")
+        session.execute(b"select 'caf\xe9'")
         changed = {"rules": {"sessions.idle_in_transaction": {"warning_after": 1, "hold": 0}}}
-        async with daemon(tmp_path, {"shop": shop.monitor.dsn}, changed) as watched:
+        dsn = shop.monitor.dsn.rpartition("/")[0] + "/ascii" if inside else shop.monitor.dsn
+        async with daemon(tmp_path, {"shop": dsn}, changed) as watched:
             await watched.until(10, "it is read", lambda seen: read(seen, "ascii"))
-            await watched.measured()
             await watched.fires("sessions.idle_in_transaction")
+            broken = series(await watched.samples(), "pgarchitect_probe_result", result="broken")
+            assert not broken
             assert await watched.firing("probe.broken") == []
-        session.terminate()
+            assert one(await watched.samples(), "pgarchitect_up", target="shop") == 1
     finally:
+        session.execute("rollback")
+        session.execute(b"drop role " + bad)
+        session.execute(b"drop database " + bad)
+        session.close()
         await shop.cluster.run("postgres", "drop database ascii with (force)")
-
-
-async def raw(session: asyncpg.Connection, statement: bytes) -> None:
-    """Send bytes as they are: the driver takes text only, so the server puts them together from hex."""
-    text = statement.hex()
-    await session.execute(
-        f"do $do$ begin execute convert_from(decode('{text}', 'hex'), 'SQL_ASCII'); end $do$"
-        if not statement.startswith((b"begin", b"set"))
-        else "select 1"
-    )
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ async def test_a_password_that_changes_and_changes_back(shop: Shop, tmp_path: Pa
         await shop.database.execute(f"alter role {shop.role} password 'c4n4ryother'")
         await asyncio.sleep(2)
         assert one(await watched.samples(), "pgarchitect_up", target="shop") == 1
-        await shop.database.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", shop.role)
+        await shop.database.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", shop.role
+        )
         await watched.down(5)
         assert "wrong password" in await reason(watched)
         await asyncio.sleep(6)
@@ -60,7 +62,9 @@ async def test_a_password_that_changes_and_changes_back(shop: Shop, tmp_path: Pa
 async def test_no_slot_is_free(shop: Shop, tmp_path: Path, without_crowd: None) -> None:
     """Who was connected before stays up and measures; who comes later says that no slot is free."""
     admin = await shop.database.connect()
-    limit = int(await admin.fetchval("show max_connections")) - int(await admin.fetchval("show superuser_reserved_connections"))
+    limit = int(await admin.fetchval("show max_connections")) - int(
+        await admin.fetchval("show superuser_reserved_connections")
+    )
     (tmp_path / "late").mkdir()
     async with headcount(shop.database.dsn) as sessions, daemon(tmp_path, {"shop": shop.monitor.dsn}) as watched:
         await watched.measured()
@@ -119,7 +123,9 @@ async def test_a_database_that_goes_takes_its_findings_with_it(shop: Shop, tmp_p
             assert sessions.most <= 2
     finally:
         await shop.cluster.run(
-            "postgres", "drop database if exists short_lived with (force)", "drop database if exists came_later with (force)"
+            "postgres",
+            "drop database if exists short_lived with (force)",
+            "drop database if exists came_later with (force)",
         )
 
 
@@ -205,7 +211,9 @@ async def test_rights_that_are_revoked_resolve_nothing(shop: Shop, tmp_path: Pat
             )
         await watched.up()
         await shop.database.execute(f"grant pg_monitor to {shop.role}")
-        await watched.until(10, "nothing is denied", lambda seen: not series(seen, "pgarchitect_probe_result", result="denied"))
+        await watched.until(
+            10, "nothing is denied", lambda seen: not series(seen, "pgarchitect_probe_result", result="denied")
+        )
 
 
 async def test_many_databases_still_mean_two_sessions(shop: Shop, tmp_path: Path) -> None:
