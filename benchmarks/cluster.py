@@ -18,8 +18,8 @@ from monitor.embedded import EmbeddedServer
 DATABASE, ROLE = "shop", "monitor"
 LINK = ("public", "users", "auth_user_id", "created_at")
 BATCH = 250
-TRAFFIC_SECONDS = 0.05
-"""Between two statements of the background traffic."""
+BUSY_TABLES, TRAFFIC_SECONDS = 50, 0.05
+"""The background traffic: on so many tables, with so much time between two statements."""
 
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
@@ -118,9 +118,9 @@ async def admitted(server: EmbeddedServer) -> str:
     return server.dsn(DATABASE, ROLE, password)
 
 
-async def traffic(session: asyncpg.Connection, tables: int) -> None:
-    """Go on working until cancelled: some statements are called often, most of them seldom."""
+async def traffic(session: asyncpg.Connection) -> None:
+    """Go on working until cancelled: what an application does all day is a small part of what it ever did."""
     while True:
-        number = min(int(random.paretovariate(0.5)), tables)
+        number = min(int(random.paretovariate(0.5)), BUSY_TABLES)
         await session.execute(statement(number, random.choice(FORMS)))
         await asyncio.sleep(TRAFFIC_SECONDS)

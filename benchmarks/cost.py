@@ -25,7 +25,7 @@ from monitor.embedded import EmbeddedServer
 CYCLE = 15.0
 """Seconds: the default interval, which all figures are for."""
 YARDSTICK = "select count(*) from pg_stat_statements(false)"
-YARDSTICK_EVERY, BASELINE_SECONDS, WARM_UP_SECONDS = 5.0, 30.0, 20.0
+YARDSTICK_EVERY, BASELINE_SECONDS, WARM_UP_SECONDS = 5.0, 30.0, 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ async def measure(duration: float, tables: int, say: Callable[[str], None]) -> C
     """Build the cluster, measure it idle, then watched."""
     async with cluster(tables, say) as server:
         own = await asyncpg.connect(server.dsn(DATABASE)), await asyncpg.connect(server.dsn(DATABASE))
-        working = asyncio.create_task(traffic(own[1], tables))
+        working = asyncio.create_task(traffic(own[1]))
         try:
             return await _measured(server, own, duration, say)
         finally:

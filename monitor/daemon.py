@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import structlog
 
-from monitor import config_model
 from monitor.catalog import Catalog
 from monitor.collect.runner import Clock, Runner
 from monitor.config import Config, load_config
@@ -21,9 +20,10 @@ from monitor.expose.server import Site, Web
 from monitor.findings.ledger import Ledger
 from monitor.keeper import Keeper
 from monitor.measurement import Row
-from monitor.model import Alert, Receiver, Server, State
+from monitor.model import Alert, Server, State
 from monitor.notify.delivery import Delivery, Outcome
 from monitor.probe import Probe
+from monitor.receivers import receiver
 from monitor.report.review import Review
 from monitor.report.snapshot import compose
 from monitor.rule import Advisor, Judge
@@ -41,17 +41,6 @@ DRAIN_SECONDS = 2.0
 
 CROWD = 16
 """Servers asked at the same moment, at most."""
-
-
-def receiver(name: str, told: config_model.Receiver, link: str) -> Receiver:
-    """Make a receiver as the configuration describes it."""
-    if told.slack is not None:
-        from monitor.notify.slack import Slack  # noqa: PLC0415 - each receiver's libraries cost memory
-
-        return Slack(name=name, webhook=told.slack.webhook, external_url=link)
-    from monitor.notify.console import Console  # noqa: PLC0415 - as above
-
-    return Console(name=name, external_url=link)
 
 
 class Daemon:

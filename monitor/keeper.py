@@ -19,6 +19,8 @@ from monitor.store.engine import Store
 log = structlog.get_logger()
 
 CLOSING_SECONDS = 0.5
+PATIENCE_SECONDS = 1.5
+"""How long another program's lock on the store is waited for; SQLite cannot be interrupted while it waits."""
 
 
 class Keeper:
@@ -35,7 +37,7 @@ class Keeper:
     async def open(self) -> None:
         """Open the store; the first time, take its alerts up, later write all of ours into it."""
         try:
-            self._store = await Store.open(self._url.reveal())
+            self._store = await Store.open(self._url.reveal(), patience=PATIENCE_SECONDS)
             stored = StoredAlerts(self._store)
             if not self._restored:
                 self._desk.restore(await stored.load())

@@ -57,8 +57,8 @@ COLUMNS = r"""
                                          where f.conrelid = c.oid
                                            and f.contype = 'f'
                                            and f.confrelid = users.oid
-                                           and f.conkey = array[a.attnum]
-                                           and f.confkey = array[id.attnum]) as yes) as keyed
+                                           and f.conkey[pg_catalog.array_position(f.confkey, id.attnum)] = a.attnum
+                                       ) as yes) as keyed
      cross join lateral (select exists (select
                                           from pg_catalog.pg_index i
                                          where i.indrelid = c.oid
@@ -147,6 +147,16 @@ class Column:
     @property
     def place(self) -> tuple[str, str, str]:
         return self.schema, self.table, self.column
+
+    @property
+    def by_custom(self) -> bool:
+        """Tell an undeclared table that looks as if every user had a row in it."""
+        return self.declared is None and self.keyed and self.single and self.profile_like
+
+    @property
+    def of_everybody(self) -> bool:
+        """Tell whether users without a row here may be anybody's concern."""
+        return self.declared.every_user if self.declared is not None else self.by_custom
 
     @property
     def needed(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +85,8 @@ class Kept:
     state: object = None
     failure: ProbeError | None = None
     suspects: _Suspects | None = None
+    pending: bool = False
+    """The first look saw suspects; nothing is said of the link before the second."""
     first_seen: dict[int, float] = field(default_factory=dict)
     seen: Seen | None = None
     sample: Sample | None = None
@@ -107,9 +108,10 @@ class Looks:
         self._kept = {place: kept for place, kept in self._kept.items() if place in present}
 
 
-async def look(session: Session, eye: Eye, column: Column, kept: Kept, grace: float) -> Seen:
+async def look(session: Session, eye: Eye, column: Column, kept: Kept, grace: float) -> Seen | None:
     """Give what stands of a link: seen anew, or as remembered while a new look would cost too much.
 
+    Gives nothing after a first look at suspects: `kept.pending` asks for a second one, BETWEEN_LOOKS later.
     Raises ProbeTimeout, ProbeSkipped, ProbeError or TargetDenied, also while a dear look that failed rests.
     """
     remembered = await _remembered(session, eye, column, kept)
@@ -117,8 +119,9 @@ async def look(session: Session, eye: Eye, column: Column, kept: Kept, grace: fl
         return remembered
     state = await _state(session, eye, column) if kept.took >= CHEAP else None
     kept.seen = kept.failure = None
+    kept.pending = False
     try:
-        kept.seen = await _twice(eye, column, kept, grace)
+        kept.seen = await _once(eye, column, kept, grace)
     except ProbeError as error:
         kept.failure = error
         raise
@@ -165,37 +168,28 @@ async def _state(session: Session, eye: Eye, column: Column) -> object:
     return rows[0]["state"]
 
 
-async def _twice(eye: Eye, column: Column, kept: Kept, grace: float) -> Seen:
-    """Look, and where there was no look before, again a second later before anybody is suspected."""
-    wanted = column.declared is None and column.keyed
-    row = await _timed(eye, column, kept, grace, eligible=wanted)
-    now = _suspects(row)
-    before = kept.suspects
-    if before is None and now.any:
-        before = now
-        await asyncio.sleep(BETWEEN_LOOKS)
-        row = await _timed(eye, column, kept, grace, eligible=wanted)
-        now = _suspects(row)
+async def _once(eye: Eye, column: Column, kept: Kept, grace: float) -> Seen | None:
+    """Look, and compare with the look before; where there was none and somebody is suspect, give nothing yet."""
+    row = await _timed(eye, column, kept, grace)
+    now, before = _suspects(row, column), kept.suspects
     kept.suspects = now
-    return _compared(row, now, before or now, kept, grace)
+    kept.pending = before is None and now.any
+    return None if kept.pending else _compared(row, now, before or now, kept, grace)
 
 
-async def _timed(eye: Eye, column: Column, kept: Kept, grace: float, *, eligible: bool) -> Row:
+async def _timed(eye: Eye, column: Column, kept: Kept, grace: float) -> Row:
     began = time.monotonic()
     try:
-        return await eye.look(column, grace, eligible=eligible)
+        return await eye.look(column, grace, eligible=column.by_custom)
     finally:
         kept.took = time.monotonic() - began
 
 
-def _suspects(row: Row) -> _Suspects:
+def _suspects(row: Row, column: Column) -> _Suspects:
     keys = [_int(key) for key in as_list(row["orphan_keys"])]
     ages = zip(map(_int, as_list(row["orphan_old"])), map(_int, as_list(row["orphan_unaged"])), strict=True)
-    lone = [_int(key) for key in as_list(row["missing_keys"])]
-    return _Suspects(
-        dict(zip(keys, ages, strict=True)),
-        dict(zip(lone, map(bool, as_list(row["missing_old"])), strict=True)),
-    )
+    lone = zip(map(_int, as_list(row["missing_keys"])), map(bool, as_list(row["missing_old"])), strict=True)
+    return _Suspects(dict(zip(keys, ages, strict=True)), dict(lone) if column.of_everybody else {})
 
 
 def _compared(row: Row, now: _Suspects, before: _Suspects, kept: Kept, grace: float) -> Seen:

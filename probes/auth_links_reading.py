@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,7 +20,7 @@ from monitor.probe import (
     identifier,
 )
 from probes.auth_links_discovery import Column, columns, gotrue, why_missing
-from probes.auth_links_looks import Looks, Seen, look, sample
+from probes.auth_links_looks import BETWEEN_LOOKS, Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
 from probes.auth_links_sight import NEEDED, Eye, eyes, seeing
 
@@ -70,8 +71,7 @@ class LinkReading:
     @property
     def by_custom(self) -> bool:
         """Tell an undeclared table that looks as if every user had a row in it."""
-        column = self.column
-        return self.origin is Origin.KEY and column.single and column.profile_like
+        return self.column.by_custom
 
     @property
     def every_user(self) -> bool | None:
@@ -104,8 +104,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         blind = Blind(schema=options.schema, table="users", reason=hidden, role=session.facts.role, declared=declared)
         return [_row(blind), *rows, *(_row(_unseen(column, hidden)) for column in sound)]
     reader = _Reader(session, ways, looks, options)
-    for column in sound:
-        rows += [row for reading in await reader.read(column) for row in _rows(reading)]
+    rows += [row for reading in await reader.all(sound) for row in _rows(reading)]
     return rows or [_row(None)]
 
 
@@ -116,25 +115,21 @@ class _Reader:
     looks: Looks
     options: AuthOptions
 
+    async def all(self, columns: Sequence[Column]) -> list[Blind | LinkReading]:
+        """Read all links, those with fresh suspects once more: one pause for all, or a hundred links took minutes."""
+        found = {column.place: await self.read(column) for column in columns}
+        again = [column for column in columns if self.looks.of(column).pending]
+        if again:
+            await asyncio.sleep(BETWEEN_LOOKS)
+        found |= {column.place: await self.read(column) for column in again}
+        return [each for readings in found.values() for each in readings]
+
     async def read(self, column: Column) -> list[Blind | LinkReading]:
-        """Give what a link shows, and beside it what hides its table."""
-        able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
-        if hidden and not column.declared and column.created:  # its age is a help, not a need
-            column = replace(column, created=None)
-            able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
-        if hidden:
-            blind = Blind(
-                schema=column.schema,
-                table=column.table,
-                reason=hidden,
-                role=self.session.facts.role,
-                declared=column.declared is not None,
-            )
-            return [*([blind] if _origin(column) is not Origin.GUESS else []), _unseen(column, hidden)]
+        """Give what a link shows, and beside it what hides its table; a failure is this link's alone."""
         reading = LinkReading(column=column, origin=_origin(column))
         try:
-            return [await self._looked(able[0], reading)]
-        except ProbeTimeout as error:
+            return await self._read(reading)
+        except ProbeTimeout as error:  # also asking for sight takes a lock: the server opens what it has policies of
             return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.TIME)]
         except ProbeSkipped as error:
             return [replace(reading, reason=str(error), needs=error.needs or Needs.TIME)]
@@ -142,6 +137,23 @@ class _Reader:
             return [replace(reading, reason=str(error), needs=Needs.RIGHTS)]
         except ProbeError as error:
             return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.REPAIR)]
+
+    async def _read(self, reading: LinkReading) -> list[Blind | LinkReading]:
+        column = reading.column
+        able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
+        if hidden and not column.declared and column.created:  # its age is a help, not a need
+            column = replace(column, created=None)
+            able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
+        if not hidden:
+            return [await self._looked(able[0], replace(reading, column=column))]
+        blind = Blind(
+            schema=column.schema,
+            table=column.table,
+            reason=hidden,
+            role=self.session.facts.role,
+            declared=column.declared is not None,
+        )
+        return [*([blind] if reading.judged else []), _unseen(column, hidden)]
 
     async def _looked(self, eye: Eye, reading: LinkReading) -> LinkReading:
         kept = self.looks.of(reading.column)

@@ -40,9 +40,10 @@ KEYS = """
       join pg_catalog.pg_namespace cn on cn.oid = cc.relnamespace
       join pg_catalog.pg_class pc on pc.oid = k.confrelid and pc.relname = 'users'
       join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace and pn.nspname = $1::text
-      join pg_catalog.pg_attribute a on a.attrelid = cc.oid and a.attnum = k.conkey[1]
+      join pg_catalog.pg_attribute id on id.attrelid = pc.oid and id.attname = 'id'
+      join pg_catalog.pg_attribute a
+        on a.attrelid = cc.oid and a.attnum = k.conkey[pg_catalog.array_position(k.confkey, id.attnum)]
      where k.contype = 'f'
-       and pg_catalog.cardinality(k.conkey) = 1
        and cn.nspname <> $1::text
      order by 1, 2, 3
 """

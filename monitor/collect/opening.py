@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from monitor.collect.refusals import DatabaseUnreachable, refusal
+from monitor.collect.refusals import DatabaseUnreachable, refusal, statement_pooling
 from monitor.collect.session import (
     CHANGING,
     GRACE,
@@ -109,8 +109,10 @@ class Opener:
             guarded, facts = about.pop("guarded"), changed(Facts(**about), changing)
             if guarded and not self.pooled:
                 await connection.fetch(SETTLE, search_path(facts))
-        except BaseException:
+        except BaseException as error:
             connection.terminate()
+            if self.pooled and isinstance(error, asyncpg.ConnectionDoesNotExistError):
+                raise statement_pooling(self.where(database)) from None
             raise
         if not guarded and self._may_find_out and not self.pooled:  # by a pooler that was told to ignore settings
             connection.terminate()

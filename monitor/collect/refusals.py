@@ -55,21 +55,17 @@ _REFUSALS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], ty
         TargetUnreachable,
         "it answers, but a lock on its catalogue keeps us out; see pg_locks for who holds it",
     ),
+    (
+        asyncpg.ConnectionDoesNotExistError,
+        TargetUnreachable,
+        "{address} ended the session at once; is it a PostgreSQL server, and does it take sessions?",
+    ),
     (ConnectionRefusedError, TargetUnreachable, "connection refused at {address}; is the server running there?"),
 )
 
 
 _OF_POOLERS: tuple[tuple[str, type[TargetError], str], ...] = (
-    (
-        "statement pooling",
-        TargetUnsupported,
-        "it pools statements; set pool_mode = transaction (or session), or name the server itself in the DSN",
-    ),
-    (
-        "no such database",
-        DatabaseUnreachable,
-        "it knows no such database; check the name in the DSN and in its [databases]",
-    ),
+    ("no such database", DatabaseUnreachable, "it knows no such database; check the DSN and its [databases]"),
     ("no such user", TargetDenied, 'it does not know role "{user}"; add it to its auth_file'),
     ("max_client_conn", TargetUnreachable, "it takes no more clients; raise max_client_conn"),
     ("shutting down", TargetUnreachable, "it is shutting down"),
@@ -103,7 +99,17 @@ def _words(where: str, dsn: Dsn) -> dict[str, str]:
     return {"user": user, "role": identifier(user), "address": dsn.address, "database": identifier(database)}
 
 
+def statement_pooling(where: str) -> TargetUnsupported:
+    """Say that the pooler ended our session at its first transaction."""
+    return TargetUnsupported(
+        f"{where}: the pooler before the server allows no transaction: it pools statements; "
+        "set pool_mode = transaction (or session) there, or name the server itself in the DSN"
+    )
+
+
 def _of_pooler(message: str, where: str, dsn: Dsn) -> TargetError:
+    if "statement pooling" in message:
+        return statement_pooling(where)
     for words, failure, text in _OF_POOLERS:
         if words in message:
             return failure(f"{where}: the pooler before the server: " + text.format(**_words(where, dsn)))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from monitor.collect.runner import Runner, failed
 from monitor.collect.server import PostgresServer
-from monitor.errors import Needs, TargetError
+from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Server, Target
 from monitor.probe import Probe, Scope
@@ -22,6 +23,9 @@ from monitor.status import NotEvaluated
 
 AT_ONCE = 8
 """Servers looked at side by side."""
+
+TRIES, AT_ONCE_SECONDS = 4, 1.0
+"""How often something is asked whose session was ended at once, and what counts as at once."""
 
 Progress = Callable[[str], None]
 
@@ -101,45 +105,69 @@ class Look:
         self.standing = ServerStanding(self.server, spent=lambda: self._postgres.own_seconds)
 
     async def take(self) -> None:
-        """Read, wait, read again, judge; a server that cannot be reached is noted as such."""
+        """Read, wait, read again, judge; of a server that is lost on the way, what was read before is judged."""
         try:
             await self._read()
             if self.question.window:
                 self.progress(f"{self.server.name}: watching counters for {self.question.window:g} s")
                 await asyncio.sleep(self.question.window)
                 await self._read()
-            self._judge()
-            await self._advise()
-        except TargetError as error:
+        except (TargetError, ProbeError) as error:
             self.standing.turn(datetime.now(UTC), up=False, reason=str(error))
         finally:
             await self._postgres.close()
+        self._judge()
+        await self._advise()
 
     async def _read(self) -> None:
         """Ask everything once; databases first, so that it is known which of them has which extension."""
         self.progress(f"{self.server.name}: connecting")
+        await self._steadily(self._begin)
+        for database in self.databases:
+            await self._visit(database)
+        for probe in self._probes(Scope.SERVER):
+            self.progress(f"{self.server.name}: {probe.name}")
+            await self._steadily(lambda probe=probe: self._ask(probe))  # type: ignore[misc]
+
+    async def _begin(self) -> None:
         async with self._postgres.home() as session:
             self.standing.turn(datetime.now(UTC), up=True)
             self.standing.version = session.facts.version
         self.databases = await self._postgres.databases()
         self.standing.databases = tuple(self.databases)
-        for database in self.databases:
-            await self._visit(database)
-        for probe in self._probes(Scope.SERVER):
-            self.progress(f"{self.server.name}: {probe.name}")
-            async with self._postgres.suited(probe.needs) as session:
-                self._note(await self._runner.run(probe, Target(self.server.name), session))
+
+    async def _ask(self, probe: Probe) -> None:
+        async with self._postgres.suited(probe.needs) as session:
+            self._note(await self._runner.run(probe, Target(self.server.name), session))
 
     async def _visit(self, database: str) -> None:
-        target, probes = Target(self.server.name, database), self._probes(Scope.DATABASE)
-        try:
+        target, waiting = Target(self.server.name, database), self._probes(Scope.DATABASE)
+
+        async def round_of_probes() -> None:
             async with self._postgres.visit(database, stay=len(self.databases) == 1) as session:
-                for probe in probes:
-                    self.progress(f"{target}: {probe.name}")
-                    self._note(await self._runner.run(probe, target, session))
+                while waiting:
+                    self.progress(f"{target}: {waiting[0].name}")
+                    self._note(await self._runner.run(waiting[0], target, session))
+                    waiting.pop(0)
+
+        try:
+            await self._steadily(round_of_probes)
         except TargetError as error:
-            for probe in probes:
+            for probe in waiting:
                 self._note(failed(self._runner.blank(probe, target), error))
+            await self._begin()  # a server that answers nothing more is not asked for one database after the other
+
+    async def _steadily(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask again, a few times, when the session was ended under us; not when nobody answers."""
+        for _ in range(TRIES - 1):
+            began = time.monotonic()
+            try:
+                return await ask()
+            except TargetUnreachable:
+                if time.monotonic() - began >= AT_ONCE_SECONDS:
+                    raise
+            await asyncio.sleep(AT_ONCE_SECONDS / 10)
+        return await ask()
 
     def _probes(self, scope: Scope) -> list[Probe]:
         return [probe for probe in self.question.probes if probe.scope is scope]

@@ -55,6 +55,7 @@ class StoreDegraded(Rule):
     id: ClassVar[str] = "store.degraded"
     area: ClassVar[Area] = Area.OPERATIONS
     severity: Severity = Severity.CRITICAL
+    hold: float = 5.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in facts(seen, "store"):

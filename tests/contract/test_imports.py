@@ -49,6 +49,7 @@ HOUSE: dict[str, set[str]] = {
     "desk": EVERYTHING,
     "keeper": EVERYTHING,
     "daemon": EVERYTHING,
+    "receivers": {"model", "config_model", "notify"},
     "cli": EVERYTHING,
     "demo": EVERYTHING,
     "__main__": {"cli"},

@@ -119,9 +119,9 @@ class Daemon:
         return "\n".join(self.log.splitlines()[-lines:])
 
     async def get(self, path: str) -> str:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
-            async with http.get(self.url + path) as answer:
-                return await answer.text()
+        waiting = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=waiting) as http, http.get(self.url + path) as answer:
+            return await answer.text()
 
     async def samples(self) -> Samples:
         """Give /metrics, read as Prometheus reads it; no series may be there twice."""
@@ -183,10 +183,13 @@ class Daemon:
             seconds, f"{target} is up", lambda seen: one(seen, "pgarchitect_up", target=target) == 1
         )
 
-    async def down(self, seconds: float = 15.0, target: str = "shop") -> float:
-        return await self.until(
-            seconds, f"{target} is down", lambda seen: one(seen, "pgarchitect_up", target=target) == 0
-        )
+    async def down(self, seconds: float = 15.0, target: str = "shop") -> None:
+        """Wait until a target is down and it is known why; before it was asked once it is down without a reason."""
+        until = time.monotonic() + seconds
+        await self.until(seconds, f"{target} is down", lambda seen: one(seen, "pgarchitect_up", target=target) == 0)
+        while not [each for each in await self.targets() if each["target"] == target and each["reason"]]:
+            assert time.monotonic() < until, f"{target} is down without a reason\n{self.tail()}"
+            await asyncio.sleep(0.1)
 
     async def measured(self, seconds: float = 10.0, target: str = "shop", but: tuple[str, ...] = ()) -> float:
         """Wait until every probe of a target has been answered, the ones named excepted."""

@@ -29,6 +29,7 @@ class Proxy:
         self._target = target
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._first = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
@@ -47,6 +48,10 @@ class Proxy:
             writer.transport.abort()
         self._writers.clear()
 
+    async def visited(self) -> None:
+        """Wait for the first connection."""
+        await self._first.wait()
+
     async def close(self) -> None:
         await self.refuse()
         for task in list(self._tasks):
@@ -59,6 +64,7 @@ class Proxy:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self.accepted += 1
+        self._first.set()
         self._writers.add(writer)
         with suppress(OSError, asyncio.CancelledError):
             await self._serve(reader, writer)

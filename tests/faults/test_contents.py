@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.faults.harness import Daemon, Samples, daemon, headcount, one, series
 from tests.versions import NEWEST, binaries
 
 RECOVERY = 10.0
+SOAKED = partial(pytest.param, marks=pytest.mark.soak)
 HOSTILE = [
     'quo"te',
     "sing'le",
@@ -34,10 +36,10 @@ HOSTILE = [
     "statement",
     [
         "lock table pg_catalog.pg_class in access exclusive mode",
-        "lock table pg_catalog.pg_database in access exclusive mode",
-        "lock table public.orders in access exclusive mode",
-        "alter table public.orders add column more int",
-        "lock table pg_catalog.pg_authid in access exclusive mode",
+        SOAKED("lock table pg_catalog.pg_database in access exclusive mode"),
+        SOAKED("lock table public.orders in access exclusive mode"),
+        SOAKED("alter table public.orders add column more int"),
+        SOAKED("lock table pg_catalog.pg_authid in access exclusive mode"),
     ],
     ids=["pg_class", "pg_database", "table", "alter", "pg_authid"],
 )
@@ -50,7 +52,7 @@ async def test_a_lock_held_open_blocks_nobody(shop: Shop, tmp_path: Path, statem
         await asyncio.sleep(1)
         firing = {each["fingerprint"] for each in await watched.findings() if each["status"] == "firing"}
         await holder.execute("begin; " + statement)
-        for _ in range(10):
+        for _ in range(8):
             await asyncio.sleep(0.4)
             assert one(await watched.samples(), "pgarchitect_up", target="shop") == 1
         assert firing <= {each["fingerprint"] for each in await watched.findings() if each["status"] == "firing"}
@@ -64,7 +66,7 @@ async def test_names_from_hell(shop: Shop, tmp_path: Path) -> None:
     """In databases, roles, applications and tables: every page is sound, and every probe answered."""
     quoted = {name: '"' + name.replace('"', '""') + '"' for name in HOSTILE}
     try:
-        for name, text in quoted.items():
+        for text in quoted.values():
             await shop.cluster.run("postgres", f"create database {text}", f"create role {text}")
             await shop.database.execute(f"create table {text} (id int primary key, {text} int)")
         leaks = [await shop.database.connect(application_name=name) for name in HOSTILE]
@@ -95,8 +97,8 @@ def read(seen: Samples, database: str) -> bool:
     return bool(series(seen, "pgarchitect_headcount_tables", database=database))
 
 
-@pytest.mark.parametrize("inside", [False, True], ids=["from outside", "from inside"])
-async def test_bytes_that_are_no_text(shop: Shop, tmp_path: Path, inside: bool) -> None:
+@pytest.mark.parametrize("inside", [False, SOAKED(True)], ids=["from outside", "from inside"])
+async def test_bytes_that_are_no_text(shop: Shop, tmp_path: Path, *, inside: bool) -> None:
     """Latin1 in names of databases, roles and tables and in statements of an SQL_ASCII database: no probe is lost."""
     await shop.cluster.run("postgres", "create database ascii template template0 encoding 'SQL_ASCII' locale 'C'")
     bad = b'"caf\xe9"'
@@ -137,17 +139,21 @@ async def test_bytes_that_are_no_text(shop: Shop, tmp_path: Path, inside: bool) 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"statement_timeout": "1ms", "lock_timeout": "1h"},
-        {"statement_timeout": "0", "idle_session_timeout": "1s", "idle_in_transaction_session_timeout": "1ms"},
-        {
-            "default_transaction_isolation": "serializable",
-            "default_transaction_deferrable": "on",
-            "default_transaction_read_only": "off",
-            "standard_conforming_strings": "off",
-            "search_path": "nowhere",
-        },
-        {"datestyle": "German", "intervalstyle": "iso_8601", "bytea_output": "escape", "timezone": "Asia/Kathmandu"},
-        {"exit_on_error": "on", "quote_all_identifiers": "on", "transaction_timeout": "2s"},
+        SOAKED({"statement_timeout": "1ms", "lock_timeout": "1h"}),
+        SOAKED({"statement_timeout": "0", "idle_session_timeout": "1s", "idle_in_transaction_session_timeout": "1ms"}),
+        SOAKED(
+            {
+                "default_transaction_isolation": "serializable",
+                "default_transaction_deferrable": "on",
+                "default_transaction_read_only": "off",
+                "standard_conforming_strings": "off",
+                "search_path": "nowhere",
+            }
+        ),
+        SOAKED(
+            {"datestyle": "German", "intervalstyle": "iso_8601", "bytea_output": "escape", "timezone": "Asia/Kathmandu"}
+        ),
+        SOAKED({"exit_on_error": "on", "quote_all_identifiers": "on", "transaction_timeout": "2s"}),
     ],
     ids=["short", "idle", "deferrable", "styles", "others"],
 )
@@ -182,6 +188,7 @@ def result(seen: Samples, probe: str) -> str:
     return " ".join(dict(labels)["result"] for labels in runs)
 
 
+@pytest.mark.soak
 async def test_statistics_that_are_reset(shop: Shop, tmp_path: Path) -> None:
     """No counter of ours falls, nothing is made up."""
     async with daemon(tmp_path, {"shop": shop.monitor.dsn}) as watched:
@@ -204,6 +211,7 @@ async def counters(watched: Daemon) -> dict[Any, float]:
     }
 
 
+@pytest.mark.soak
 async def test_the_library_is_not_preloaded(tmp_path: Path) -> None:
     """The extension is there and its library is not: not evaluated, and how to mend it."""
     tree = binaries(NEWEST)

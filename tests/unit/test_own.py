@@ -43,7 +43,7 @@ def run(result: str, took: float = 0.1) -> dict[str, object]:
         (Denied(), run("denied"), run("skipped"), "shop"),
         (Broken(), run("broken"), run("timeout"), "pool"),
         (Slow(), run("ok", 2.5), run("ok", 2.49), "pool"),
-        (Slow(), run("timeout"), run("denied"), "pool"),
+        (Slow(), run("timeout", 5.0), run("timeout", 0.1), "pool"),
         (SeriesDropped(), {"kind": "series", "dropped": 1}, {"kind": "series", "dropped": 0}, "limits.series"),
         (
             OverBudget(),
