@@ -4,14 +4,33 @@ One row a database, and one with an empty name for the server as a whole (pg_sta
 Cost: one catalogue view, under a millisecond for a hundred databases.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Session
+from monitor.probe import (
+    Area,
+    Finding,
+    Kind,
+    Measurement,
+    Memory,
+    Metric,
+    Needs,
+    NoVerdict,
+    Object,
+    Probe,
+    Remedy,
+    Rule,
+    Scope,
+    Session,
+    Severity,
+    duration,
+    number,
+)
 from probes.server_rules import (
     ChecksumFailures,
     Deadlocks,
     RecoveryConflicts,
-    Restarted,
     RollbackRatio,
     SessionsLost,
     TempFiles,
@@ -62,6 +81,41 @@ SQL = """
      order by d.datid
      limit 10000
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarted(Rule):
+    """The server was restarted.
+
+    Why: everybody was disconnected, and caches began cold; an unplanned restart is a crash to look into.
+    What to do: if nobody planned it, read the server's log around the start time.
+    When it is wrong: never; a planned restart is news of no weight, hence only info.
+    Cost: none beyond the probe's one query.
+    """
+
+    id: ClassVar[str] = "server.restarted"
+    area: ClassVar[Area] = Area.OPERATIONS
+    severity: Severity = Severity.INFO
+    keep: float = 600.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        start = seen.details.get("start")
+        if start is None:
+            yield NoVerdict(reason="a restart shows from the second reading on", needs=Needs.HISTORY)
+            return
+        if start["before_seconds"] == start["now_seconds"]:
+            return
+        up = seen.taken_at.timestamp() - number(start, "now_seconds")
+        yield self.finding(
+            seen,
+            subject=seen.target.server,
+            object=Object("server", name=seen.target.server),
+            summary=f"up for {duration(max(up, 0))}; it had run since an earlier start",
+            impact="every session was cut off, and caches began cold",
+            remedy=Remedy(caution="If nobody planned it, read the server's log around the start time."),
+            uptime_seconds=round(up),
+            start_time_seconds=round(number(start, "now_seconds")),
+        )
 
 
 class Start:

@@ -7,14 +7,15 @@ from typing import ClassVar
 from monitor.probe import (
     MIB,
     Area,
+    Confidence,
     Finding,
     Measurement,
-    Needs,
     NoVerdict,
     Object,
     Remedy,
     Row,
     Rule,
+    Scalar,
     Severity,
     duration,
     identifier,
@@ -31,7 +32,31 @@ def of_databases(rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollbackRatio(Rule):
+class DatabaseRule(Rule):
+    """What the rules on one database share: how they accuse it."""
+
+    area: ClassVar[Area] = Area.OPERATIONS
+
+    def accuse(
+        self, seen: Measurement, database: str, *, summary: str, impact: str, caution: str, **evidence: Scalar
+    ) -> Finding:
+        """Accuse a database by its growth over the window."""
+        return self.finding(
+            seen,
+            in_database=database,
+            subject=identifier(database),
+            object=Object("database", name=database),
+            summary=summary,
+            impact=impact,
+            remedy=Remedy(caution=caution),
+            severity=self.severity,
+            confidence=Confidence.HIGH,
+            **evidence,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackRatio(DatabaseRule):
     """Too many of a database's transactions roll back.
 
     Why: work is done and thrown away, and each rollback is an error that somebody's request met.
@@ -43,7 +68,6 @@ class RollbackRatio(Rule):
     """
 
     id: ClassVar[str] = "errors.rollback_ratio"
-    area: ClassVar[Area] = Area.OPERATIONS
     hold: float = 60.0
     keep: float = 60.0
     ratio: float = 0.10
@@ -54,15 +78,13 @@ class RollbackRatio(Rule):
             rollbacks, commits = number(row, "rollbacks"), number(row, "commits")
             if rollbacks < self.min_rollbacks or rollbacks <= self.ratio * (rollbacks + commits):
                 continue
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                in_database=database,
-                subject=identifier(database),
-                object=Object("database", name=database),
+                database,
                 summary=f"{share(rollbacks, rollbacks + commits)} of the transactions rolled back "
                 f"({plural(rollbacks, 'rollback')} in {duration(seen.window_seconds)})",
                 impact="users meet errors, and the server does work that is thrown away",
-                remedy=Remedy(caution="Find the failing statement in the server's log."),
+                caution="Find the failing statement in the server's log.",
                 count=round(rollbacks),
                 commits=round(commits),
                 ratio=round(rollbacks / (rollbacks + commits), 3),
@@ -72,7 +94,7 @@ class RollbackRatio(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deadlocks(Rule):
+class Deadlocks(DatabaseRule):
     """Transactions deadlock.
 
     Why: the server kills one of the two after deadlock_timeout; that request fails, and all waited a second for it.
@@ -83,7 +105,6 @@ class Deadlocks(Rule):
     """
 
     id: ClassVar[str] = "errors.deadlocks"
-    area: ClassVar[Area] = Area.OPERATIONS
     keep: float = 60.0
     count: float = 1.0
 
@@ -92,14 +113,12 @@ class Deadlocks(Rule):
             deadlocks = number(row, "deadlocks")
             if deadlocks < self.count:
                 continue
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                in_database=database,
-                subject=identifier(database),
-                object=Object("database", name=database),
+                database,
                 summary=f"{plural(deadlocks, 'deadlock')} in {duration(seen.window_seconds)}",
                 impact="one transaction of each deadlock was killed, after holding everybody up for deadlock_timeout",
-                remedy=Remedy(caution="Take locks in one order; the server's log names the two statements."),
+                caution="Take locks in one order; the server's log names the two statements.",
                 count=round(deadlocks),
                 limit_count=self.count,
                 window_seconds=round(seen.window_seconds),
@@ -107,7 +126,7 @@ class Deadlocks(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionsLost(Rule):
+class SessionsLost(DatabaseRule):
     """Sessions end by being lost, killed, or by a fatal error.
 
     Why: clients vanish without goodbye (crashes, network, timeouts of a load balancer), or somebody kills them; each
@@ -119,7 +138,6 @@ class SessionsLost(Rule):
     """
 
     id: ClassVar[str] = "errors.sessions_lost"
-    area: ClassVar[Area] = Area.OPERATIONS
     hold: float = 60.0
     keep: float = 60.0
     count: float = 10.0
@@ -130,14 +148,12 @@ class SessionsLost(Rule):
             lost, begun = number(row, "sessions_lost"), number(row, "sessions_begun")
             if lost < self.count or lost <= self.ratio * begun:
                 continue
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                in_database=database,
-                subject=identifier(database),
-                object=Object("database", name=database),
+                database,
                 summary=f"{plural(lost, 'session')} lost in {duration(seen.window_seconds)}",
                 impact="requests broke off in the middle; their transactions were rolled back",
-                remedy=Remedy(caution="Abandoned: clients and network. Fatal: the server's log. Killed: who did it?"),
+                caution="Abandoned: clients and network. Fatal: the server's log. Killed: who did it?",
                 count=round(lost),
                 abandoned=round(number(row, "sessions_abandoned")),
                 fatal=round(number(row, "sessions_fatal")),
@@ -150,7 +166,7 @@ class SessionsLost(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TempFiles(Rule):
+class TempFiles(DatabaseRule):
     """Statements spill to temporary files.
 
     Why: sorts and hashes that do not fit into work_mem go to disk; they are slow, and can fill the disk.
@@ -173,14 +189,12 @@ class TempFiles(Rule):
             rate = 60 * spilled / seen.window_seconds if seen.window_seconds else 0.0
             if files < self.min_files or rate <= self.bytes_per_minute:
                 continue
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                in_database=database,
-                subject=identifier(database),
-                object=Object("database", name=database),
+                database,
                 summary=f"{size(rate)} a minute written to {plural(files, 'temporary file')}",
                 impact="sorts and hashes run from disk, slowly, and compete for its space",
-                remedy=Remedy(caution="Mend the statement first; raise work_mem for its role only."),
+                caution="Mend the statement first; raise work_mem for its role only.",
                 count=round(files),
                 spilled_bytes=round(spilled),
                 bytes_per_minute=round(rate),
@@ -190,7 +204,7 @@ class TempFiles(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChecksumFailures(Rule):
+class ChecksumFailures(DatabaseRule):
     """Data pages fail their checksum.
 
     Why: what was read from disk is not what was written: storage or memory is corrupting data.
@@ -201,7 +215,6 @@ class ChecksumFailures(Rule):
     """
 
     id: ClassVar[str] = "errors.checksum"
-    area: ClassVar[Area] = Area.OPERATIONS
     severity: Severity = Severity.CRITICAL
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
@@ -209,21 +222,19 @@ class ChecksumFailures(Rule):
             failures = number(row, "checksum_failures")
             if failures <= 0:
                 continue
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                in_database=database,
-                subject=identifier(database),
-                object=Object("database", name=database),
+                database,
                 summary=f"{plural(failures, 'page')} failed the checksum, last at {row['checksum_last_failure']}",
                 impact="the data on disk is damaged; more may be, and backups may hold it too",
-                remedy=Remedy(caution="Check the storage and restore from a backup before anything else."),
+                caution="Check the storage and restore from a backup before anything else.",
                 count=round(failures),
                 last_failure=str(row["checksum_last_failure"]),
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecoveryConflicts(Rule):
+class RecoveryConflicts(DatabaseRule):
     """Queries on a standby are cancelled by recovery.
 
     Why: replay needs rows or locks that a query on the standby still uses, and after max_standby_streaming_delay the
@@ -235,7 +246,6 @@ class RecoveryConflicts(Rule):
     """
 
     id: ClassVar[str] = "errors.conflicts"
-    area: ClassVar[Area] = Area.OPERATIONS
     hold: float = 60.0
     keep: float = 60.0
     count: float = 5.0
@@ -248,50 +258,13 @@ class RecoveryConflicts(Rule):
             conflicts = number(row, "conflicts")
             if conflicts < self.count:
                 continue
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                in_database=database,
-                subject=identifier(database),
-                object=Object("database", name=database),
+                database,
                 summary=f"{plural(conflicts, 'query', 'queries')} cancelled in {duration(seen.window_seconds)}",
                 impact="reads sent to this standby fail",
-                remedy=Remedy(caution="On the standby: hot_standby_feedback, or a longer streaming delay."),
+                caution="On the standby: hot_standby_feedback, or a longer streaming delay.",
                 count=round(conflicts),
                 limit_count=self.count,
                 window_seconds=round(seen.window_seconds),
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Restarted(Rule):
-    """The server was restarted.
-
-    Why: everybody was disconnected, and caches began cold; an unplanned restart is a crash to look into.
-    What to do: if nobody planned it, read the server's log around the start time.
-    When it is wrong: never; a planned restart is news of no weight, hence only info.
-    Cost: none beyond the probe's one query.
-    """
-
-    id: ClassVar[str] = "server.restarted"
-    area: ClassVar[Area] = Area.OPERATIONS
-    severity: Severity = Severity.INFO
-    keep: float = 600.0
-
-    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        start = seen.details.get("start")
-        if start is None:
-            yield NoVerdict(reason="a restart shows from the second reading on", needs=Needs.HISTORY)
-            return
-        if start["before_seconds"] == start["now_seconds"]:
-            return
-        up = seen.taken_at.timestamp() - number(start, "now_seconds")
-        yield self.finding(
-            seen,
-            subject=seen.target.server,
-            object=Object("server", name=seen.target.server),
-            summary=f"up for {duration(max(up, 0))}; it had run since an earlier start",
-            impact="every session was cut off, and caches began cold",
-            remedy=Remedy(caution="If nobody planned it, read the server's log around the start time."),
-            uptime_seconds=round(up),
-            start_time_seconds=round(number(start, "now_seconds")),
-        )

@@ -7,8 +7,8 @@ import pytest
 
 from monitor.errors import Needs
 from monitor.model import Result
-from probes.server import PROBE
-from probes.server_rules import Deadlocks, Restarted, RollbackRatio, SessionsLost, TempFiles
+from probes.server import PROBE, Restarted
+from probes.server_rules import Deadlocks, RollbackRatio, SessionsLost, TempFiles
 from tests.database import Cluster, Database
 
 
