@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -51,7 +52,7 @@ async def test_a_configuration_that_cannot_be_used(shop: Shop, tmp_path: Path, b
     file = tmp_path / "monitor.yaml"
     file.write_text(broken)
     done = await asyncio.create_subprocess_exec(
-        *("python3", "-m", "monitor", "run", "--config", str(file)),
+        *(sys.executable, "-m", "monitor", "run", "--config", str(file)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
