@@ -71,8 +71,8 @@ async def test_the_report_goes_to_a_file_when_asked(database: Database, form: st
     [
         (f"postgresql://ann:{CANARY}@127.0.0.1:1/shop", "connection refused", 3),
         (f"postgresql://ann:{CANARY}@nowhere.invalid/shop", "check host", 3),
-        (f"postgresql://ann:{CANARY}@127.0.0.1:port/shop", "not a connection URL", 2),
-        (f"ann:{CANARY}", "neither a URL nor a keyword string", 2),
+        (f"postgresql://ann:{CANARY}@127.0.0.1:port/shop", "port that is no number", 2),
+        (f"ann:{CANARY}", "is neither a postgresql:// URL nor", 2),
     ],
 )
 async def test_a_server_that_cannot_be_reached_is_one_clear_line(dsn: str, words: str, status: int) -> None:

@@ -38,7 +38,13 @@ async def started(*arguments: str, environ: dict[str, str] | None = None) -> asy
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        preexec_fn=_heeds_interrupts,
     )
+
+
+def _heeds_interrupts() -> None:
+    """What runs in the background of a shell ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def ended(process: asyncio.subprocess.Process, seconds: float = 30) -> Ended:
