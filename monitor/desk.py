@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -17,6 +16,7 @@ from monitor.findings.ledger import Change, Ledger
 from monitor.measurement import Measurement, Row
 from monitor.model import Alert, Judgement, NoVerdict, Server, Target
 from monitor.probe import Probe
+from monitor.report.snapshot import Pages
 from monitor.rule import Advisor
 from monitor.rules.daemon import MONITOR_RULES
 from monitor.rules.evaluate import advise, evaluate
@@ -32,18 +32,6 @@ MONITOR = Target("pgarchitect")
 
 QUIET_SECONDS = 30.0
 """How long a change that nobody need hear of (a newer `last_seen`) may wait to be written."""
-
-
-@dataclass(frozen=True)
-class Pages:
-    """An advisor's book over the newest measurements."""
-
-    target: Target
-    newest: dict[tuple[Target, str], Measurement]
-
-    def last(self, probe: str) -> Measurement | None:
-        """Give this database's reading, else the whole server's."""
-        return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
 
 
 class Desk:
