@@ -91,6 +91,12 @@ class Kept:
     seen: Seen | None = None
     sample: Sample | None = None
 
+    @property
+    def no_link(self) -> Sample | None:
+        """Give the sample that lately showed a guessed column to be no link: not even its sight need be asked for."""
+        fresh = self.sample is not None and time.monotonic() - self.sample.at < SAMPLE_EVERY
+        return self.sample if fresh and self.sample is not None and not self.sample.linked else None
+
 
 class Looks:
     """The probe's memory on one database."""

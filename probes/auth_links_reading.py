@@ -127,6 +127,8 @@ class _Reader:
     async def read(self, column: Column) -> list[Blind | LinkReading]:
         """Give what a link shows, and beside it what hides its table; a failure is this link's alone."""
         reading = LinkReading(column=column, origin=_origin(column))
+        if reading.origin is Origin.GUESS and (known := self.looks.of(column).no_link) is not None:
+            return [replace(reading, distinct=known.distinct, present=known.present)]
         try:
             return await self._read(reading)
         except ProbeTimeout as error:  # also asking for sight takes a lock: the server opens what it has policies of
