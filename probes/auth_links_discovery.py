@@ -103,7 +103,7 @@ COLUMNS = r"""
                                               'pgsodium')
                                 and pg_catalog.pg_get_userbyid(c.relowner) like 'supabase%')))
      order by declared.yes desc, keyed.yes desc, n.nspname, c.relname, a.attnum
-     limit 1000
+     limit 1001
 """
 
 # Why a declared link is not among the columns above.
@@ -118,6 +118,10 @@ DECLARED = """
               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
              where n.nspname = $1::text and c.relname = $2::text and a.attname = $3::text) as type
 """
+
+
+MOST = 1000
+"""Columns that are looked at in one database; one more is read, so that a cut does not go unsaid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +191,12 @@ async def columns(session: Session, options: AuthOptions) -> list[Column]:
     rows = await session.fetch(COLUMNS, options.schema, *names)
     found = [_column(row, places) for row in rows]
     return [column for column in found if column.declared or not options.excludes(*column.place)]
+
+
+def too_many(found: Sequence[Column]) -> list[tuple[Column, str]]:
+    """Name the first column that is not looked at, where there are more than we look at."""
+    why = f"not looked at, nor those after it: more than {MOST} columns may refer to auth.users; set auth.not_links"
+    return [(column, why) for column in found[MOST : MOST + 1]]
 
 
 async def why_missing(session: Session, options: AuthOptions, found: Sequence[Column]) -> list[tuple[Column, str]]:

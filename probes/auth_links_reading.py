@@ -19,7 +19,7 @@ from monitor.probe import (
     TargetDenied,
     identifier,
 )
-from probes.auth_links_discovery import Column, columns, gotrue, why_missing
+from probes.auth_links_discovery import Column, columns, gotrue, too_many, why_missing
 from probes.auth_links_looks import BETWEEN_LOOKS, Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
 from probes.auth_links_sight import NEEDED, Eye, eyes, seeing
@@ -92,7 +92,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         raise TypeError(options)
     needed = sorted(NEEDED & await gotrue(session, options))
     found = await columns(session, options)
-    wrong = await why_missing(session, options, found)
+    wrong = [*await why_missing(session, options, found), *too_many(found)]
     faulty = {column.place for column, _ in wrong}
     sound = [column for column in found if column.place not in faulty]
     looks = memory.of(Looks)

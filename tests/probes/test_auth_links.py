@@ -11,6 +11,7 @@ from monitor.demo.gotrue import older_level
 from monitor.errors import Needs
 from monitor.model import Confidence, Finding, NoVerdict, Object, Result, Severity, Target
 from probes.auth_links import PROBE
+from probes.auth_links_discovery import MOST
 from probes.auth_links_options import AuthOptions, Link
 from tests.database import Cluster, Database
 from tests.probes.people import KINDS, found_auth, give_profiles, orphan, profiles, sign_up
@@ -648,3 +649,18 @@ def test_a_links_table_is_read_as_sql_would() -> None:
     assert Link(table='"My ""App"""."a.b"', column='"C"').place == ('My "App"', "a.b", "C")
     with pytest.raises(ValueError, match=r"SCHEMA\.TABLE"):
         Link(table="a.b.c", column="d")
+
+
+async def test_more_columns_than_are_looked_at_are_not_passed_over_in_silence(database: Database) -> None:
+    """A schema for each tenant: the thousand first are judged, and the cut is said; near miss: exactly as many."""
+    await found_auth(database)
+    await profiles(database)
+    await database.execute(
+        f"do $$ begin for n in 2 .. {MOST} loop execute format('create table t%s (user_id uuid)', n); end loop; end $$"
+    )
+    async with database.eye(PROBE) as eye:
+        assert [each for each in eye.unsaid(await eye.look()) if "not looked at" in each.reason] == []
+    await database.execute("create table t_one_more (user_id uuid)")
+    async with database.eye(PROBE) as eye:
+        unsaid = [each for each in eye.unsaid(await eye.look()) if "not looked at" in each.reason]
+        assert {each.needs for each in unsaid} == {Needs.SETTING}
