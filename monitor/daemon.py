@@ -146,7 +146,7 @@ class Daemon:
         self._reload_failed = ""
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
             log.warning("web and store change with the next start only")
-        before, self.config = self.config, config
+        before = self._take_over(config)
         if self._delivery is not None:
             await self._delivery.drain(DRAIN_SECONDS)
         await self._tasks.stop("delivery ")
@@ -156,14 +156,13 @@ class Daemon:
         self._let_go(before.catalog)
         log.info("reloaded", targets=len(self._watches))
 
-    def _take_over(self, config: Config) -> None:
-        """Go on with another configuration: its rules on the pages, its probes' series only."""
-        for name in self.config.catalog.probes.keys() - config.catalog.probes.keys():
-            self._exposition.drop_probe(name)
-        self.config = config
+    def _take_over(self, config: Config) -> Config:
+        """Go on by another configuration, its rules on the manual pages; gives the one before."""
+        before, self.config = self.config, config
         self._rules.clear()
         self._rules.update(config.catalog.rules)
         self._desk.shelf.changed()
+        return before
 
     def _door(self) -> Web:
         site = Site(

@@ -113,3 +113,16 @@ async def test_a_receiver_that_is_down_hears_it_later(
         channel.refusals = 0
         await running.start()
         await until(lambda: bool(channel.about(RULE)), running)
+
+
+async def test_a_reload_reaches_the_manual_pages(database: Database, tmp_path: Path) -> None:
+    """The page of a rule shows the thresholds it judges by, not those of the start."""
+    async with daemon(tmp_path, {"shop": database.dsn}) as running:
+        await running.up()
+        assert "0.4321" not in await running.get("/rules/pool.saturation")
+        running.config["rules"]["pool.saturation"] = {"warning_ratio": 0.4321}
+        running.reload()
+        end = time.monotonic() + 10
+        while "0.4321" not in await running.get("/rules/pool.saturation"):
+            assert time.monotonic() < end, running.tail()
+            await asyncio.sleep(0.2)
