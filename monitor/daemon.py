@@ -33,8 +33,8 @@ from monitor.whole import whole_catalog
 
 log = structlog.get_logger()
 
-TICK_SECONDS = 2.0
-"""How often the daemon judges itself and looks for what is left to write."""
+TICK_SECONDS = 5.0
+"""How often the daemon judges itself and looks for what is left to write; of a server that is lost it hears at once."""
 
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
@@ -91,7 +91,8 @@ class Daemon:
         self._schedule.begin()
         self._desk.wake = lambda: self._tasks.start("write and tell", self._write_and_tell)
         self._watch_all()
-        self._schedule.every(TICK_SECONDS, "tick", lambda: self._tasks.start("tick", self._tick))
+        self._desk.shaken = lambda: self._tasks.start("tick", self._tick)
+        self._schedule.every(TICK_SECONDS, "tick", self._desk.shaken)
         self._desk.wake()
         for metric in clashes(self.config.catalog.probes.values()):
             log.warning("two probes export one metric; only the first is shown", metric=metric)

@@ -44,6 +44,8 @@ class Desk:
         self.listeners: list[Callable[[Alert], None]] = []
         self.wake: Callable[[], None] = lambda: None
         """Called when something is worth writing and telling at once."""
+        self.shaken: Callable[[], None] = lambda: None
+        """Called when a server came or went, or still does not answer."""
         self._unwritten: dict[str, Alert] = {}
         self._dropped: set[str] = set()
         self._written_at = clock.monotonic()
@@ -141,8 +143,9 @@ class Desk:
         self._dropped.update(self.ledger.forget(before))
 
     def turned(self, server: Server) -> None:
-        """Take note that a server came or went."""
+        """Take note that a server came or went, or still does not answer."""
         self.shelf.changed()
+        self.shaken()
 
     async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
         """Let an advisor speak of each database that has been read."""

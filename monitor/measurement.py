@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -39,6 +39,8 @@ class Measurement:
     details: Mapping[object, Row] = field(default_factory=dict)
     exposed: Sequence[Row] | None = None
     """Rows for the exporter where they are not `rows`; counters in them are growth."""
+    listed: Callable[[], Iterable[tuple[str, Row]]] = tuple
+    """Rows for the report's lists, each with its list's name; made only when somebody asks for a report."""
     options: object = None
     result: Result = Result.OK
     reason: str = ""

@@ -148,6 +148,8 @@ class Probe:
     metrics: tuple[Metric, ...] = ()
     counts: tuple[str, ...] = ()
     """Counters that rules need and no metric shows."""
+    pulse: str | None = None
+    """A counter that grows whenever any other of its row does: rows in which it stands still need no second look."""
     reset_column: str | None = None
     """A column whose change says that a row's counters began anew."""
     complete: bool = False

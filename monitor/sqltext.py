@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 import pgparse
 
@@ -66,21 +67,23 @@ def read_statement(sql: str) -> Statement | None:
         print_ = pgparse.fingerprint(sql)
     except pgparse.PGQueryError:
         return None
-    tables = tuple(sorted(set(_tables(tree)), key=lambda name: (name[0] or "", name[1])))
-    return Statement(_kind(tree), print_, tables, _filtered(tree))
+    nodes = [*_nodes(tree)]
+    tables = tuple(sorted(set(_tables(nodes)), key=lambda name: (name[0] or "", name[1])))
+    return Statement(_kind(nodes), print_, tables, _filtered(nodes))
 
 
-def redact(sql: str) -> str:
+def redact(sql: str, kind: StatementKind | None = None) -> str:
     """Give a statement's text on one line without any constant or comment; "" when that cannot be promised.
 
     Of utility statements, whose grammar may hold clear passwords, only the leading words are given: `create role ...`.
+    `kind` spares finding out, where it is known.
     """
     try:
-        tree = pgparse.parse(sql)
+        kind = kind or _kind([*_nodes(pgparse.parse(sql))])
         bare = pgparse.normalize(sql)
     except pgparse.PGQueryError:
         return ""
-    if _kind(tree) is StatementKind.UTILITY:
+    if kind is StatementKind.UTILITY:
         return _leading_words(sql)
     return _one_line(bare)
 
@@ -126,6 +129,9 @@ def literal(text: str) -> str:
     return "E" + quoted.replace("\\", "\\\\") if "\\" in quoted else quoted
 
 
+Nodes: TypeAlias = Sequence[tuple[str, dict[str, object]]]
+
+
 def _nodes(tree: object) -> Iterator[tuple[str, dict[str, object]]]:
     """Walk every named node of a parse tree, without recursion: deep ORMs' trees would exhaust the stack."""
     waiting = [tree]
@@ -140,18 +146,18 @@ def _nodes(tree: object) -> Iterator[tuple[str, dict[str, object]]]:
                 waiting.append(value)
 
 
-def _kind(tree: object) -> StatementKind:
-    statements = [name for name, _ in _nodes(tree) if name.endswith("Stmt") and name[0].isupper()]
+def _kind(nodes: Nodes) -> StatementKind:
+    statements = [name for name, _ in nodes if name.endswith("Stmt") and name[0].isupper()]
     if not any(name in _STATEMENTS for name in statements) or any(name not in _STATEMENTS for name in statements):
         return StatementKind.UTILITY
-    tables = sum(1 for name, node in _nodes(tree) if name in {"RangeVar", "relation"} and "relname" in node)
-    busy = any(name in _JOINS or _aggregates(name, node) or _combines(node) for name, node in _nodes(tree))
+    tables = sum(1 for name, node in nodes if name in {"RangeVar", "relation"} and "relname" in node)
+    busy = any(name in _JOINS or _aggregates(name, node) or _combines(node) for name, node in nodes)
     return StatementKind.COMPLEX if busy or tables > 1 else StatementKind.SIMPLE
 
 
-def _filtered(tree: object) -> bool:
+def _filtered(nodes: Nodes) -> bool:
     clauses = ("whereClause", "limitCount", "where_clause")
-    return any(name in clauses or any(clause in node for clause in clauses) for name, node in _nodes(tree))
+    return any(name in clauses or any(clause in node for clause in clauses) for name, node in nodes)
 
 
 def _aggregates(name: str, node: dict[str, object]) -> bool:
@@ -172,9 +178,9 @@ def _function(node: dict[str, object]) -> str:
     return str(last.get("String", {}).get("sval", "")) if isinstance(last, dict) else ""
 
 
-def _tables(tree: object) -> Iterator[tuple[str | None, str]]:
-    common = {str(node.get("ctename")) for name, node in _nodes(tree) if name == "CommonTableExpr"}
-    for name, node in _nodes(tree):
+def _tables(nodes: Nodes) -> Iterator[tuple[str | None, str]]:
+    common = {str(node.get("ctename")) for name, node in nodes if name == "CommonTableExpr"}
+    for name, node in nodes:
         if name in {"RangeVar", "relation"} and "relname" in node:
             schema, table = node.get("schemaname"), str(node["relname"])
             if schema is not None or table not in common:

@@ -93,8 +93,8 @@ class Watch:
         self._trigger(schedule)
 
     def _trigger(self, schedule: Schedule) -> None:
-        for probe in self._of_server:
-            schedule.every(probe.every, f"{self.prefix}{probe.name}", lambda probe=probe: self._ask(probe))  # type: ignore[misc]
+        for seconds in {probe.every for probe in self._of_server}:  # one trigger a pace, one awakening
+            schedule.every(seconds, f"{self.prefix}every {seconds:g} s", lambda seconds=seconds: self._ask_all(seconds))  # type: ignore[misc]
         if self._of_databases:
             often = min(probe.every for probe in self._of_databases)
             schedule.every(often, f"{self.prefix}databases", self._go_round)
@@ -103,6 +103,11 @@ class Watch:
         """End the watch and both sessions."""
         await self._tasks.stop(self.prefix)
         await self.postgres.close()
+
+    def _ask_all(self, every: float) -> None:
+        for probe in self._of_server:
+            if probe.every == every:
+                self._ask(probe)
 
     def _ask(self, probe: Probe) -> None:
         self._tasks.start(f"{self.prefix}{probe.name}", lambda: self._asked(probe))

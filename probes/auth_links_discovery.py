@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from monitor.probe import Needs, ProbeSkipped, Row, Session, identifier
+from probes.auth_links_columns import BOUND, NAMED
 from probes.auth_links_options import AuthOptions, Link
 
 USERS = """
@@ -19,91 +23,6 @@ USERS = """
       from pg_catalog.pg_namespace n
       join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'users'
      where n.nspname = $1::text
-"""
-
-# $1 auth schema, $2 to $4 what is declared. Tables of an extension and of Supabase's own services are not proposed by
-# name, nor is a column that a foreign key already binds to another table. Leaves are read through their root.
-COLUMNS = r"""
-    select n.nspname::text as schema,
-           c.relname::text as table,
-           a.attname::text as column,
-           keyed.yes as keyed,
-           single.yes as single,
-           pg_catalog.lower(pg_catalog.replace(c.relname::text, '_', ''))
-               ~ '^(app|public)?(user|profile|account|member|person|people|customer|client|player|patient|student'
-                 '|employee)(s|profiles?|accounts?|details?|data|info|settings?)?$' as profile_like,
-           lowered.name ~ '^(auth|supabase|gotrue)' as telling,
-           (select m.attname::text
-              from pg_catalog.pg_attribute m
-             where m.attrelid = c.oid
-               and m.attnum > 0
-               and not m.attisdropped
-               and m.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
-               and pg_catalog.lower(pg_catalog.replace(m.attname::text, '_', ''))
-                   ~ '^(createdat|createdon|created|creationdate|creationtime|datecreated|insertedat|addedat|joinedat'
-                     '|registeredat)$'
-             order by m.atttypid = 'timestamptz'::regtype desc, m.attnum
-             limit 1) as created
-      from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-      join pg_catalog.pg_type t on t.oid = a.atttypid
-      left join pg_catalog.pg_namespace home on home.nspname = $1::text
-      left join pg_catalog.pg_class users on users.relnamespace = home.oid and users.relname = 'users'
-      left join pg_catalog.pg_attribute id on id.attrelid = users.oid and id.attname = 'id'
-     cross join lateral (select pg_catalog.lower(pg_catalog.replace(a.attname::text, '_', '')) as name) as lowered
-     cross join lateral (select exists (select
-                                          from pg_catalog.pg_constraint f
-                                         where f.conrelid = c.oid
-                                           and f.contype = 'f'
-                                           and f.confrelid = users.oid
-                                           and f.conkey[pg_catalog.array_position(f.confkey, id.attnum)] = a.attnum
-                                       ) as yes) as keyed
-     cross join lateral (select exists (select
-                                          from pg_catalog.pg_index i
-                                         where i.indrelid = c.oid
-                                           and i.indisunique
-                                           and i.indisvalid
-                                           and i.indpred is null
-                                           and i.indnkeyatts = 1
-                                           and i.indkey[0] = a.attnum) as yes) as single
-     cross join lateral (select exists (select
-                                          from unnest($2::text[], $3::text[], $4::text[]) as said (s, t, c)
-                                         where (said.s, said.t, said.c) = (n.nspname, c.relname, a.attname)) as yes)
-           as declared
-     where c.relkind in ('r', 'p')
-       and coalesce(nullif(t.typbasetype, 0), t.oid)
-           in ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
-       and n.nspname <> $1::text
-       and n.nspname !~ '^pg_|^information_schema$'
-       and (declared.yes
-            or not c.relispartition
-               and c.relpersistence <> 't'
-               and (keyed.yes
-                    or (lowered.name ~ '^(auth|supabase|gotrue)?(user|u)?(id|uid|uuid)$'
-                        and (lowered.name <> 'id' and lowered.name <> 'uuid'
-                             or pg_catalog.lower(pg_catalog.replace(c.relname::text, '_', ''))
-                                ~ '^(app|public)?(user|profile|account|member|person|people|customer)'
-                                  '(s|profiles?|accounts?)?$')
-                        or lowered.name ~ '^(auth|authuser|supabaseuser|user|owner|author|creator|account|member'
-                                          '|profile|customer|client|person|player|sender|recipient|receiver|host|guest|assignee'
-                                          '|admin|organizer|participant|inviter|invitee|reviewer|approver|student|teacher)'
-                                          '(user)?(id|uid|uuid)?$'
-                        or lowered.name ~ '^(created|updated|modified|invited|approved|owned|deleted|uploaded|assigned'
-                                          '|requested|reviewed)by(id|userid)?$')
-                       and not exists (select
-                                         from pg_catalog.pg_constraint f
-                                        where f.conrelid = c.oid and f.contype = 'f' and a.attnum = any (f.conkey))
-                       and not exists (select
-                                         from pg_catalog.pg_depend d
-                                        where d.classid = 'pg_catalog.pg_class'::regclass
-                                          and d.objid = c.oid
-                                          and d.deptype = 'e')
-                       and not (n.nspname in ('storage', 'realtime', '_realtime', 'supabase_functions', 'vault',
-                                              'pgsodium')
-                                and pg_catalog.pg_get_userbyid(c.relowner) like 'supabase%')))
-     order by declared.yes desc, keyed.yes desc, n.nspname, c.relname, a.attnum
-     limit 1001
 """
 
 # Why a declared link is not among the columns above.
@@ -120,8 +39,14 @@ DECLARED = """
 """
 
 
+Place: TypeAlias = tuple[str, str, str]
+"""Schema, table and column."""
+
 MOST = 1000
 """Columns that are looked at in one database; one more is read, so that a cut does not go unsaid."""
+
+GUESS_EVERY = 295.0
+"""Seconds; a little less than five minutes, so that rounds do not drift past it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +74,7 @@ class Column:
         return f"{self.relation} ({identifier(self.column)})"
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def place(self) -> Place:
         return self.schema, self.table, self.column
 
     @property
@@ -184,13 +109,34 @@ async def gotrue(session: Session, options: AuthOptions) -> frozenset[str]:
     return present
 
 
-async def columns(session: Session, options: AuthOptions) -> list[Column]:
-    """Give all columns that refer to auth.users or are named so, declared ones first, without the excluded."""
+class Guessed:
+    """The columns that are named like a link, as they were found last: looking through all names is dear."""
+
+    def __init__(self) -> None:
+        self.columns: list[Column] = []
+        self._at = -math.inf
+
+    async def renewed(self, session: Session, options: AuthOptions) -> list[Column]:
+        """Give them, found anew every few minutes."""
+        if time.monotonic() - self._at >= GUESS_EVERY:
+            rows = await session.fetch(NAMED, options.schema)
+            self.columns, self._at = [_column(row, {}) for row in rows], time.monotonic()
+        return self.columns
+
+
+async def columns(session: Session, options: AuthOptions, guessed: Guessed, linked: Collection[Place]) -> list[Column]:
+    """Give all columns that refer to auth.users or are named so, declared ones first, without the excluded.
+
+    `linked` names guesses that proved to be links: they are looked for each time, as the declared are.
+    """
     places = {link.place: link for link in options.links}
-    names: list[list[str]] = [[place[part] for place in places] for part in range(3)]
-    rows = await session.fetch(COLUMNS, options.schema, *names)
-    found = [_column(row, places) for row in rows]
-    return [column for column in found if column.declared or not options.excludes(*column.place)]
+    said = [*places, *linked]
+    names: list[list[str]] = [[place[part] for place in said] for part in range(3)]
+    bound = [_column(row, places) for row in await session.fetch(BOUND, options.schema, *names)]
+    settled = {*said, *(column.place for column in bound)}
+    guesses = [column for column in await guessed.renewed(session, options) if column.place not in settled]
+    found = [*sorted(bound, key=lambda column: column.declared is None), *guesses]
+    return [column for column in found if column.declared or not options.excludes(*column.place)][: MOST + 1]
 
 
 def too_many(found: Sequence[Column]) -> list[tuple[Column, str]]:
@@ -231,7 +177,7 @@ async def _why_created(session: Session, column: Column) -> str:
     return ""
 
 
-def _column(row: Row, places: dict[tuple[str, str, str], Link]) -> Column:
+def _column(row: Row, places: dict[Place, Link]) -> Column:
     schema, table, name = str(row["schema"]), str(row["table"]), str(row["column"])
     declared = places.get((schema, table, name))
     created = declared.created_at if declared and declared.created_at else row["created"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.probe import ProbeError, Row, Session, number
-from probes.auth_links_discovery import Column, as_list
+from probes.auth_links_discovery import Column, Place, as_list
 from probes.auth_links_sight import Eye
 
 KEYS = 10_000  # as many hashed keys a direction come back; counts are exact all the same
@@ -102,11 +102,16 @@ class Looks:
     """The probe's memory on one database."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, str], Kept] = {}
+        self._kept: dict[Place, Kept] = {}
 
     def of(self, column: Column) -> Kept:
         """Give what is remembered of a link."""
         return self._kept.setdefault(column.place, Kept())
+
+    @property
+    def linked(self) -> list[Place]:
+        """Name the guesses that proved to be links."""
+        return [place for place, kept in self._kept.items() if kept.sample is not None and kept.sample.linked]
 
     def only(self, columns: Sequence[Column]) -> None:
         """Forget the links that are there no more."""

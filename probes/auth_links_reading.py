@@ -19,7 +19,7 @@ from monitor.probe import (
     TargetDenied,
     identifier,
 )
-from probes.auth_links_discovery import Column, columns, gotrue, too_many, why_missing
+from probes.auth_links_discovery import Column, Guessed, columns, gotrue, too_many, why_missing
 from probes.auth_links_looks import BETWEEN_LOOKS, Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
 from probes.auth_links_sight import NEEDED, Eye, eyes, seeing
@@ -91,11 +91,11 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     if not isinstance(options, AuthOptions):
         raise TypeError(options)
     needed = sorted(NEEDED & await gotrue(session, options))
-    found = await columns(session, options)
+    looks = memory.of(Looks)
+    found = await columns(session, options, memory.of(Guessed), looks.linked)
     wrong = [*await why_missing(session, options, found), *too_many(found)]
     faulty = {column.place for column, _ in wrong}
     sound = [column for column in found if column.place not in faulty]
-    looks = memory.of(Looks)
     looks.only(found)
     ways, hidden = await seeing(await eyes(session, options.schema), options.schema, "users", needed)
     rows = [_row(_unsound(column, why)) for column, why in wrong]

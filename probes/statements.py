@@ -7,7 +7,7 @@ Siblings: statements_reading (what changed), _texts (what they are), _top (which
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -64,7 +64,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     ranked = [key_of(row) for row in busy]
     members = memory.of(Members).choose(ranked, seen.taken_at, top=options.top, hold=options.hold)
     chosen = [*busy, *slow, *(row for row in window if key_of(row) in members)]
-    await texts.learn(session, map(entry_of, chosen), seen.taken_at, show=options.text != "off")
+    spent = {entry_of(row): seconds(row) for row in chosen}
+    await texts.learn(session, spent, seen.taken_at, show=options.text != "off")
     summed = dict(groups(window, chosen, texts, view))
     whole = {
         "exec_seconds": sum(seconds(row) for row in everything if row["toplevel"]),
@@ -75,17 +76,15 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     known = {key_of(row): row for row in chosen if key_of(row) in members}
     return replace(
         seen,
-        details={"whole": whole, **dict(_details(summed, whole, options.top))},
+        details={"whole": whole, **{("statement", *group): row for group, row in summed.items()}},
+        listed=lambda: _listed([*summed.values()][: options.top], whole),
         exposed=exposed(view.shown(seen.grown or ()), members, known, texts, view),
     )
 
 
-def _details(summed: Mapping[tuple[str, str], Row], whole: Row, top: int) -> Iterator[tuple[object, Row]]:
-    """Lay out each statement for rules and advisors, and the busiest for the report."""
-    for place, (group, row) in enumerate(summed.items()):
-        yield ("statement", *group), row
-        if place < top:
-            yield ("report", "statements", *group), _reported(row, whole)
+def _listed(busiest: Iterable[Row], whole: Row) -> Iterator[tuple[str, Row]]:
+    for row in busiest:
+        yield "statements", _reported(row, whole)
 
 
 def _reported(row: Row, whole: Row) -> Row:
@@ -128,6 +127,7 @@ PROBE = Probe(
     key=KEY,
     labels=("database", "role", "query"),
     metrics=tuple(Metric(column, Kind.COUNTER, text) for column, text in METRICS if column in COUNTERS),
+    pulse="calls",
     reset_column="stats_reset",
     complete=True,
     section="statements",

@@ -1,12 +1,13 @@
 """What is known of statements' texts: read rarely, for new entries only, kept as fingerprint, kind and redacted text.
 
-Reading any text makes the server load all of them (65 ms at 20 MB), so it is done at most once a minute in steady
-state. No text is kept as it was: see `redact`.
+Reading any text makes the server load all of them (65 ms at 20 MB). So that is done rarely: for a statement that took
+noticeable time at most once a minute, for others as seldom as it is dear. No text is kept as it was: see `redact`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -19,7 +20,11 @@ Entry: TypeAlias = tuple[int, int]
 SHOWN_CHARACTERS = 2000
 KEPT = 2000
 BATCH = 300
-STEADY_SECONDS = 60.0
+PRESSING = 1.0
+"""Seconds of execution in the window that make a statement worth knowing soon; `statements.slow` wants five."""
+STEADY_SECONDS, CALM_SECONDS = 60.0, 600.0
+REST = 5000
+"""Where nothing presses, reading rests this many times as long as it took: 200 s after 40 ms."""
 AGAIN_SECONDS = 600.0
 """After this long a text that could not be had is asked for once more."""
 
@@ -61,30 +66,41 @@ class Texts:
     def __init__(self) -> None:
         self._known: dict[Entry, Text] = {}
         self._asked: dict[Entry, datetime] = {}
-        self._next: datetime | None = None
+        self.labels: dict[Entry, str] = {}
+        """The label of each entry whose text was asked for, had or not."""
+        self._read_at: datetime | None = None
+        self._took = 0.0
         self._reads = 0
-
-    def tried(self, entry: Entry) -> bool:
-        """Tell whether the text was asked for, had or not: from then on its label stays."""
-        return entry in self._asked
 
     def of(self, entry: Entry) -> Text:
         """Give what is known of an entry."""
         return self._known.get(entry) or unknown(entry)
 
-    async def learn(self, session: Session, wanted: Iterable[Entry], now: datetime, *, show: bool) -> None:
-        """Read the texts that are wanted and not known, if it is time."""
-        entries = dict.fromkeys(wanted)
-        self._asked |= {entry: self._asked.pop(entry) for entry in entries if entry in self._asked}
-        missing = [entry for entry in entries if self._missing(entry, now)][:BATCH]
-        if not missing or (self._next is not None and now < self._next):
+    async def learn(self, session: Session, wanted: Mapping[Entry, float], now: datetime, *, show: bool) -> None:
+        """Read the texts that are wanted and not known, if it is time; `wanted` gives each entry's seconds."""
+        self._asked |= {entry: self._asked.pop(entry) for entry in wanted if entry in self._asked}
+        missing = [entry for entry in wanted if self._missing(entry, now)][:BATCH]
+        if not missing or not self._due(now, pressing=any(wanted[entry] >= PRESSING for entry in missing)):
             return
-        self._next = now + timedelta(seconds=min(STEADY_SECONDS, 5.0 * 2**self._reads))
+        self._read_at = now
         self._reads = min(self._reads + 1, 10)
+        began = time.monotonic()
+        texts = await _read(session, missing)
+        self._took = time.monotonic() - began
         self._asked |= dict.fromkeys(missing, now)
-        for entry, sql in (await _read(session, missing)).items():
-            self._known[entry] = understood(entry, sql, show=show)
+        for entry in missing:
+            text = understood(entry, texts[entry], show=show) if entry in texts else unknown(entry)
+            self.labels[entry] = text.label
+            if entry in texts:
+                self._known[entry] = text
         self._bound()
+
+    def _due(self, now: datetime, *, pressing: bool) -> bool:
+        if self._read_at is None:
+            return True
+        soon = min(STEADY_SECONDS, 2.5 * 2**self._reads)
+        wait = soon if pressing else min(CALM_SECONDS, max(soon, REST * self._took))
+        return now - self._read_at >= timedelta(seconds=wait)
 
     def _missing(self, entry: Entry, now: datetime) -> bool:
         asked = self._asked.get(entry)
@@ -95,7 +111,7 @@ class Texts:
     def _bound(self) -> None:
         """Forget the texts that were asked for longest ago."""
         for entry in [*self._asked][: max(len(self._asked) - KEPT, 0)]:
-            del self._asked[entry]
+            del self._asked[entry], self.labels[entry]
             self._known.pop(entry, None)
 
 
@@ -125,7 +141,7 @@ def understood(entry: Entry, sql: str, *, show: bool) -> Text:
     if read is None:
         return unknown(entry)
     text = Text(label=read.fingerprint, kind=read.kind, tables=read.tables, filtered=read.filtered)
-    return replace(text, redacted=_cut(redact(sql))) if show else text
+    return replace(text, redacted=_cut(redact(sql, read.kind))) if show else text
 
 
 def _cut(text: str) -> str:

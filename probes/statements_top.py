@@ -11,11 +11,13 @@ from typing import TypeAlias, cast
 
 from monitor.probe import Row
 from probes.statements_reading import COUNTERS, KEY
-from probes.statements_texts import Entry, Text, Texts
+from probes.statements_texts import Entry, Texts
 
 Key: TypeAlias = tuple[object, ...]
 Group: TypeAlias = tuple[str, str]
 """A label and a database's name."""
+Place: TypeAlias = tuple[str, int]
+"""A label and a database's oid."""
 
 OTHER = "other"
 
@@ -95,21 +97,26 @@ MIN_CALLS = 3
 
 def groups(rows: Sequence[Row], chosen: Sequence[Row], texts: Texts, view: View) -> Iterator[tuple[Group, Row]]:
     """Sum the chosen statements up by label and database, the largest first; those not yet looked up are left out."""
-    wanted = {_group(row, texts, view) for row in chosen if texts.tried(entry_of(row))}
-    members: dict[Group, list[Row]] = {group: [] for group in wanted}
+    members: dict[Place | None, list[Row]] = {_place(row, texts): [] for row in chosen}
+    members.pop(None, None)
     for row in rows:
-        if texts.tried(entry_of(row)) and (group := _group(row, texts, view)) in wanted:
-            members[group].append(row)
-    for group, own in sorted(members.items(), key=lambda item: (-sum(map(seconds, item[1])), item[0])):
-        yield group, summed(group, own, texts.of(entry_of(own[0])), view)
+        place = _place(row, texts)
+        if place in members:
+            members[place].append(row)
+    sums = [summed((place[0], view.database(own[0])), own, texts, view) for place, own in members.items() if place]
+    for row in sorted(sums, key=lambda row: (-seconds(row), row["statement"], row["database"])):
+        yield (str(row["statement"]), str(row["database"])), row
 
 
-def _group(row: Row, texts: Texts, view: View) -> Group:
-    return texts.of(entry_of(row)).label, view.database(row)
+def _place(row: Row, texts: Texts) -> Place | None:
+    entry = entry_of(row)
+    label = texts.labels.get(entry)
+    return None if label is None else (label, entry[0])
 
 
-def summed(group: Group, rows: Sequence[Row], text: Text, view: View) -> Row:
+def summed(group: Group, rows: Sequence[Row], texts: Texts, view: View) -> Row:
     """Give one statement's figures over all its entries."""
+    text = texts.of(entry_of(rows[0]))
     return {
         "statement": group[0],
         "database": group[1],
@@ -131,19 +138,19 @@ def exposed(rows: Iterable[Row], members: set[Key], known: Mapping[Key, Row], te
     sums: dict[tuple[str, str, str], list[float]] = {}
     idle = [0.0] * len(COUNTERS)
     for row in known.values():
-        if texts.tried(entry_of(row)):
+        if entry_of(row) in texts.labels:
             sums.setdefault(_series(row, texts, view), idle)
     for database in {view.database(row) for row in known.values()}:
         sums.setdefault((database, "", OTHER), idle)
     for row in rows:
-        member = key_of(row) in members and texts.tried(entry_of(row))
+        member = key_of(row) in members and entry_of(row) in texts.labels
         series = _series(row, texts, view) if member else (view.database(row), "", OTHER)
         sums[series] = [a + b for a, b in zip(sums.get(series, idle), counters(row), strict=True)]
     return [_labelled(series, totals) for series, totals in sums.items()]
 
 
 def _series(row: Row, texts: Texts, view: View) -> tuple[str, str, str]:
-    return view.database(row), view.role(row), texts.of(entry_of(row)).label
+    return view.database(row), view.role(row), texts.labels[entry_of(row)]
 
 
 def _labelled(series: tuple[str, str, str], totals: Sequence[float]) -> Row:

@@ -6,6 +6,7 @@ of whose counters fell (reset, eviction) grows by nothing that time, and a reset
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +24,14 @@ BUCKETS = 20
 
 
 class Table(Sequence[Row]):
-    """Equally long columns, read as rows; a row is built only when it is asked for."""
+    """Equally long columns, read as rows; a row is built only when it is asked for, unless `rows` holds it."""
 
-    def __init__(self, columns: Mapping[str, Sequence[object]], constants: Row | None = None) -> None:
+    def __init__(
+        self, columns: Mapping[str, Sequence[object]], constants: Row | None = None, rows: Sequence[Row] = ()
+    ) -> None:
         self.columns = columns
         self.constants = constants or {}
+        self._rows = rows
         self._length = len(next(iter(columns.values()), ()))
 
     def __len__(self) -> int:
@@ -39,10 +43,10 @@ class Table(Sequence[Row]):
     @overload
     def __getitem__(self, place: slice) -> Sequence[Row]: ...
     def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
-        """Build one row, or a list of them."""
+        """Give one row without the constants, or a list of them."""
         if isinstance(place, slice):
             return [self[index] for index in range(*place.indices(self._length))]
-        return {**self.constants, **{name: column[place] for name, column in self.columns.items()}}
+        return self._rows[place] if self._rows else {name: column[place] for name, column in self.columns.items()}
 
     def key(self, columns: Sequence[str], place: int) -> Key:
         """Give one row's key."""
@@ -59,10 +63,10 @@ def as_table(probe: Probe, rows: Sequence[Row]) -> Table:
     """Lay a reading out as columns, whatever shape it arrived in."""
     if probe.shape is Shape.COLUMNS:
         row = rows[0] if rows else {}
-        columns = {name: value for name, value in row.items() if isinstance(value, list)}
-        return Table(columns, {name: value for name, value in row.items() if not isinstance(value, list)})
+        columns = {name: value for name, value in row.items() if isinstance(value, list | array)}
+        return Table(columns, {name: value for name, value in row.items() if name not in columns})
     names = rows[0].keys() if rows else ()
-    return Table({name: [row[name] for row in rows] for name in names})
+    return Table({name: [row[name] for row in rows] for name in names}, rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +141,12 @@ class Rates:
             return
         names, common = self._counters, len(before)
         pairs = [(now.columns[name], before.columns[name]) for name in names]
-        places: Iterable[int] = range(common)
+        places: Sequence[int] = range(common)
         if self._probe.shape is Shape.COLUMNS:
-            places = _changed(now, before, names)
-        for place in places:
-            grown = [_difference(new[place], old[place]) for new, old in pairs]
+            places = _changed(now, before, (self._probe.pulse,) if self._probe.pulse else names)
+        for place, *grown in zip(places, *(_differences(new, old, places) for new, old in pairs), strict=True):
             if _sound(grown) and not self._row_reset(now, place, before, place):
-                yield now[place], now.key(self._probe.key, place), grown  # type: ignore[misc]  # _sound rules None out
+                yield now[place], now.key(self._probe.key, place), grown
         for place in range(common, len(now) if self._probe.complete else common):
             fresh = [_difference(new[place], 0) for new, _ in pairs]
             if _sound(fresh) and (self._probe.shape is Shape.ROWS or any(fresh)):
@@ -203,7 +206,8 @@ def _aligned(now: Table, before: Table, probe: Probe) -> bool:
     common = len(before)
     if len(now) < common:
         return False
-    return all(now.columns[name][:common] == before.columns[name] for name in probe.key if name in now.columns)
+    pairs = ((now.columns[name], before.columns[name]) for name in probe.key if name in now.columns)
+    return all(new is old or new[:common] == old for new, old in pairs)
 
 
 def _changed(now: Table, before: Table, names: Iterable[str]) -> list[int]:
@@ -220,6 +224,12 @@ def _changed(now: Table, before: Table, names: Iterable[str]) -> list[int]:
     return sorted(place for place in places if place < len(before))
 
 
+def _differences(now: Sequence[object], before: Sequence[object], places: Sequence[int]) -> Sequence[float | None]:
+    if isinstance(now, array) and isinstance(before, array):  # nothing but numbers
+        return [now[place] - before[place] for place in places]
+    return [_difference(now[place], before[place]) for place in places]
+
+
 def _difference(now: object, before: object) -> float | None:
     if isinstance(now, _NUMBERS) and isinstance(before, _NUMBERS):
         return now - before
@@ -231,4 +241,4 @@ _NUMBERS = (int, float)  # a tuple: `int | float` takes thrice the time
 
 def _sound(grown: Sequence[float | None]) -> bool:
     """A row counts only when every counter is known and none fell."""
-    return all(delta is not None and delta >= 0 for delta in grown)
+    return None not in grown and all(delta >= 0 for delta in grown)  # type: ignore[operator]  # `in` does not narrow

@@ -257,14 +257,12 @@ Rows = list[Mapping[str, object]]
 
 
 def _tables(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
-    """Give what the report lists beside findings; a probe lays it into `details` under keys ("report", LIST, …)."""
+    """Give what the report lists beside findings."""
     servers = {standing.server.name: standing.server for standing in standings}
     lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}
     for seen in readings:
         server = servers[seen.target.server]
-        for key, row in seen.details.items():
-            if not isinstance(key, tuple) or key[0] != "report":
-                continue
+        for name, row in seen.listed():
             if not row.get("database") or server.wants(str(row["database"])):
-                lists[str(key[1])].append({"target": seen.target.server, "database": seen.target.database, **row})
+                lists[name].append({"target": seen.target.server, "database": seen.target.database, **row})
     return lists

@@ -377,11 +377,11 @@ async def test_a_short_look_gives_no_verdict_on_load(database: Database) -> None
 
 
 async def test_the_report_lists_the_busiest_first(database: Database) -> None:
-    """Plain values under ("report", "statements", …), the largest first."""
+    """Plain values, the largest first."""
     async with watching(database) as eye:
         await naps(database, 3)
         seen = await eye.look()
-    rows = [row for key, row in seen.details.items() if isinstance(key, tuple) and key[:2] == ("report", "statements")]
+    rows = [row for name, row in seen.listed() if name == "statements"]
     assert rows == sorted(rows, key=lambda row: -figure(row, "total_seconds"))
     assert all(isinstance(value, str | int | float) for row in rows for value in row.values())
     assert {"database", "roles", "statement", "calls", "mean_ms", "total_seconds", "share", "text"} <= {*rows[0]}

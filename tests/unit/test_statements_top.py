@@ -1,5 +1,7 @@
 """Which statements are looked at closely: steadily chosen, never more than the top; and nothing lost in between."""
 
+import asyncio
+from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.probe import Facts, Row
 from probes.statements_reading import COUNTERS, FULL_EVERY, KEY, Known
-from probes.statements_texts import Texts
+from probes.statements_texts import PRESSING, Texts
 from probes.statements_top import Members
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -72,8 +74,8 @@ def test_a_full_reading_shows_exactly_what_is_there(readings: list[dict[int, int
     answered(known, readings[-1])
     (row,) = known.reading()
     queryids, calls = row["queryid"], row["calls"]
-    assert isinstance(queryids, list)
-    assert isinstance(calls, list)
+    assert isinstance(queryids, array)
+    assert isinstance(calls, array)
     assert dict(zip(queryids, calls, strict=True)) == readings[-1]
 
 
@@ -84,7 +86,7 @@ def test_everything_is_read_anew_now_and_then() -> None:
         answered(known, {1: 1, 2: 1})
     for _ in range(2):
         answered(known, {1: 1})
-    assert known.columns["queryid"] == [1]
+    assert [*known.columns["queryid"]] == [1]
 
 
 def test_lists_handed_out_stay_as_they_are() -> None:
@@ -93,8 +95,8 @@ def test_lists_handed_out_stay_as_they_are() -> None:
     answered(known, {1: 1, 2: 1})
     before = dict(known.columns)
     answered(known, {1: 2, 2: 1, 3: 1})
-    assert before["calls"] == [1, 1]
-    assert known.columns["calls"] == [2, 1, 1]
+    assert [*before["calls"]] == [1, 1]
+    assert [*known.columns["calls"]] == [2, 1, 1]
 
 
 class Asked:
@@ -102,20 +104,42 @@ class Asked:
 
     facts: Facts
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         self.times = 0
+        self._seconds = seconds
 
     async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
         self.times += 1
+        await asyncio.sleep(self._seconds)
         return []
 
 
-async def test_texts_are_read_at_most_once_a_minute_in_the_long_run() -> None:
-    """Each reading brings a new statement for an hour: some early reads, then one a minute; none without a new one."""
-    session, texts = Asked(), Texts()
+async def asked_over_an_hour(session: Asked, texts: Texts, seconds: float) -> int:
+    """Let each reading of an hour bring a new statement that took so many seconds; count what the server is asked."""
     for turn in range(240):
-        await texts.learn(session, [(1, turn)], NOON + timedelta(seconds=15 * turn), show=True)
-    assert session.times <= 60 + 5
-    asked = session.times
-    await texts.learn(session, [(1, 239)], NOON + timedelta(seconds=3700), show=True)
+        await texts.learn(session, {(1, turn): seconds}, NOON + timedelta(seconds=15 * turn), show=True)
+    return session.times
+
+
+async def test_texts_are_read_at_most_once_a_minute_in_the_long_run() -> None:
+    """Busy new statements all the time: some early reads, then one a minute; none without a new one."""
+    session, texts = Asked(), Texts()
+    asked = await asked_over_an_hour(session, texts, PRESSING)
+    assert 55 <= asked <= 60 + 5
+    await texts.learn(session, {(1, 239): PRESSING}, NOON + timedelta(seconds=3700), show=True)
     assert session.times == asked
+
+
+async def test_texts_of_small_statements_are_read_as_seldom_as_they_are_dear() -> None:
+    """A hundredth of a second is worth 50 s of rest; what costs nothing is asked at the pace of the busy ones."""
+    assert await asked_over_an_hour(Asked(0.03), Texts(), PRESSING / 2) <= 25
+    assert await asked_over_an_hour(Asked(), Texts(), PRESSING / 2) >= 50
+
+
+async def test_a_busy_statement_need_not_wait_until_a_dear_reading_has_rested() -> None:
+    session, texts = Asked(0.03), Texts()
+    await texts.learn(session, {(1, 1): 0.0}, NOON, show=True)
+    await texts.learn(session, {(1, 2): PRESSING / 2}, NOON + timedelta(seconds=61), show=True)
+    assert session.times == 1
+    await texts.learn(session, {(1, 2): PRESSING}, NOON + timedelta(seconds=61), show=True)
+    assert session.times == 2

@@ -1,0 +1,133 @@
+"""The two questions that find columns referring to auth.users: those that are bound to it, and those named so."""
+
+# found (relid, attnum): the columns to describe. $1 is the auth schema.
+_DESCRIBED = r"""
+    select n.nspname::text as schema,
+           c.relname::text as table,
+           a.attname::text as column,
+           keyed.yes as keyed,
+           exists (select
+                     from pg_catalog.pg_index i
+                    where i.indrelid = c.oid
+                      and i.indisunique
+                      and i.indisvalid
+                      and i.indpred is null
+                      and i.indnkeyatts = 1
+                      and i.indkey[0] = a.attnum) as single,
+           pg_catalog.lower(pg_catalog.replace(c.relname::text, '_', ''))
+               ~ '^(app|public)?(user|profile|account|member|person|people|customer|client|player|patient|student'
+                 '|employee)(s|profiles?|accounts?|details?|data|info|settings?)?$' as profile_like,
+           pg_catalog.lower(pg_catalog.replace(a.attname::text, '_', '')) ~ '^(auth|supabase|gotrue)' as telling,
+           (select m.attname::text
+              from pg_catalog.pg_attribute m
+             where m.attrelid = c.oid
+               and m.attnum > 0
+               and not m.attisdropped
+               and m.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+               and pg_catalog.lower(pg_catalog.replace(m.attname::text, '_', ''))
+                   ~ '^(createdat|createdon|created|creationdate|creationtime|datecreated|insertedat|addedat|joinedat'
+                     '|registeredat)$'
+             order by m.atttypid = 'timestamptz'::regtype desc, m.attnum
+             limit 1) as created
+      from found
+      join pg_catalog.pg_class c on c.oid = found.relid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = found.attnum
+     cross join lateral (select exists (select
+                                          from pg_catalog.pg_constraint f
+                                          join users on users.oid = f.confrelid
+                                         where f.conrelid = c.oid
+                                           and f.contype = 'f'
+                                           and f.conkey[pg_catalog.array_position(f.confkey, users.id)] = a.attnum
+                                       ) as yes) as keyed
+"""
+
+_USERS = """
+    with users as materialized (
+             select c.oid, a.attnum as id
+               from pg_catalog.pg_namespace n
+               join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'users'
+               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'id'
+              where n.nspname = $1::text
+         ),
+"""
+
+_COLUMN = """
+    c.relkind in ('r', 'p')
+    and coalesce(nullif(t.typbasetype, 0), t.oid)
+        in ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+    and n.nspname <> $1::text
+    and n.nspname !~ '^pg_|^information_schema$'
+"""
+
+# $2 to $4 name columns: schemas, tables, columns. Beside these all with a foreign key to auth.users. Leaves are read
+# through their root.
+BOUND = f"""{_USERS}
+         bound as (
+             select c.oid as relid, a.attnum, true as said
+               from unnest($2::text[], $3::text[], $4::text[]) as named (s, t, c)
+               join pg_catalog.pg_namespace n on n.nspname = named.s
+               join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = named.t
+               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = named.c
+              where a.attnum > 0
+              union
+             select f.conrelid, f.conkey[pg_catalog.array_position(f.confkey, users.id)], false
+               from users
+               join pg_catalog.pg_constraint f on f.confrelid = users.oid and f.contype = 'f'
+         ),
+         found as materialized (
+             select b.relid, b.attnum
+               from bound b
+               join pg_catalog.pg_class c on c.oid = b.relid
+               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = b.attnum and not a.attisdropped
+               join pg_catalog.pg_type t on t.oid = a.atttypid
+              where {_COLUMN}
+                and (b.said or not c.relispartition and c.relpersistence <> 't')
+              group by b.relid, b.attnum
+         )
+{_DESCRIBED}
+     order by keyed.yes desc, n.nspname, c.relname, a.attnum
+     limit 1001
+"""
+
+# Tables of an extension and of Supabase's own services are not proposed by name, nor is a column that a foreign key
+# already binds to another table.
+NAMED = rf"""{_USERS}
+         found as materialized (
+             select c.oid as relid, a.attnum
+               from pg_catalog.pg_class c
+               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+               join pg_catalog.pg_type t on t.oid = a.atttypid
+              cross join lateral (select pg_catalog.lower(pg_catalog.replace(a.attname::text, '_', '')) as name)
+                         as lowered
+              where {_COLUMN}
+                and not c.relispartition
+                and c.relpersistence <> 't'
+                and (lowered.name ~ '^(auth|supabase|gotrue)?(user|u)?(id|uid|uuid)$'
+                     and (lowered.name <> 'id' and lowered.name <> 'uuid'
+                          or pg_catalog.lower(pg_catalog.replace(c.relname::text, '_', ''))
+                             ~ '^(app|public)?(user|profile|account|member|person|people|customer)'
+                               '(s|profiles?|accounts?)?$')
+                     or lowered.name ~ '^(auth|authuser|supabaseuser|user|owner|author|creator|account|member'
+                                       '|profile|customer|client|person|player|sender|recipient|receiver|host|guest|assignee'
+                                       '|admin|organizer|participant|inviter|invitee|reviewer|approver|student|teacher)'
+                                       '(user)?(id|uid|uuid)?$'
+                     or lowered.name ~ '^(created|updated|modified|invited|approved|owned|deleted|uploaded|assigned'
+                                       '|requested|reviewed)by(id|userid)?$')
+                and not exists (select
+                                  from pg_catalog.pg_constraint f
+                                 where f.conrelid = c.oid and f.contype = 'f' and a.attnum = any (f.conkey))
+                and not exists (select
+                                  from pg_catalog.pg_depend d
+                                 where d.classid = 'pg_catalog.pg_class'::regclass
+                                   and d.objid = c.oid
+                                   and d.deptype = 'e')
+                and not (n.nspname in ('storage', 'realtime', '_realtime', 'supabase_functions', 'vault', 'pgsodium')
+                         and pg_catalog.pg_get_userbyid(c.relowner) like 'supabase%')
+         )
+{_DESCRIBED}
+     order by n.nspname, c.relname, a.attnum
+     limit 1001
+"""
