@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from monitor.probe import Needs, ProbeSkipped, Row, Session, identifier
-from probes.auth_links_columns import BOUND, NAMED
+from probes.auth_links_columns import BOUND, NAMED, NAMES
 from probes.auth_links_options import AuthOptions, Link
 
 USERS = """
@@ -119,7 +119,7 @@ class Guessed:
     async def renewed(self, session: Session, options: AuthOptions) -> list[Column]:
         """Give them, found anew every few minutes."""
         if time.monotonic() - self._at >= GUESS_EVERY:
-            rows = await session.fetch(NAMED, options.schema)
+            rows = await session.fetch(NAMED, options.schema, NAMES)
             self.columns, self._at = [_column(row, {}) for row in rows], time.monotonic()
         return self.columns
 

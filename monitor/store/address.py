@@ -1,11 +1,17 @@
-"""Where the store is: a URL of the configuration read into a file or a server, and the engine that reaches it."""
+"""Where the store is: a URL of the configuration read into a file or a server, and the engine that reaches it.
 
+The drivers are asynchronous, so an engine works inside `transact` only. SQLAlchemy's own AsyncEngine does the same with
+it, but to import that takes 6 MiB more, for the ORM that comes along.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, event, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
+from sqlalchemy.util import greenlet_spawn
 
 from monitor.errors import StoreError
 from monitor.model import Secret
@@ -13,6 +19,7 @@ from monitor.model import Secret
 SQLITE = "sqlite:///"
 CONNECT_SECONDS = 10.0
 POSTGRES = ("postgresql://", "postgres://")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +46,28 @@ def address(url: str, directory: Path | None = None) -> Address:
     return Address(url=Secret(f"{SQLITE}{path}"), path=path)
 
 
-def engine_for(place: Address, patience: float) -> AsyncEngine:
+async def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do `work` in a transaction of its own; whatever it waits for, the event loop goes on."""
+
+    def whole() -> T:
+        with engine.begin() as connection:
+            return work(connection)
+
+    return await greenlet_spawn(whole)
+
+
+async def dispose(engine: Engine) -> None:
+    """Close its connection."""
+    await greenlet_spawn(engine.dispose)
+
+
+def engine_for(place: Address, patience: float) -> Engine:
     """An engine with one connection, which waits at most `patience` seconds for anybody's lock."""
     return _postgres(place, patience) if place.path is None else _sqlite(place.path, patience)
 
 
-def _postgres(place: Address, patience: float) -> AsyncEngine:
-    engine = create_async_engine(
+def _postgres(place: Address, patience: float) -> Engine:
+    engine = create_engine(
         "postgresql+asyncpg://",
         connect_args={
             "dsn": place.url.reveal(),
@@ -62,12 +84,12 @@ def _postgres(place: Address, patience: float) -> AsyncEngine:
         wait = func.set_config("lock_timeout", f"{round(patience * 1000)}ms", True)
         connection.execute(select(wait))
 
-    event.listen(engine.sync_engine, "begin", begin)
+    event.listen(engine, "begin", begin)
     return engine
 
 
-def _sqlite(path: Path, patience: float) -> AsyncEngine:
-    engine = create_async_engine(
+def _sqlite(path: Path, patience: float) -> Engine:
+    engine = create_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         # No isolation level: the driver's own would begin late and never around DDL; `_begin` does it instead.
         connect_args={"timeout": patience, "isolation_level": None},
@@ -75,8 +97,8 @@ def _sqlite(path: Path, patience: float) -> AsyncEngine:
         max_overflow=0,
         hide_parameters=True,
     )
-    event.listen(engine.sync_engine, "connect", _settle)
-    event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine, "connect", _settle)
+    event.listen(engine, "begin", _begin)
     return engine
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from monitor.model import Alert, State
 from monitor.store.documents import finding_from_text, finding_text, target_from_text, target_text
@@ -24,15 +24,18 @@ class StoredAlerts:
         gone = [{"gone": fingerprint} for fingerprint in (*dropped, *(row["fingerprint"] for row in rows))]
         if not gone:
             return
-        async with self._store.begin() as connection:
-            await connection.execute(delete(table).where(table.c.fingerprint == bindparam("gone")), gone)
+
+        def save(connection: Connection) -> None:
+            connection.execute(delete(table).where(table.c.fingerprint == bindparam("gone")), gone)
             if rows:
-                await connection.execute(insert(table), rows)
+                connection.execute(insert(table), rows)
+
+        await self._store.run(save)
 
     async def load(self) -> list[Alert]:
         """Give all alerts, oldest first. What cannot be read is left out, and the store's notice says so."""
-        async with self._store.begin() as connection:
-            rows = (await connection.execute(select(table).order_by(table.c.starts_at, table.c.fingerprint))).all()
+        wanted = select(table).order_by(table.c.starts_at, table.c.fingerprint)
+        rows = await self._store.run(lambda connection: connection.execute(wanted).all())
         known = [alert for alert in map(_alert, rows) if alert is not None]
         if len(known) < len(rows):
             lost = f"{self._store.where}: {len(rows) - len(known)} stored alerts cannot be read and are left out"
@@ -42,8 +45,7 @@ class StoredAlerts:
     async def forget(self, before: datetime) -> int:
         """Delete what was over before that moment; give how many that were."""
         old = (table.c.state == State.RESOLVED.value) & (table.c.ends_at < before)
-        async with self._store.begin() as connection:
-            return (await connection.execute(delete(table).where(old))).rowcount
+        return await self._store.run(lambda connection: connection.execute(delete(table).where(old)).rowcount)
 
 
 def _row(alert: Alert) -> dict[str, object]:

@@ -3,17 +3,15 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from sqlalchemy import inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine, inspect, text
 
 from monitor.errors import StoreError
-from monitor.store.address import Address, address, engine_for
+from monitor.store.address import Address, address, dispose, engine_for, transact
 from monitor.store.failures import DamagedFile, failures
 from monitor.store.tables import HEAD
 
@@ -21,12 +19,13 @@ URL_VARIABLE = "PGARCHITECT_STORE_URL"
 PATIENCE_SECONDS = 5.0
 DEADLINE_SECONDS = 30.0  # of a whole transaction: thousands of rows on a slow disk
 MIGRATION_SECONDS = 300.0
+T = TypeVar("T")
 
 
 class Store:
     """An open store; `open` makes it. `notice` says what a person should know of its opening ("": nothing)."""
 
-    def __init__(self, place: Address, engine: AsyncEngine) -> None:
+    def __init__(self, place: Address, engine: Engine) -> None:
         self._place = place
         self._engine = engine
         self.notice = ""
@@ -63,31 +62,32 @@ class Store:
         """How messages call it; no secret in it."""
         return self._place.where
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction under a deadline; everything that goes wrong in it is a StoreError."""
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in a transaction under a deadline; everything that goes wrong in it is a StoreError."""
         with failures(self._place):
-            async with asyncio.timeout(DEADLINE_SECONDS), self._engine.begin() as connection:
-                yield connection
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await transact(self._engine, work)
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await dispose(self._engine)
 
     async def _up_to_date(self) -> None:
-        if await self._revision() != HEAD:
+        if await self.run(_revision) != HEAD:
             await _migrated(self._place)
-        async with self.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                damage = await connection.scalar(text("pragma quick_check('alerts')"))
-                if damage != "ok":
-                    raise DamagedFile(f"{self.where}: the file is damaged; put it aside")
+        if await self.run(_damage):
+            raise DamagedFile(f"{self.where}: the file is damaged; put it aside")
 
-    async def _revision(self) -> str | None:
-        async with self.begin() as connection:
-            if not await connection.run_sync(lambda plain: inspect(plain).has_table("alembic_version")):
-                return None
-            found = await connection.scalar(text("select version_num from alembic_version"))
-            return None if found is None else str(found)
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.scalar(text("select version_num from alembic_version"))
+    return None if found is None else str(found)
+
+
+def _damage(connection: Connection) -> bool:
+    """Let SQLite check its file; a server checks its own."""
+    return connection.dialect.name == "sqlite" and connection.scalar(text("pragma quick_check('alerts')")) != "ok"
 
 
 async def _migrated(place: Address) -> None:

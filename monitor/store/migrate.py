@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from monitor.errors import StoreError
-from monitor.store.address import Address, address, engine_for
+from monitor.store.address import Address, address, dispose, engine_for, transact
 from monitor.store.engine import MIGRATION_SECONDS, URL_VARIABLE
 from monitor.store.failures import failures
 
@@ -27,19 +27,18 @@ async def migrated(place: Address) -> None:
     engine = engine_for(place, MIGRATION_SECONDS)
     try:
         with failures(place):
-            async with engine.begin() as connection:
-                if connection.dialect.name == "postgresql":
-                    await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-                await connection.run_sync(upgrade)
+            await transact(engine, upgrade)
     except CommandError:
         raise StoreError(
             f"{place.where}: it was written by a newer version of us; install that, or name another store"
         ) from None
     finally:
-        await engine.dispose()
+        await dispose(engine)
 
 
 def upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     with as_file(files("monitor.store").joinpath("migrations")) as scripts:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))

@@ -128,10 +128,8 @@ async def forgets(stored: StoredAlerts) -> None:
 async def test_a_row_that_cannot_be_read_is_left_out_and_said(store: Store) -> None:
     stored = StoredAlerts(store)
     await stored.save([firing("a"), firing("b")])
-    async with store.begin() as connection:
-        await connection.execute(
-            tables.alerts.update().where(tables.alerts.c.finding.contains('"a"')).values(finding="{}")
-        )
+    spoilt = tables.alerts.update().where(tables.alerts.c.finding.contains('"a"')).values(finding="{}")
+    await store.run(lambda connection: connection.execute(spoilt))
     assert await stored.load() == [firing("b")]
     assert "1 stored alerts cannot be read" in store.notice
 
@@ -180,10 +178,9 @@ async def test_a_relative_file_is_meant_from_the_directory_given(tmp_path: Path)
 
 async def test_the_migrations_make_the_tables_the_code_knows(store: Store, shared: Store) -> None:
     for kind in (store, shared):
-        async with kind.begin() as connection:
-            differences = await connection.run_sync(
-                lambda plain: compare_metadata(MigrationContext.configure(plain), tables.metadata)
-            )
+        differences = await kind.run(
+            lambda connection: compare_metadata(MigrationContext.configure(connection), tables.metadata)
+        )
         assert differences == []
 
 
@@ -312,8 +309,7 @@ async def test_locked_tables_on_postgresql_are_a_store_error_and_pass(shared: St
 
 
 async def test_a_full_disk_is_a_store_error_and_nothing_is_half_written(store: Store) -> None:
-    async with store.begin() as connection:
-        await connection.exec_driver_sql("pragma max_page_count = 8")
+    await store.run(lambda connection: connection.exec_driver_sql("pragma max_page_count = 8"))
     many = [firing(str(number)) for number in range(200)]
     with pytest.raises(StoreError, match="the disk is full; make room"):
         await StoredAlerts(store).save(many)
