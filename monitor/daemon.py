@@ -92,7 +92,7 @@ class Daemon:
         self._desk.wake = lambda: self._tasks.start("write and tell", self._write_and_tell)
         self._watch_all()
         self._desk.shaken = lambda: self._tasks.start("tick", self._tick)
-        self._schedule.every(TICK_SECONDS, "tick", self._desk.shaken)
+        self._tasks.start("ticks", self._ticks)
         self._desk.wake()
         for metric in clashes(self.config.catalog.probes.values()):
             log.warning("two probes export one metric; only the first is shown", metric=metric)
@@ -101,6 +101,7 @@ class Daemon:
     async def stop(self) -> None:
         """Trigger no more, let what runs end, write and tell the rest, close everything."""
         self._schedule.end()
+        await self._tasks.stop("ticks")
         await asyncio.gather(self._tell_the_rest(), *(watch.close() for watch in self._watches.values()))
         await self._tasks.drain(DRAIN_SECONDS / 4)
         try:
@@ -255,6 +256,11 @@ class Daemon:
                 await self._desk.advise(watch.server, advisor, watch.standing.databases)
 
         return lambda: self._tasks.start(f"advisor {advisor.id}", advise)
+
+    async def _ticks(self) -> None:
+        while True:
+            self._desk.shaken()
+            await asyncio.sleep(TICK_SECONDS)
 
     async def _tick(self) -> None:
         self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())

@@ -211,6 +211,16 @@ class Judgement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ack:
+    """Somebody has taken note of an alert: no repeats until it is over, or worse than `severity`."""
+
+    author: str
+    comment: str
+    at: datetime
+    severity: Severity
+
+
+@dataclass(frozen=True, kw_only=True)
 class Alert:
     """A finding followed through time; times are UTC.
 
@@ -229,6 +239,11 @@ class Alert:
     """What the receivers heard last: "" (nothing), "firing:warning", "resolved" …"""
     lower_since: datetime | None = None
     """Since when it is seen less severe than it is told: `finding.severity` follows only after a while."""
+    acked: Ack | None = None
+    ended_by: str = ""
+    """What ended it, in words: "not seen any more", "its database is gone" …"""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The target's labels of the configuration; put on when it goes out to people."""
 
     @property
     def status(self) -> str:
@@ -236,6 +251,40 @@ class Alert:
         if self.state is State.PENDING:
             return ""
         return f"firing:{self.finding.severity}" if self.state is State.FIRING else "resolved"
+
+    @property
+    def all_labels(self) -> Mapping[str, str]:
+        """Give the labels that router, silences, inhibition and Alertmanager match on (CONTRACT §Alerts)."""
+        finding = self.finding
+        return {
+            **self.labels,
+            "alertname": finding.rule,
+            "rule": finding.rule,
+            "target": finding.target.server,
+            "database": finding.target.database or "",
+            "area": finding.area.value,
+            "severity": finding.severity.value,
+            "subject": finding.subject,
+            "fingerprint": finding.fingerprint,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One message to one receiver about one group of alerts."""
+
+    receiver: str
+    group: str
+    """The group's name, the same whenever the same labels meet on the same route."""
+    labels: Mapping[str, str]
+    """What the alerts have in common: the labels they are grouped by."""
+    alerts: tuple[Alert, ...]
+    """The group as it stands: what fires, and what ended since the last message."""
+    news: frozenset[str]
+    """Fingerprints of the alerts that are news to this receiver; empty: a repetition."""
+    created_at: datetime
+    key: str
+    """The idempotency key: a message that is sent twice has the same one."""
 
 
 class Receiver(Protocol):

@@ -17,7 +17,7 @@ from monitor.collect.runner import Clock, Runner, failed
 from monitor.collect.server import PostgresServer
 from monitor.errors import MonitorError, ProbeError, TargetDenied, TargetError, TargetUnreachable
 from monitor.measurement import Measurement
-from monitor.model import Server, Target
+from monitor.model import Result, Server, Target
 from monitor.probe import Probe, Scope
 from monitor.schedule import Schedule, Tasks
 from monitor.standing import ServerStanding
@@ -29,6 +29,9 @@ FIRST_DELAY, LONGEST_DELAY, DENIED_DELAY = 0.25, 2.5, 8.0
 
 AGAIN_SECONDS = 5.0
 """When a database that could not be visited is tried again, however seldom its probes are due."""
+
+ABSENT_SECONDS = 300.0
+"""How seldom, at the most, a database is asked again for what it does not have (no schema auth …)."""
 
 ROUND_SLACK = 0.5
 """A database's probe counts as due this many seconds early, so that rounds do not drift past it."""
@@ -70,6 +73,7 @@ class Watch:
         self._desk, self._runner, self._tasks, self._crowd, self._clock = desk, runner, tasks, crowd, clock
         self._of_server, self._of_databases = _divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
+        self._absent: set[tuple[str, str]] = set()
 
     @property
     def prefix(self) -> str:
@@ -169,7 +173,11 @@ class Watch:
         """Give the probes it is time for in one database; none while the server is down."""
         now = self._clock.monotonic()
         ages = [(probe, now - self._asked_at.get((database, probe.name), -math.inf)) for probe in self._of_databases]
-        return [probe for probe, age in ages if self.standing.up and age >= probe.every - ROUND_SLACK]
+        return [probe for probe, age in ages if self.standing.up and age >= self._pause(database, probe) - ROUND_SLACK]
+
+    def _pause(self, database: str, probe: Probe) -> float:
+        absent = (database, probe.name) in self._absent
+        return max(probe.every, ABSENT_SECONDS) if absent else probe.every
 
     async def _visit(self, database: str, due: Sequence[Probe], *, stay: bool) -> bool:
         """Run what is due in one database; False when it could not be reached."""
@@ -180,7 +188,7 @@ class Watch:
                 while waiting:
                     probe = waiting[0]
                     self._asked_at[database, probe.name] = self._clock.monotonic()
-                    self._desk.take(self.server, probe, await self._runner.run(probe, target, session))
+                    self._taken(probe, database, await self._runner.run(probe, target, session))
                     waiting.pop(0)
         except TargetError as error:
             again = isinstance(error, TargetUnreachable)
@@ -189,6 +197,11 @@ class Watch:
                 self._cannot(probe, target, error)
             return not again
         return True
+
+    def _taken(self, probe: Probe, database: str, seen: Measurement) -> None:
+        absent = seen.result is Result.SKIPPED and seen.needs is None
+        (self._absent.add if absent else self._absent.discard)((database, probe.name))
+        self._desk.take(self.server, probe, seen)
 
     async def _reconnect(self) -> None:
         """Try until the server answers; the delay grows to a cap and is jittered, so that many do not come at once."""

@@ -151,7 +151,11 @@ class PostgresServer:
 
     @contextlib.asynccontextmanager
     async def visit(self, database: str, *, stay: bool = False) -> AsyncIterator[GuardedSession]:
-        """Lend a session in one database; closed afterwards unless we stay there."""
+        """Lend a session in one database; closed afterwards unless we stay there, or are at home there anyway.
+
+        An open session would keep its database from being dropped. Where the kept session is, that is so already, and a
+        new one would read the whole catalogue into its caches again and again.
+        """
         await self._wait_for_left()
         async with self._visit_turn:
             session = self._visitor
@@ -161,8 +165,11 @@ class PostgresServer:
             try:
                 yield session
             finally:
-                if not stay or not session.alive:
+                if not session.alive or not (stay or self._at_home(database)):
                     await self._leave()
+
+    def _at_home(self, database: str) -> bool:
+        return self._home is not None and self._home.facts.database == database
 
     async def _wait_for_left(self) -> None:
         """Open no second session beside one that hangs at the server; raises TargetUnreachable while it does."""
