@@ -33,8 +33,8 @@ from monitor.whole import whole_catalog
 
 log = structlog.get_logger()
 
-TICK_SECONDS = 5.0
-"""How often the daemon judges itself and looks for what is left to write; of a server that is lost it hears at once."""
+TICK_SECONDS = 10.0
+"""How often the daemon judges itself and looks for what is left to write; it hears at once of what fails or is lost."""
 
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
@@ -144,6 +144,7 @@ class Daemon:
         except ConfigErrors as error:
             self._reload_failed = str(error.errors[0])
             log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
+            self._desk.shaken()
             return
         self._reload_failed = ""
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
@@ -196,11 +197,14 @@ class Daemon:
     def _heard(self, name: str, outcome: Outcome, why: str) -> None:
         """Count a delivery; remember who fails, and why."""
         self._own.notified(name, outcome)
+        before = self._failing.get(name)
         if outcome == "ok":
             self._failing.pop(name, None)
         else:
             log.warning("delivery failed", receiver=name, outcome=outcome, reason=why)
             self._failing[name] = why
+        if self._failing.get(name) != before:
+            self._desk.shaken()
 
     def _advisors(self) -> list[Advisor]:
         return [judge for judge in self.config.catalog.judges if isinstance(judge, Advisor)]
@@ -280,7 +284,10 @@ class Daemon:
 
     async def _write_and_tell(self) -> None:
         """Write first, so that a crash in between tells twice rather than never."""
+        before = self._keeper.reason
         await self._keeper.write()
+        if self._keeper.reason != before:
+            self._desk.shaken()
         if self._delivery is not None:
             self._delivery.submit(self._desk.ledger.untold())
 

@@ -126,8 +126,13 @@ def summed(group: Group, rows: Sequence[Row], texts: Texts, view: View) -> Row:
         "filtered": text.filtered,
         "text": text.redacted,
         "nested": not any(row["toplevel"] for row in rows),
-        **dict(zip(COUNTERS, map(sum, zip(*map(counters, rows), strict=True)), strict=True)),
+        **dict(zip(COUNTERS, _sums(rows), strict=True)),
     }
+
+
+def _sums(rows: Sequence[Row]) -> Iterable[float]:
+    """Add up; most statements are of one role, and so one row."""
+    return counters(rows[0]) if len(rows) == 1 else map(sum, zip(*map(counters, rows), strict=True))
 
 
 def exposed(rows: Iterable[Row], members: set[Key], known: Mapping[Key, Row], texts: Texts, view: View) -> list[Row]:

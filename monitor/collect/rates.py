@@ -17,7 +17,7 @@ from monitor.probe import Probe, Shape
 
 Key: TypeAlias = tuple[object, ...]
 
-SLICE = 32
+SLICE, SLICES = 32, 8
 
 BUCKETS = 20
 """A window is forgotten in this many steps, so it is at most 5 % longer than asked for."""
@@ -98,6 +98,8 @@ class Rates:
         self._buckets: deque[_Bucket] = deque()
         self._sums: dict[Key, list[float]] = {}
         self._seen: dict[Key, Row] = {}
+        self._rows: dict[Key, Row] = {}
+        """What `_seen` and `_sums` come to: a row is made anew only when it changed."""
 
     def serves(self, probe: Probe) -> bool:
         """Tell whether what is remembered fits a probe: the same counters by the same key over the same window."""
@@ -117,12 +119,17 @@ class Rates:
         return Growth(
             since_last=[self._row(row, deltas) for row, _, deltas in grown],
             seconds=at - last,
-            over_window=[self._row(self._seen[key], sums) for key, sums in self._sums.items()],
+            over_window=list(self._rows.values()),
             window_seconds=at - (self._begins if self._begins is not None else last),
         )
 
     def _row(self, row: Row, counters: Sequence[float]) -> Row:
-        return {**row, **dict(zip(self._counters, counters, strict=True))}
+        grown = dict(row)
+        grown.update(zip(self._counters, counters, strict=True))
+        return grown
+
+    def _summed(self, key: Key) -> None:
+        self._rows[key] = self._row(self._seen[key], self._sums[key])
 
     def _began_anew(self, now: Table, before: Table) -> bool:
         column = self._probe.reset_column
@@ -131,8 +138,8 @@ class Rates:
     def _forget(self, at: float) -> None:
         self._begins = at
         self._buckets.clear()
-        self._sums.clear()
-        self._seen.clear()
+        for kept in (self._sums, self._seen, self._rows):
+            kept.clear()
 
     def _grown(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
         """Give row, key and deltas; of big readings only the rows that changed."""
@@ -179,6 +186,7 @@ class Rates:
         if not self._window:
             self._sums = {key: deltas for _, key, deltas in grown}
             self._seen = {key: row for row, key, _ in grown}
+            self._rows = {key: self._row(row, deltas) for row, key, deltas in grown}
             self._begins = began
             return
         if not self._buckets or began - self._buckets[-1].begins >= self._window / BUCKETS:
@@ -188,6 +196,7 @@ class Rates:
             self._seen[key] = row
             for sums in (bucket, self._sums):
                 sums[key] = [a + b for a, b in zip(sums[key], deltas, strict=True)] if key in sums else deltas
+            self._summed(key)
 
     def _expire(self, at: float) -> None:
         while len(self._buckets) > 1 and self._buckets[1].begins <= at - self._window:
@@ -197,8 +206,9 @@ class Rates:
                 left = [max(a - b, 0) for a, b in zip(self._sums[key], deltas, strict=True)]
                 if any(key in bucket.sums for bucket in self._buckets):
                     self._sums[key] = left
+                    self._summed(key)
                 else:
-                    del self._sums[key], self._seen[key]
+                    del self._sums[key], self._seen[key], self._rows[key]
 
 
 def _aligned(now: Table, before: Table, probe: Probe) -> bool:
@@ -211,17 +221,25 @@ def _aligned(now: Table, before: Table, probe: Probe) -> bool:
 
 
 def _changed(now: Table, before: Table, names: Iterable[str]) -> list[int]:
-    """Give the places at which any counter differs. Ten thousand rows are sifted slice by slice: that is done in C."""
+    """Give the places at which any counter differs."""
     places: set[int] = set()
     for name in names:
         new, old = now.columns[name], before.columns[name]
-        starts = range(0, len(before), SLICE) if new is not old else ()
-        for start in starts:
-            these, those = new[start : start + SLICE], old[start : start + SLICE]
-            if these != those:
-                pairs = enumerate(zip(these, those, strict=False), start)
-                places.update(place for place, (a, b) in pairs if a != b)
-    return sorted(place for place in places if place < len(before))
+        if new is not old:
+            places.update(_differing(new, old, 0, len(before)))
+    return sorted(places)
+
+
+def _differing(new: Sequence[object], old: Sequence[object], start: int, stop: int) -> Iterator[int]:
+    """Sift ten thousand rows by ever smaller slices: comparing those is done in C."""
+    if new[start:stop] == old[start:stop]:
+        return
+    if stop - start <= SLICE:
+        yield from (place for place in range(start, stop) if new[place] != old[place])
+        return
+    step = (stop - start + SLICES - 1) // SLICES
+    for at in range(start, stop, step):
+        yield from _differing(new, old, at, min(at + step, stop))
 
 
 def _differences(now: Sequence[object], before: Sequence[object], places: Sequence[int]) -> Sequence[float | None]:
