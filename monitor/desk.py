@@ -45,7 +45,7 @@ class Desk:
         self.wake: Callable[[], None] = lambda: None
         """Called when something is worth writing and telling at once."""
         self.shaken: Callable[[], None] = lambda: None
-        """Called when a server came or went, or still does not answer."""
+        """Called when a server came or went, or still does not answer, or a probe began to fail, or to be answered."""
         self._unwritten: dict[str, Alert] = {}
         self._dropped: set[str] = set()
         self._written_at = clock.monotonic()
@@ -54,7 +54,8 @@ class Desk:
     def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
         """Judge, follow and show a measurement."""
         log.debug("probe ran", target=str(seen.target), probe=probe.name, result=seen.result.value)
-        self.shelf.servers[server.name].ran(seen)
+        if self.shelf.servers[server.name].ran(seen):
+            self.shaken()
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
         self.judged(server, evaluate(probe.rules, seen))

@@ -39,8 +39,8 @@ class ServerStanding:
         self.up, self.reason = up, reason
         return changed
 
-    def ran(self, seen: Measurement) -> None:
-        """Note how a probe's run ended."""
+    def ran(self, seen: Measurement) -> bool:
+        """Note how a probe's run ended; tell whether it ended otherwise than the run before, or than well."""
         key = (seen.target, seen.probe)
         before = self.runs.get(key)
         ok = seen.result is Result.OK
@@ -55,6 +55,7 @@ class ServerStanding:
             duration_seconds=seen.duration_seconds,
             rows=len(seen.rows) if ok else 0,
         )
+        return seen.result is not (before.result if before else Result.OK)
 
     def said(self, judgements: Sequence[Judgement]) -> None:
         """Note what rules could not say; an answer takes that back."""
