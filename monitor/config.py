@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,17 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError as Invalid
 
 from monitor.catalog import Catalog
-from monitor.config_model import Limits, Log, Receiver, Root, Web, comes_later
+from monitor.config_checks import idle, route_mistakes
+from monitor.config_model import Limits, Log, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
+from monitor.config_routing import Receiver
 from monitor.config_values import Mistake, did_you_mean, mistakes_of
 from monitor.config_yaml import Document, read_document, written
 from monitor.errors import ConfigError, ConfigErrors
+from monitor.findings.ignores import Ignore
+from monitor.findings.inhibition import Inhibition
+from monitor.findings.intervals import TimeInterval
+from monitor.findings.route import Route
 from monitor.model import Secret, Server
 
 KNOWN_SECTIONS = frozenset({"auth", "statements"})
@@ -28,13 +35,16 @@ _ROOT: TypeAdapter[Root] = TypeAdapter(Root)
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A configuration without mistakes. `route` names the receiver that hears everything; None: nobody does."""
+    """A configuration without mistakes. With no `route`, nobody hears of anything."""
 
     file: str
     servers: tuple[Server, ...]
     catalog: Catalog
     receivers: Mapping[str, Receiver]
-    route: str | None
+    route: Route | None
+    intervals: Mapping[str, Sequence[TimeInterval]]
+    inhibitions: tuple[Inhibition, ...]
+    ignores: tuple[Ignore, ...]
     web: Web
     store_url: Secret
     retention_findings: float
@@ -158,9 +168,7 @@ def _contradictions(parts: _Parts) -> Iterator[Mistake]:
     for place, name in enumerate(names):
         if name is not None and name in names[:place]:
             yield Mistake(("targets", place, "name"), "another target has this name", "choose another")
-    receivers, heard = _mapping(parts.plain, "receivers"), _mapping(parts.plain, "route").get("receiver")
-    if isinstance(heard, str) and heard not in receivers:
-        yield Mistake(("route", "receiver"), "no such receiver", did_you_mean(heard, map(str, receivers), "there are"))
+    yield from route_mistakes(parts.plain, parts.plain.get("route"))
     links = _mapping(parts.sections, "auth").get("links")
     for place, link in enumerate(links if isinstance(links, list) else []):
         if isinstance(link, dict):
@@ -188,10 +196,8 @@ def _warnings(document: Document, root: Root, catalog: Catalog, sections: Mappin
     def warn(*path: str | int, problem: str, remedy: str = "") -> str:
         return str(document.mistake(path, problem, remedy))
 
-    heard = root.route.receiver if root.route else None
-    for name in root.receivers:
-        if name != heard:
-            yield warn("receivers", name, problem="is used by no route", remedy=f"route: {{receiver: {name}}}")
+    for mistake in idle(root, date.today()):  # noqa: DTZ011 - a day of the calendar, as somebody wrote it
+        yield warn(*mistake.path, problem=mistake.problem, remedy=mistake.remedy)
     for place, target in enumerate(root.targets):
         if not target.databases.include or set(target.databases.exclude) & {".*", ".+"}:
             yield warn(
@@ -212,7 +218,10 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
         servers=tuple(target.server for target in root.targets),
         catalog=catalog,
         receivers=root.receivers,
-        route=root.route.receiver if root.route else None,
+        route=root.route.node() if root.route else None,
+        intervals=root.time_intervals,
+        inhibitions=tuple(each.inhibition for each in root.inhibit),
+        ignores=tuple(each.ignore for each in root.ignore),
         web=root.web,
         store_url=_absolute(root.store, Path(document.file)),
         retention_findings=root.retention.findings,
@@ -225,4 +234,4 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
 def _absolute(store: Secret, config: Path) -> Secret:
     """Make a relative SQLite path one beside the configuration file."""
     place = store.reveal().removeprefix("sqlite:///")
-    return store if place.startswith(("/", ":memory:")) else Secret(f"sqlite:///{config.resolve().parent / place}")
+    return store if place.startswith(("/", "postgres")) else Secret(f"sqlite:///{config.resolve().parent / place}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from monitor.config_values import Seconds, SecretText
+from monitor.config_routing import IgnoreYaml, InhibitYaml, Intervals, Name, Receiver, Strict, Tree
+from monitor.config_values import Seconds, SecretText, web_address
 from monitor.config_yaml import KeyPath
 from monitor.dsn import check_dsn
 from monitor.model import Secret, Server
@@ -17,12 +17,8 @@ DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"
 
 LATER: Final = frozenset(
     {
-        "compat", "digests", "discovery", "exposure", "ignore", "inhibit", "planner", "pools", "time_intervals",
-        "retention.statements", "route.continue", "route.group_by", "route.group_interval", "route.group_wait",
-        "route.matchers", "route.mute_time_intervals", "route.repeat_interval", "route.routes",
-        "receivers.*.alertmanager", "receivers.*.apprise", "receivers.*.webhook", "receivers.*.slack.token",
-        "receivers.*.slack.channel", "receivers.*.slack.template", "receivers.*.slack.send_resolved",
-        "targets.*.replica_of", "web.basic_auth", "web.tls", "web.tokens",
+        "compat", "digests", "discovery", "exposure", "planner", "pools", "retention.statements",
+        "receivers.*.slack.template", "receivers.*.template", "targets.*.replica_of",
     }
 )  # fmt: skip
 """Keys of the contract that are not built: an error, so that nobody believes that they work. `*` is any one part."""
@@ -66,22 +62,6 @@ def _dsn(secret: Secret) -> Secret:
     return secret
 
 
-def _web_address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("cannot be read as a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("should be a URL; it begins with https:// or http:// and names a host")
-    return text
-
-
-def _hook(secret: Secret) -> Secret:
-    _web_address(secret.reveal())
-    return secret
-
-
 def _listen(text: str) -> str:
     host, colon, port = text.rpartition(":")
     sound = colon and port.isdecimal() and int(port) <= _HIGHEST_PORT
@@ -108,29 +88,25 @@ def _pooler(value: object) -> str:
 def _store(secret: Secret) -> Secret:
     text = secret.reveal()
     if text.startswith(("postgresql://", "postgres://")):
-        raise ValueError("a store in PostgreSQL is not built yet; write sqlite:///state.db")
+        check_dsn(text)
+        return secret
     if not re.match(r"sqlite:///.", text):
-        raise ValueError("should be sqlite:///FILE beside this file, or sqlite:////ABSOLUTE/FILE")
+        raise ValueError("should be sqlite:///FILE beside this file, sqlite:////ABSOLUTE/FILE or postgresql://…")
     return secret
 
 
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\s/]+$", max_length=100)]
 Pattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
-WebAddress: TypeAlias = Annotated[str, AfterValidator(_web_address)]
+WebAddress: TypeAlias = Annotated[str, AfterValidator(web_address)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Databases(_Strict):
+class Databases(Strict):
     """Which databases of a server are looked at; the patterns match whole names."""
 
     include: tuple[Pattern, ...] = (".*",)
     exclude: tuple[Pattern, ...] = ()
 
 
-class TargetYaml(_Strict):
+class TargetYaml(Strict):
     """One entry of `targets`: one server."""
 
     name: Name
@@ -169,7 +145,7 @@ def _some(targets: tuple[TargetYaml, ...]) -> tuple[TargetYaml, ...]:
     return targets
 
 
-class Defaults(_Strict):
+class Defaults(Strict):
     """What holds where nothing else is said."""
 
     interval: Annotated[Seconds, Field(ge=1)] | None = None
@@ -182,45 +158,23 @@ class Probes(BaseModel):
     files: tuple[str, ...] = ()
 
 
-class Slack(_Strict):
-    """An incoming webhook."""
+class Tls(Strict):
+    """The door's certificate; with a client_ca_file clients must show one too."""
 
-    webhook: Annotated[SecretText, AfterValidator(_hook)]
-
-
-class Console(_Strict):
-    """The terminal the daemon runs in."""
-
-
-class Receiver(_Strict):
-    """Somebody who is told; exactly one kind."""
-
-    slack: Slack | None = None
-    console: Console | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Receiver:
-        if (self.slack is None) == (self.console is None):
-            raise ValueError("should have exactly one kind, such as {console: {}} or {slack: {webhook: !env NAME}}")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """`slack` or `console`."""
-        return "console" if self.slack is None else "slack"
+    cert_file: str
+    key_file: str
+    client_ca_file: str | None = None
+    client_auth_type: str | None = None
 
 
-class Route(_Strict):
-    """Who hears of every finding."""
-
-    receiver: str
-
-
-class Web(_Strict):
+class Web(Strict):
     """Where page, API and metrics are served."""
 
     listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9779"
     external_url: WebAddress | None = None
+    tls: Tls | None = None
+    basic_auth: dict[str, SecretText] = Field(default_factory=dict)
+    tokens: tuple[SecretText, ...] = ()
 
     @property
     def host(self) -> str:
@@ -233,27 +187,27 @@ class Web(_Strict):
         return int(self.listen.rpartition(":")[2])
 
 
-class Retention(_Strict):
+class Retention(Strict):
     """How long the store remembers, in seconds."""
 
     findings: Annotated[Seconds, Field(gt=0)] = 400 * 86400.0
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """What we take at most of a server and of a Prometheus."""
 
     sessions: Annotated[int, Field(ge=1, le=2)] = 2
     series: Annotated[int, Field(ge=100)] = 2000
 
 
-class Log(_Strict):
+class Log(Strict):
     """How we talk on stderr."""
 
     format: Literal["json", "console"] = "json"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Root(_Strict):
+class Root(Strict):
     """The whole file, but for the sections that belong to probes."""
 
     targets: Annotated[tuple[TargetYaml, ...], AfterValidator(_some)]
@@ -261,7 +215,10 @@ class Root(_Strict):
     probes: Probes = Probes()
     rules: dict[str, Any] = Field(default_factory=dict)
     receivers: dict[Name, Receiver] = Field(default_factory=dict)
-    route: Route | None = None
+    route: Tree | None = None
+    time_intervals: Intervals = Field(default_factory=dict)
+    inhibit: tuple[InhibitYaml, ...] = ()
+    ignore: tuple[IgnoreYaml, ...] = ()
     web: Web = Web()
     store: Annotated[SecretText, AfterValidator(_store)] = Field(default_factory=lambda: Secret(DEFAULT_STORE))
     retention: Retention = Retention()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from functools import partial
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic import ValidationError as Invalid
@@ -89,6 +90,18 @@ def quantity(name: str) -> Callable[[object], object]:
         return seconds(value)
 
     return read
+
+
+def web_address(text: str) -> str:
+    """Check a URL of the web; raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("cannot be read as a URL") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("should be a URL; it begins with https:// or http:// and names a host")
+    return text
 
 
 def secret(value: object) -> Secret:

@@ -12,22 +12,25 @@ import structlog
 from monitor.catalog import Catalog
 from monitor.collect.runner import Clock, Runner
 from monitor.config import Config, load_config
+from monitor.controls import DaemonControls
+from monitor.courier import Outcome
 from monitor.desk import Desk
+from monitor.door import door
 from monitor.errors import ConfigErrors
 from monitor.expose.metrics import Exposition, clashes
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
+from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
-from monitor.keeper import Keeper
 from monitor.measurement import Row
 from monitor.model import Alert, Server, State
-from monitor.notify.delivery import Delivery, Outcome
+from monitor.pending import Pending
 from monitor.probe import Probe
-from monitor.receivers import receiver
 from monitor.report.review import Review
 from monitor.report.snapshot import compose
 from monitor.rule import Advisor, Judge
 from monitor.schedule import Schedule, Tasks
+from monitor.telling import Telling
 from monitor.watch import Watch
 from monitor.whole import whole_catalog
 
@@ -53,11 +56,15 @@ class Daemon:
         self._crowd = asyncio.Semaphore(CROWD)
         self._runner = Runner(self._clock)
         self._exposition = Exposition(limit=config.limits.series)
-        self._desk = Desk(Ledger(), self._exposition, self._clock)
+        pending = Pending()
+        self._desk = Desk(Ledger(), self._exposition, self._clock, pending)
+        self._desk.ignores = Ignores(config.ignores)
         self._own = Own(self._desk.shelf, self._exposition.left_away)
         self._watches: dict[str, Watch] = {}
-        self._keeper = Keeper(self._desk, config.store_url)
-        self._delivery: Delivery | None = None
+        self._telling = Telling(self._desk, pending, config, tasks=self._tasks, clock=self._clock, heard=self._heard)
+        self._controls = DaemonControls(
+            self._desk, self._telling.silences, pending, clock=self._clock, reload=self.reload
+        )
         self._failing: dict[str, str] = {}
         self._rules: dict[str, Judge] = dict(config.catalog.rules)
         """What the manual pages show: one mapping, filled anew at a reload."""
@@ -84,16 +91,15 @@ class Daemon:
     async def start(self) -> None:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""
         await self._web.start()
-        await self._keeper.open()
+        await self._telling.keeper.open()
         self._desk.keep_only({server.name for server in self.config.servers})
         self._desk.end_rules(_silenced(self.config.catalog))
-        self._delivery = self._deliver()
+        self._desk.wake = self._telling.want
+        self._telling.begin(self.config, self._link())
         self._schedule.begin()
-        self._desk.wake = lambda: self._tasks.start("write and tell", self._write_and_tell)
         self._watch_all()
         self._desk.shaken = lambda: self._tasks.start("tick", self._tick)
         self._tasks.start("ticks", self._ticks)
-        self._desk.wake()
         for metric in clashes(self.config.catalog.probes.values()):
             log.warning("two probes export one metric; only the first is shown", metric=metric)
         log.info("watching", targets=len(self._watches), url=self.url)
@@ -102,29 +108,23 @@ class Daemon:
         """Trigger no more, let what runs end, write and tell the rest, close everything."""
         self._schedule.end()
         await self._tasks.stop("ticks")
-        await asyncio.gather(self._tell_the_rest(), *(watch.close() for watch in self._watches.values()))
+        await asyncio.gather(self._telling.end(DRAIN_SECONDS), *(watch.close() for watch in self._watches.values()))
         await self._tasks.drain(DRAIN_SECONDS / 4)
         try:
             async with asyncio.timeout(DRAIN_SECONDS / 2):
-                await self._keeper.write()
+                await self._telling.keeper.write()
         except TimeoutError:
             log.warning("not everything could be written")
         await self._web.stop()
-        await self._keeper.close()
+        await self._telling.keeper.close()
         log.info("stopped")
-
-    async def _tell_the_rest(self) -> None:
-        if self._delivery is not None:
-            self._delivery.submit(self._desk.ledger.untold())
-            await self._delivery.drain(DRAIN_SECONDS)
-        await self._tasks.stop("delivery ")
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, reload at SIGHUP, stop."""
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, over.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start("reload", self.reload))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start("reload", self._reload))
         starting, told = asyncio.create_task(self.start()), asyncio.create_task(over.wait())
         try:
             await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
@@ -137,33 +137,35 @@ class Daemon:
             await asyncio.gather(starting, told, return_exceptions=True)
             await self.stop()
 
-    async def reload(self) -> None:
-        """Read the configuration anew; one with mistakes changes nothing, and is told of."""
+    async def reload(self) -> str:
+        """Read the configuration anew; one with mistakes changes nothing, and is told of. Gives what is wrong."""
         try:
             config = await asyncio.to_thread(load_config, self.config.file, whole_catalog())
         except ConfigErrors as error:
             self._reload_failed = str(error.errors[0])
             log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
             self._desk.shaken()
-            return
+            return self._reload_failed
         self._reload_failed = ""
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
             log.warning("web and store change with the next start only")
         before = self._take_over(config)
-        if self._delivery is not None:
-            await self._delivery.drain(DRAIN_SECONDS)
-        await self._tasks.stop("delivery ")
-        self._delivery = self._deliver()
-        self._failing = {name: why for name, why in self._failing.items() if name == config.route}
+        self._telling.turn_to(config, self._link())
+        self._failing = {name: why for name, why in self._failing.items() if name in config.receivers}
         await self._watch_others()
         self._let_go(before.catalog)
         log.info("reloaded", targets=len(self._watches))
+        return ""
+
+    async def _reload(self) -> None:
+        await self.reload()
 
     def _take_over(self, config: Config) -> Config:
         """Go on by another configuration, its rules on the manual pages; gives the one before."""
         before, self.config = self.config, config
         self._rules.clear()
         self._rules.update(config.catalog.rules)
+        self._desk.ignores = Ignores(config.ignores)
         self._desk.shelf.changed()
         return before
 
@@ -174,25 +176,13 @@ class Daemon:
             own=self._own,
             rules=self._rules,
             clock=self._clock.now,
+            controls=self._controls,
         )
-        web = self.config.web
-        return Web(site, host=web.host, port=web.port, external_url=web.external_url)
-
-    def _deliver(self) -> Delivery:
-        heard = [name for name in self.config.receivers if name == self.config.route]
-        made = [receiver(name, self.config.receivers[name], self._link()) for name in heard]
-        delivery = Delivery(made, told=self._told, outcome=self._heard)
-        if made:
-            self._tasks.start(f"delivery {id(delivery)}", delivery.run)
-        return delivery
+        return door(site, self.config)
 
     def _link(self) -> str:
         """Give the address that messages lead back to."""
         return self.config.web.external_url or self.url
-
-    def _told(self, alerts: Sequence[Alert]) -> None:
-        for alert in alerts:
-            self._desk.told(alert.finding.fingerprint, alert.status)
 
     def _heard(self, name: str, outcome: Outcome, why: str) -> None:
         """Count a delivery; remember who fails, and why."""
@@ -268,28 +258,21 @@ class Daemon:
 
     async def _tick(self) -> None:
         self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
-        if self._desk.stale or self._keeper.reason:
-            await self._write_and_tell()
-        self._desk.forget(self._clock.now() - timedelta(seconds=self.config.retention_findings))
+        if self._desk.stale or self._telling.keeper.reason:
+            self._telling.want()
+        old = self._clock.now() - timedelta(seconds=self.config.retention_findings)
+        self._desk.forget(old)
+        self._telling.forget(old)
 
     def _about_the_monitor(self) -> Sequence[Row]:
         rows: list[Row] = [
             {"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing.items()
         ]
-        if self._keeper.reason:
-            rows.append({"kind": "store", "reason": self._keeper.reason})
+        if self._telling.keeper.reason:
+            rows.append({"kind": "store", "reason": self._telling.keeper.reason})
         if self._reload_failed:
             rows.append({"kind": "config", "reason": self._reload_failed})
         return rows
-
-    async def _write_and_tell(self) -> None:
-        """Write first, so that a crash in between tells twice rather than never."""
-        before = self._keeper.reason
-        await self._keeper.write()
-        if self._keeper.reason != before:
-            self._desk.shaken()
-        if self._delivery is not None:
-            self._delivery.submit(self._desk.ledger.untold())
 
 
 def _asked(catalog: Catalog) -> dict[str, Probe]:

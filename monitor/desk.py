@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -12,9 +13,11 @@ from monitor.catalog import Catalog
 from monitor.collect.runner import Clock
 from monitor.errors import StoreError
 from monitor.expose.metrics import Exposition
+from monitor.findings.ignores import Ignores, without_ignored
 from monitor.findings.ledger import Change, Ledger
 from monitor.measurement import Measurement, Row
-from monitor.model import Alert, Judgement, NoVerdict, Server, Target
+from monitor.model import Alert, Judgement, NoVerdict, Server, State, Target
+from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.report.snapshot import Pages
 from monitor.rule import Advisor
@@ -23,7 +26,8 @@ from monitor.rules.evaluate import advise, evaluate
 from monitor.rules.own import OWN, TARGET_RULES
 from monitor.shelf import Shelf
 from monitor.standing import ServerStanding, shown, wanted
-from monitor.store.alerts import StoredAlerts
+from monitor.store.ledger_book import StoredLedger
+from monitor.store.records import Transition
 
 log = structlog.get_logger()
 
@@ -37,7 +41,7 @@ QUIET_SECONDS = 30.0
 class Desk:
     """Takes measurements in; holds the ledger, the shelf, and what the store does not have yet."""
 
-    def __init__(self, ledger: Ledger, exposition: Exposition, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, exposition: Exposition, clock: Clock, pending: Pending) -> None:
         self.ledger, self.exposition, self.clock = ledger, exposition, clock
         self.shelf = Shelf(ledger)
         self.newest: dict[tuple[Target, str], Measurement] = {}
@@ -46,8 +50,8 @@ class Desk:
         """Called when something is worth writing and telling at once."""
         self.shaken: Callable[[], None] = lambda: None
         """Called when a server came or went, or still does not answer, or a probe began to fail, or to be answered."""
-        self._unwritten: dict[str, Alert] = {}
-        self._dropped: set[str] = set()
+        self.ignores = Ignores()
+        self._pending = pending
         self._written_at = clock.monotonic()
         self._busy: dict[str, tuple[float, float]] = {}
 
@@ -62,9 +66,16 @@ class Desk:
 
     def judged(self, server: Server, judgements: Sequence[Judgement]) -> None:
         """Follow what rules said of a server."""
-        judgements = wanted(server, judgements)
+        judgements = self._heeded(wanted(server, judgements))
         self.shelf.servers[server.name].said(judgements)
         self.follow(judgements)
+
+    def _heeded(self, judgements: Sequence[Judgement]) -> Sequence[Judgement]:
+        """Leave out the findings that the configuration says to ignore."""
+        if not self.ignores.entries:
+            return judgements
+        today = self.clock.now().date()
+        return [without_ignored(judgement, self.ignores, today) for judgement in judgements]
 
     def follow(self, judgements: Sequence[Judgement]) -> None:
         """Enter judgements into the ledger, and note what is to be written and told."""
@@ -75,12 +86,11 @@ class Desk:
         for change in changes:
             fingerprint = change.alert.finding.fingerprint
             if change.dropped:
-                self._unwritten.pop(fingerprint, None)
-                self._dropped.add(fingerprint)
+                self._pending.dropped([fingerprint])
             else:
-                self._unwritten[fingerprint] = change.alert
-                self._dropped.discard(fingerprint)
+                self._pending.alert(change.alert)
             if change.worth_telling:
+                self._pending.step(_step(change.alert, self.clock.now()))
                 log.info(
                     "finding", state=change.alert.state.value, rule=change.alert.finding.rule, fingerprint=fingerprint
                 )
@@ -126,7 +136,8 @@ class Desk:
         found = {alert.finding.fingerprint: alert for alert in self.ledger.alerts}
         self.ledger = Ledger({**{alert.finding.fingerprint: alert for alert in alerts}, **found}.values())
         self.shelf.follow(self.ledger)
-        self._unwritten.update(found)
+        for alert in found.values():
+            self._pending.alert(alert)
 
     def keep_only(self, servers: set[str]) -> None:
         """End what concerned servers that are watched no longer."""
@@ -141,7 +152,7 @@ class Desk:
 
     def forget(self, before: datetime) -> None:
         """Drop what was over before that moment."""
-        self._dropped.update(self.ledger.forget(before))
+        self._pending.dropped(self.ledger.forget(before))
 
     def turned(self, server: Server) -> None:
         """Take note that a server came or went, or still does not answer."""
@@ -155,34 +166,35 @@ class Desk:
             if all(book.last(name) is not None for name in advisor.reads):
                 self.judged(server, [await advise(advisor, book)])
 
-    async def write(self, stored: StoredAlerts) -> None:
+    async def write(self, stored: StoredLedger) -> None:
         """Write what changed; raises StoreError, and what was not written waits in memory."""
-        alerts, dropped = self._unwritten, self._dropped
-        self._unwritten, self._dropped = {}, set()
+        change = self._pending.take()
         self._written_at = self.clock.monotonic()
         try:
-            await stored.save(alerts.values(), dropped)
+            await stored.write(change)
         except (StoreError, asyncio.CancelledError):
-            self._unwritten = {**alerts, **self._unwritten}
-            self._dropped = (dropped | self._dropped) - self._unwritten.keys()
+            self._pending.put_back(change)
             raise
 
     def write_all(self) -> None:
         """Count every alert as unwritten: the store may be a new one."""
-        self._unwritten = {alert.finding.fingerprint: alert for alert in self.ledger.alerts}
+        for alert in self.ledger.alerts:
+            self._pending.alert(alert)
 
     @property
     def stale(self) -> bool:
         """Tell whether quiet changes have waited long enough to be written."""
-        waits = self._unwritten or self._dropped
-        return bool(waits) and self.clock.monotonic() - self._written_at >= QUIET_SECONDS
+        return bool(self._pending) and self.clock.monotonic() - self._written_at >= QUIET_SECONDS
 
-    def told(self, fingerprint: str, status: str) -> None:
-        """Note what receivers heard; it is written with the next round."""
-        alert = self.ledger.told(fingerprint, status)
-        if alert is not None:
-            self._unwritten[fingerprint] = alert
-            self.wake()
+    def labelled(self) -> list[Alert]:
+        """Give all alerts with their targets' labels."""
+        servers = self.shelf.servers
+        return [
+            replace(alert, labels=servers[name].server.labels)
+            if (name := alert.source.server) in servers and servers[name].server.labels
+            else alert
+            for alert in self.ledger.alerts
+        ]
 
     def judge_ourselves(self, catalog: Catalog, monitor: Sequence[Row]) -> None:
         """Apply the rules about ourselves to every server, and to the daemon (`monitor`: its rows)."""
@@ -230,6 +242,18 @@ class Desk:
         if seconds >= 2 * QUIET_SECONDS:
             self._busy[standing.server.name] = (now, spent)
         return (spent - before) / seconds if seconds >= QUIET_SECONDS else 0.0
+
+
+def _step(alert: Alert, now: datetime) -> Transition:
+    severity = alert.finding.severity.value
+    over = alert.state is State.RESOLVED
+    return Transition(
+        fingerprint=alert.finding.fingerprint,
+        at=now,
+        state=alert.state.value,
+        severity=severity,
+        why=alert.ended_by if over else alert.finding.summary,
+    )
 
 
 def _unloaded(catalog: Catalog) -> list[Row]:

@@ -7,14 +7,17 @@ fails, everything waits in memory and `reason` says why.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from monitor.desk import Desk
 from monitor.errors import StoreError
 from monitor.model import Secret
-from monitor.store.alerts import StoredAlerts
 from monitor.store.engine import Store
+from monitor.store.ledger_book import StoredLedger
+from monitor.store.places import StoredPlaces
+from monitor.store.records import LedgerRead, Transition
 
 log = structlog.get_logger()
 
@@ -31,18 +34,38 @@ class Keeper:
         """Why the store cannot be used; empty while it can."""
         self._desk, self._url = desk, url
         self._store: Store | None = None
-        self._stored: StoredAlerts | None = None
+        self._stored: StoredLedger | None = None
+        self.restored: Callable[[LedgerRead], None] = lambda _: None
+        """Called once, with what the store held."""
+        self.renewed: Callable[[], None] = lambda: None
+        """Called when the store may be a new one: all that it is to hold must be written again."""
+        self.places = KeptPlaces(self)
         self._restored = False
+        self._one_by_one = asyncio.Lock()
+
+    @property
+    def store(self) -> Store:
+        """The open store; raises StoreError while there is none."""
+        if self._store is None:
+            raise StoreError(self.reason or "the store is not open")
+        return self._store
+
+    async def history(self, fingerprint: str) -> Sequence[Transition]:
+        """Give an alert's steps, oldest first; raises StoreError."""
+        return await StoredLedger(self.store).history(fingerprint)
 
     async def open(self) -> None:
         """Open the store; the first time, take its alerts up, later write all of ours into it."""
         try:
             self._store = await Store.open(self._url.reveal(), patience=PATIENCE_SECONDS)
-            stored = StoredAlerts(self._store)
+            stored = StoredLedger(self._store)
             if not self._restored:
-                self._desk.restore(await stored.load())
+                read = await stored.load()
+                self._desk.restore(read.alerts)
+                self.restored(read)
             else:
                 self._desk.write_all()
+                self.renewed()
         except StoreError as error:
             await self._fail(error)
             return
@@ -52,6 +75,10 @@ class Keeper:
 
     async def write(self) -> None:
         """Write what changed; what cannot be written waits."""
+        async with self._one_by_one:
+            await self._write()
+
+    async def _write(self) -> None:
         if self._stored is None:
             await self.open()
         if self._stored is None:
@@ -81,3 +108,22 @@ class Keeper:
             log.error("store degraded", reason=str(error))
         self.reason = str(error)
         await self.close()
+
+
+class KeptPlaces:
+    """The store's memory of where chat messages stand; raises StoreError while the store cannot be used."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    async def get(self, receiver: str, fingerprint: str) -> str | None:
+        """Give the place; None: there is no message."""
+        return await StoredPlaces(self._keeper.store).get(receiver, fingerprint)
+
+    async def put(self, receiver: str, fingerprint: str, place: str) -> None:
+        """Remember a place instead of the one before."""
+        await self.put_all(receiver, {fingerprint: place})
+
+    async def put_all(self, receiver: str, places: Mapping[str, str]) -> None:
+        """Remember many places at once, by fingerprint."""
+        await StoredPlaces(self._keeper.store).put_all(receiver, places)

@@ -235,8 +235,6 @@ class Alert:
     fired_at: datetime | None = None
     ends_at: datetime | None = None
     occurrences: int = 1
-    announced: str = ""
-    """What the receivers heard last: "" (nothing), "firing:warning", "resolved" …"""
     lower_since: datetime | None = None
     """Since when it is seen less severe than it is told: `finding.severity` follows only after a while."""
     acked: Ack | None = None
@@ -294,7 +292,7 @@ class Receiver(Protocol):
     def name(self) -> str:
         """The receiver's name in the configuration."""
 
-    async def send(self, alerts: Sequence[Alert]) -> None:
+    async def send(self, notice: Notice) -> None:
         """Deliver, or raise DeliveryError."""
 
 

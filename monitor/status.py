@@ -76,3 +76,29 @@ class Shelf(Protocol):
 
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         """Give the rules that could not say, by target."""
+
+
+class Controls(Protocol):
+    """What people may change in the running daemon; `author` is for the audit log and for who reads it later."""
+
+    async def ack(self, fingerprint: str, author: str, comment: str) -> bool:
+        """Take note of an open alert; False: there is none of that fingerprint. Raises UsageError."""
+
+    async def unack(self, fingerprint: str, author: str) -> bool:
+        """Take an ack back; False: there was none."""
+
+    def silences(self) -> Sequence[Mapping[str, object]]:
+        """Give every silence as its document, those that work first."""
+
+    async def silence(self, document: Mapping[str, object], author: str) -> Mapping[str, object]:
+        """Begin a silence and give its document, with its id.
+
+        Handed in are `matchers` (texts), `starts_at` and `ends_at` (ISO 8601 with zone) and `comment`.
+        Raises UsageError or ValueError with what is wrong with them.
+        """
+
+    async def unsilence(self, silence_id: str, author: str) -> bool:
+        """End a silence now; False: there is none of that id that is not over."""
+
+    async def reload(self, author: str) -> str:
+        """Read the configuration anew; gives why it could not be taken over, or nothing."""

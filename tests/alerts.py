@@ -72,7 +72,7 @@ def firing(subject: str = "shop", severity: Severity = Severity.WARNING, *, rule
 
 
 def resolved(subject: str = "shop") -> Alert:
-    return replace(firing(subject), state=State.RESOLVED, ends_at=at(60), announced="firing:warning")
+    return replace(firing(subject), state=State.RESOLVED, ends_at=at(60))
 
 
 def moments() -> st.SearchStrategy[datetime]:
@@ -116,6 +116,5 @@ def alerts() -> st.SearchStrategy[Alert]:
         fired_at=st.none() | moments(),
         ends_at=st.none() | moments(),
         occurrences=st.integers(1, 2**31 - 1),
-        announced=st.sampled_from(["", "resolved", "firing:info", "firing:warning", "firing:critical"]),
         lower_since=st.none() | moments(),
     )

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from monitor import __version__
+from monitor.cli.findings import findings
 from monitor.errors import ConfigErrors, MonitorError, TargetError, UsageError
 
 app = typer.Typer(
@@ -190,12 +191,26 @@ def explain(rule: str, config: ConfigFile = None) -> None:
     typer.echo(rule_page(config, rule))
 
 
+@app.command("notify-test")
+def notify_test(
+    receiver: Annotated[str, typer.Argument(help="A receiver of the configuration.")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")],
+) -> None:
+    """Send a sample to a receiver, and say how that went."""
+    from monitor.cli.notify_test import notify_test as send
+
+    typer.echo(asyncio.run(send(config, receiver)))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration."""
     from monitor.cli.catalogue import config_schema
 
     typer.echo(config_schema())
+
+
+app.add_typer(findings)
 
 
 def main() -> NoReturn:

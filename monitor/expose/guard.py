@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from aiohttp import web
@@ -13,11 +13,17 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 from yarl import URL
 
+from monitor.expose import api
+from monitor.expose.credentials import Credentials
+
 Message: TypeAlias = Callable[[int, str, str], web.Response]
 """Draws a small page of a status, a title and a text."""
 
 OPEN = frozenset({"/metrics", "/healthz", "/readyz"})
 """Asked by machines under any name."""
+
+FREE = frozenset({"/healthz", "/readyz"})
+"""Answered also to who has not signed in: they say nothing of the databases."""
 
 SEND_SECONDS = 20.0
 """A client that reads slower than this loses its connection."""
@@ -43,11 +49,13 @@ class Guard:
 
     `only_loopback`: pages are given to loopback Host headers alone, so that no foreign site can reach them through
     a name that resolves to this machine (DNS rebinding); `also` is the host of `web.external_url`.
+    With `credentials` named, nearly everything is given to those alone who sign in.
     """
 
     message: Message
     only_loopback: bool
     also: str | None = None
+    credentials: Credentials = field(default_factory=Credentials)
     send_seconds: float = SEND_SECONDS
 
     def middleware(self) -> Middleware:
@@ -70,15 +78,32 @@ class Guard:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self.only_loopback and request.path not in OPEN and not self._allows(request.headers.get("Host", "")):
             text = "This page answers to loopback names such as localhost; for others set web.external_url."
-            return self.message(403, "Not under this name", text)
+            return self._say(request, 403, "Not under this name", text)
+        if not await self._knows(request):
+            refused = self._say(request, 401, "Who are you?", "This page needs a user's name and password, or a token.")
+            refused.headers["WWW-Authenticate"] = self.credentials.challenge
+            return refused
         try:
             return await handler(request)
         except web.HTTPNotFound:
-            return self.message(404, "No such page", "Nothing is shown under this address.")
+            return self._say(request, 404, "No such page", "Nothing is shown under this address.")
         except web.HTTPMethodNotAllowed as refusal:
-            refused = self.message(405, "Not in this way", "This address can only be read.")
-            refused.headers["Allow"] = refusal.headers["Allow"]
+            allowed = refusal.headers["Allow"]
+            readable = "This address can only be read." if allowed == "GET,HEAD" else f"This address takes {allowed}."
+            refused = self._say(request, 405, "Not in this way", readable)
+            refused.headers["Allow"] = allowed
             return refused
+
+    def _say(self, request: web.Request, status: int, title: str, text: str) -> web.Response:
+        """Draw a small page; for programs, a small document."""
+        if not request.path.startswith(("/api/", "/-/")):
+            return self.message(status, title, text)
+        return web.Response(body=api.error(text), status=status, headers={"Content-Type": "application/json"})
+
+    async def _knows(self, request: web.Request) -> bool:
+        if not self.credentials.configured or request.path in FREE:
+            return True
+        return await self.credentials.who(request.headers.get("Authorization", "")) is not None
 
     def _allows(self, host: str) -> bool:
         name = host_name(host)

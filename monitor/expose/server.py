@@ -13,13 +13,17 @@ from monitor.draw.page import REFRESH, STATIC, Drawer, static
 from monitor.errors import MonitorError, UsageError
 from monitor.expose import api
 from monitor.expose.cached import Cached
+from monitor.expose.changes import BODY, Changes
+from monitor.expose.credentials import Credentials
 from monitor.expose.guard import Guard, host_name, is_loopback
 from monitor.expose.metrics import Exposition
+from monitor.expose.origin import TOKEN, Origin
 from monitor.expose.own import Own
 from monitor.expose.scrape import Scrape
+from monitor.expose.tls import Tls
 from monitor.model import Alert
 from monitor.rule import Judge
-from monitor.status import Shelf
+from monitor.status import Controls, Shelf
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0
@@ -31,20 +35,24 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What the pages show; `rules` are the judges by id, as the daemon has them at present."""
+    """What the pages show; `rules` are the judges by id, as the daemon has them at present.
+
+    Without `controls` nothing can be changed here.
+    """
 
     shelf: Shelf
     exposition: Exposition
     own: Own
     rules: Mapping[str, Judge]
     clock: Callable[[], datetime] = _now
+    controls: Controls | None = None
 
 
 class Pages:
     """The handlers."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, origin: Origin) -> None:
+        self._site, self._origin = site, origin
         self._drawer = Drawer(site.rules)
         self._scrape = Scrape(site.shelf, site.exposition, site.own)
         self._files = static()
@@ -148,8 +156,11 @@ class Pages:
         return _listed(api.targets, self._site.shelf, request)
 
     async def api_status(self, request: web.Request) -> web.Response:
-        """Give how things stand as JSON."""
-        return _listed(api.status, self._site.shelf, request)
+        """Give how things stand as JSON; who asks from this machine gets what a change wants in a header."""
+        response = _listed(api.status, self._site.shelf, request)
+        if self._origin.is_local(request):
+            response.headers[TOKEN] = self._origin.token.reveal()
+        return response
 
     def message(self, status: int, title: str, text: str) -> web.Response:
         """Give a small page that only says something."""
@@ -167,14 +178,30 @@ class Web:
     """The server: `start` opens the port, `stop` closes it and every connection."""
 
     def __init__(
-        self, site: Site, *, host: str = "127.0.0.1", port: int = 9779, external_url: str | None = None
+        self,
+        site: Site,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 9779,
+        external_url: str | None = None,
+        credentials: Credentials | None = None,
+        tls: Tls | None = None,
     ) -> None:
+        """Prepare the door; raises MonitorError when a certificate cannot be shown."""
         self._host, self._port = host, port
-        pages = Pages(site)
-        also = host_name(external_url.partition("://")[2].partition("/")[0]) if external_url else None
-        guard = Guard(message=pages.message, only_loopback=is_loopback(host), also=also)
-        app = web.Application(middlewares=[guard.middleware()])
+        self._tls, self._context = tls, tls.context() if tls else None
+        origin, credentials = Origin(external_url=external_url), credentials or Credentials()
+        pages = Pages(site, origin)
+        guard = Guard(
+            message=pages.message,
+            only_loopback=is_loopback(host),
+            also=host_name(external_url.partition("://")[2].partition("/")[0]) if external_url else None,
+            credentials=credentials,
+        )
+        app = web.Application(middlewares=[guard.middleware()], client_max_size=BODY)
         app.add_routes(pages.routes())
+        if site.controls is not None:
+            app.add_routes(Changes(site.controls, origin, credentials, site.clock).routes())
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=KEEPALIVE_SECONDS
         )
@@ -189,16 +216,21 @@ class Web:
     def url(self) -> str:
         """The first page's address."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}/"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}/"
 
     async def start(self) -> None:
         """Open the port; raises MonitorError when that cannot be."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._context).start()
         except OSError as error:
             await self._runner.cleanup()
             raise MonitorError(_why(self._host, self._port, error)) from error
+
+    def renew(self) -> None:
+        """Show the certificate that lies there now; raises MonitorError, and the old one stays, when it is no good."""
+        if self._tls is not None and self._context is not None:
+            self._tls.renew(self._context)
 
     async def stop(self) -> None:
         """Close the port and every connection; requests under way get half a second."""

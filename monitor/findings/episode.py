@@ -3,10 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 
-from monitor.model import Alert, Finding, Judgement, State
+from monitor.model import Ack, Alert, Finding, Judgement, State
 
 # A way back to a milder severity that is quicker than this flaps.
 CALM_SECONDS = 60.0
+
+NOT_SEEN = "not seen any more"
+GONE = "it is gone"
+UNWATCHED = "the target is watched no longer"
 
 
 def began(finding: Finding, judgement: Judgement, now: datetime, former: Alert | None) -> Alert:
@@ -18,7 +22,7 @@ def began(finding: Finding, judgement: Judgement, now: datetime, former: Alert |
             fired_at=former.fired_at,
             ends_at=former.ends_at,
             occurrences=former.occurrences + 1,
-            announced=former.announced,
+            ended_by=former.ended_by,
         )
     return _held(alert, judgement.hold, now)
 
@@ -27,12 +31,26 @@ def seen(alert: Alert, finding: Finding, judgement: Judgement, now: datetime) ->
     """An open alert seen again, with its newest numbers; a suspicion that stood for its hold fires."""
     alert = replace(alert, source=judgement.source, last_seen=now, starts_at=min(alert.starts_at, now))
     if alert.state is State.FIRING:
-        return _weighed(alert, finding, judgement.keep, now)
-    return _held(replace(alert, finding=finding), judgement.hold, now)
+        return _still_acked(_weighed(alert, finding, judgement.keep, now))
+    return _still_acked(_held(replace(alert, finding=finding), judgement.hold, now))
 
 
-def ended(alert: Alert, now: datetime) -> Alert:
-    return replace(alert, state=State.RESOLVED, ends_at=max(now, alert.starts_at), lower_since=None)
+def ended(alert: Alert, now: datetime, by: str) -> Alert:
+    """It is over; `by` says in words what ended it. No ack outlives it."""
+    ends_at = max(now, alert.starts_at)
+    return replace(alert, state=State.RESOLVED, ends_at=ends_at, ended_by=by, lower_since=None, acked=None)
+
+
+def absence(judgement: Judgement, subject: str) -> str:
+    """Say why a subject is accused no more: the rule does not apply there now, or it was simply not seen."""
+    gone = [verdict for verdict in judgement.no_verdicts if not verdict.applies and verdict.subject in {None, subject}]
+    own = sorted(gone, key=lambda verdict: verdict.subject is None)
+    return (own[0].reason or GONE) if own else NOT_SEEN
+
+
+def covers(ack: Ack, alert: Alert) -> bool:
+    """Tell whether an alert is no worse than what was taken note of."""
+    return alert.finding.severity.rank <= ack.severity.rank
 
 
 def without_suspicion(alert: Alert) -> Alert | None:
@@ -43,14 +61,19 @@ def without_suspicion(alert: Alert) -> Alert | None:
     if alert.ends_at is None or alert.fired_at is None:
         return None
     starts = min(alert.fired_at, alert.ends_at)  # they differ the other way only after a clock was set back
-    return replace(alert, state=State.RESOLVED, starts_at=starts, occurrences=alert.occurrences - 1)
+    return replace(alert, state=State.RESOLVED, starts_at=starts, occurrences=alert.occurrences - 1, acked=None)
 
 
 def _held(alert: Alert, hold: float, now: datetime) -> Alert:
     """A suspicion fires once it has stood for `hold`; with none, at first sight."""
     if (now - alert.starts_at).total_seconds() < hold:
         return alert
-    return replace(alert, state=State.FIRING, fired_at=now, ends_at=None)
+    return replace(alert, state=State.FIRING, fired_at=now, ends_at=None, ended_by="")
+
+
+def _still_acked(alert: Alert) -> Alert:
+    """An alert that grew worse than what was taken note of is acked no more, also when it grows milder again."""
+    return alert if alert.acked is None or covers(alert.acked, alert) else replace(alert, acked=None)
 
 
 def _weighed(alert: Alert, finding: Finding, keep: float, now: datetime) -> Alert:

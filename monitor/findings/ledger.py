@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.findings.episode import began, ended, seen, without_suspicion
-from monitor.model import Alert, Finding, Judgement, State, Target
+from monitor.findings.episode import UNWATCHED, absence, began, covers, ended, seen, without_suspicion
+from monitor.model import Ack, Alert, Finding, Judgement, State, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,27 @@ class Ledger:
         """Take in what rules said at `now` (UTC); give the alerts that changed. The rest stays as it is."""
         return [change for judgement in judgements for change in self._judged(judgement, now)]
 
-    def drop_targets(self, keep: set[str], now: datetime) -> list[Change]:
+    def ack(self, fingerprint: str, ack: Ack) -> Change | None:
+        """Note that somebody has taken note of an open alert.
+
+        None: no such alert is open, or it is worse by now than `ack.severity`.
+        """
+        alert = self._alerts.get(fingerprint)
+        if alert is None or _over(alert) or not covers(ack, alert):
+            return None
+        return self._turn(alert, replace(alert, acked=ack))
+
+    def unack(self, fingerprint: str) -> Change | None:
+        """Take an ack back. None: there is none."""
+        alert = self._alerts.get(fingerprint)
+        if alert is None or alert.acked is None:
+            return None
+        return self._turn(alert, replace(alert, acked=None))
+
+    def drop_targets(self, keep: set[str], now: datetime, by: str = UNWATCHED) -> list[Change]:
         """End what is known of servers that are watched no longer; `keep` names those that still are."""
         gone = [alert for alert in self._alerts.values() if alert.source.server not in keep and not _over(alert)]
-        return [self._lift(alert) if _suspected(alert) else self._turn(alert, ended(alert, now)) for alert in gone]
+        return [self._lift(alert) if _suspected(alert) else self._turn(alert, ended(alert, now, by)) for alert in gone]
 
     def forget(self, before: datetime) -> list[str]:
         """Drop the alerts that were over before that moment; give their fingerprints."""
@@ -58,16 +75,9 @@ class Ledger:
             del self._alerts[fingerprint]
         return old
 
-    def untold(self) -> list[Alert]:
-        """The alerts the receivers ought to hear of. The end of what was never announced is no news."""
-        return [alert for alert in self._alerts.values() if _news(alert)]
-
-    def told(self, fingerprint: str, status: str) -> Alert | None:
-        """Note what the receivers heard; give the alert as it is now, None when it is forgotten already."""
-        alert = self._alerts.get(fingerprint)
-        if alert is not None:
-            alert = self._alerts[fingerprint] = replace(alert, announced=status)
-        return alert
+    def get(self, fingerprint: str) -> Alert | None:
+        """Give an alert."""
+        return self._alerts.get(fingerprint)
 
     def _judged(self, judgement: Judgement, now: datetime) -> Iterator[Change]:
         accused = _worst(judgement.findings)
@@ -79,7 +89,7 @@ class Ledger:
         for fingerprint in sorted(self._open.get((judgement.source, judgement.rule), set()) - accused.keys()):
             alert = self._alerts[fingerprint]
             if alert.finding.subject not in unknown:
-                yield from self._absent(alert, judgement.keep, now)
+                yield from self._absent(alert, judgement, now)
 
     def _seen(self, finding: Finding, judgement: Judgement, now: datetime) -> Iterator[Change]:
         known = self._alerts.get(finding.fingerprint)
@@ -90,11 +100,11 @@ class Ledger:
         if after != known:
             yield self._turn(known, after)
 
-    def _absent(self, alert: Alert, keep: float, now: datetime) -> Iterator[Change]:
+    def _absent(self, alert: Alert, judgement: Judgement, now: datetime) -> Iterator[Change]:
         if _suspected(alert):
             yield self._lift(alert)
-        elif (now - alert.last_seen).total_seconds() >= keep:
-            yield self._turn(alert, ended(alert, now))
+        elif (now - alert.last_seen).total_seconds() >= judgement.keep:
+            yield self._turn(alert, ended(alert, now, absence(judgement, alert.finding.subject)))
         elif now < alert.last_seen:  # the clock was set back: begin to wait anew
             yield self._turn(alert, replace(alert, last_seen=now))
 
@@ -141,12 +151,6 @@ def _worst(findings: Iterable[Finding]) -> dict[str, Finding]:
         if other is None or other.severity.rank < finding.severity.rank:
             worst[finding.fingerprint] = finding
     return worst
-
-
-def _news(alert: Alert) -> bool:
-    if alert.status in ("", alert.announced):
-        return False
-    return not _over(alert) or alert.announced.startswith("firing")
 
 
 def _over(alert: Alert) -> bool:

@@ -1,4 +1,4 @@
-"""Tells whoever watches the terminal: each alert as it fires or ends, with the SQL that mends it."""
+"""Tells whoever watches the terminal: each alert as it fires or ends, with the SQL that mends it; and what stands."""
 
 import asyncio
 import io
@@ -14,10 +14,26 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from monitor.errors import DeliveryError
-from monitor.model import Alert, State
-from monitor.notify.wording import line, page, place, plain, state, terminated, title
+from monitor.model import Alert, Notice, State
+from monitor.notify.wording import (
+    divided,
+    ending,
+    kinds,
+    line,
+    longest,
+    page,
+    place,
+    plain,
+    standing_for,
+    state,
+    tally,
+    terminated,
+    title,
+)
 
 DEADLINE_SECONDS = 10.0
+FULL, LINES, KINDS = 50, 50, 20
+"""So many news are printed in full, so many by a line; so many kinds of the rest are counted."""
 INSET = " " * 9  # as wide as the time before each headline
 STYLES = {"critical": "bold white on red", "warning": "bold black on yellow", "info": "bold cyan", "resolved": "green"}
 
@@ -32,26 +48,33 @@ class Console:
     deadline: float = DEADLINE_SECONDS
     _writing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
-    async def send(self, alerts: Sequence[Alert]) -> None:
-        """Print, or raise DeliveryError when the terminal takes nothing."""
+    async def send(self, notice: Notice) -> None:
+        """Print a notice, or raise DeliveryError when the terminal takes nothing."""
         paper = io.StringIO()
-        pen = _pen(self.terminal, paper)
-        for alert in alerts:
-            self._draw(pen, alert)
+        self._draw(_pen(self.terminal, paper), notice)
         await self._write(paper.getvalue())
 
-    def _draw(self, pen: Terminal, alert: Alert) -> None:
+    def _draw(self, pen: Terminal, notice: Notice) -> None:
+        """News in full, then by lines; a line for what stands; the rest counted."""
+        news, standing = divided(notice)
+        for alert in news[:FULL]:
+            self._draw_full(pen, alert)
+        lines, still = news[FULL:][:LINES], standing[:LINES]
+        for alert in lines:
+            pen.print(_head(alert, f"  {ending(alert)}" if alert.state is State.RESOLVED else ""), soft_wrap=True)
+        if still:
+            length = "" if news else f" for {longest(standing, notice.created_at)}"
+            pen.print(Text(f"{notice.created_at:%H:%M:%S} Still firing{length}:", style="bold"), soft_wrap=True)
+        for alert in still:
+            pen.print(_head(alert, f"  {standing_for(alert, notice.created_at)}"), soft_wrap=True)
+        _count(pen, [*news[FULL + len(lines) :], *standing[len(still) :]])
+
+    def _draw_full(self, pen: Terminal, alert: Alert) -> None:
         finding, show = alert.finding, pen.print
-        moment = alert.ends_at if alert.state is State.RESOLVED else alert.fired_at
-        head = Text.assemble(
-            f"{moment or alert.last_seen:%H:%M:%S} ",
-            (f" {state(alert).upper()} ", STYLES[state(alert)]),
-            f" {place(alert)}  ",
-            (title(alert), "bold"),
-            (f"  {line(finding.rule)}", "dim"),
-        )
-        show(head, soft_wrap=True)
+        show(_head(alert), soft_wrap=True)
         show(_inset(finding.summary))
+        if alert.state is State.RESOLVED:
+            show(_inset(f"It {ending(alert)}."))
         if alert.state is State.FIRING:
             for statement in finding.remedy.sql:
                 sql = indent(terminated(statement), INSET)
@@ -102,6 +125,30 @@ def _pen(terminal: Terminal, paper: io.StringIO) -> Terminal:
         color_system=system,
         no_color=terminal.no_color,
     )
+
+
+def _head(alert: Alert, more: str = "") -> Text:
+    moment = alert.ends_at if alert.state is State.RESOLVED else alert.fired_at
+    return Text.assemble(
+        f"{moment or alert.last_seen:%H:%M:%S} ",
+        (f" {state(alert).upper()} ", STYLES[state(alert)]),
+        f" {place(alert)}  ",
+        (title(alert), "bold"),
+        (f"  {line(alert.finding.rule)}", "dim"),
+        more,
+    )
+
+
+def _count(pen: Terminal, rest: Sequence[Alert]) -> None:
+    """How many more there are, and by rule and target, the most first."""
+    if not rest:
+        return
+    pen.print(Text(f"{INSET}… and {len(rest)} more ({tally(rest)})"), soft_wrap=True)
+    found = kinds(rest)
+    for count, kind in found[:KINDS]:
+        pen.print(Text(f"{INSET}{count} x {kind}"), soft_wrap=True)
+    if found[KINDS:]:
+        pen.print(Text(f"{INSET}and {len(found[KINDS:])} others"), soft_wrap=True)
 
 
 def _inset(text: str, style: str = "") -> Padding:

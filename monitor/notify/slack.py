@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
 
 from monitor.errors import DeliveryError
-from monitor.model import Alert, Secret
+from monitor.model import Notice, Secret
 
 DEADLINE_SECONDS = 10.0
 WELL = range(200, 300)
@@ -32,51 +31,66 @@ class Slack:
     external_url: str | None = None
     deadline: float = DEADLINE_SECONDS
 
-    async def send(self, alerts: Sequence[Alert]) -> None:
-        """Post all alerts as one message, or raise DeliveryError."""
-        if alerts:
-            try:
-                async with asyncio.timeout(self.deadline):
-                    status, body, retry_after = await self._post(alerts)
-            except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.TooManyRedirects) as error:
-                raise self._failure(f"{_word(error)}; mend the webhook's URL", retryable=False) from None
-            except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
-                raise self._failure(f"no answer ({_word(error)})", retryable=True) from None
-            self._judge(status, body, retry_after)
+    async def send(self, notice: Notice) -> None:
+        """Post a notice as one message, or raise DeliveryError."""
+        failure = await self._attempt(notice) if notice.alerts else None
+        if failure is not None:  # raised here, so that it carries no error that knows the URL
+            raise failure
 
-    async def _post(self, alerts: Sequence[Alert]) -> tuple[int, str, str]:
+    async def _attempt(self, notice: Notice) -> DeliveryError | None:
+        try:
+            async with asyncio.timeout(self.deadline):
+                status, body, retry_after = await self._post(notice)
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.TooManyRedirects) as error:
+            return self._failure(f"{word(error)}; mend the webhook's URL", retryable=False)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
+            return self._failure(f"no answer ({word(error)})", retryable=True)
+        return self._judged(status, body, retry_after)
+
+    async def _post(self, notice: Notice) -> tuple[int, str, str]:
         # Here and not above: slack_sdk takes memory, and most who run us have other receivers.
         from slack_sdk.webhook.async_client import AsyncWebhookClient  # noqa: PLC0415
 
         from monitor.notify.slack_blocks import fallback, message  # noqa: PLC0415
 
-        async with aiohttp.ClientSession(trace_configs=[_no_redirect()]) as session:
+        async with aiohttp.ClientSession(trace_configs=[no_redirect()]) as session:
             client = AsyncWebhookClient(
                 self.webhook.reveal(),
                 session=session,
                 retry_handlers=[],
-                logger=logging.Logger("silent", logging.CRITICAL),  # noqa: LOG001 - others write the URL at debug level
+                logger=silent(),
             )
-            answer = await client.send(text=fallback(alerts), blocks=message(alerts, self.external_url))
+            answer = await client.send(text=fallback(notice), blocks=message(notice, self.external_url))
             return answer.status_code, answer.body, answer.headers.get("Retry-After", "")
 
-    def _judge(self, status: int, body: str, retry_after: str) -> None:
+    def _judged(self, status: int, body: str, retry_after: str) -> DeliveryError | None:
+        if status in WELL and body.lstrip().startswith("<"):
+            return self._failure(f"HTTP {status}, but a web page; is that a webhook?", retryable=True)
         if status in WELL:
-            return
+            return None
         known = re.fullmatch(r"[a-z_]{1,60}", body) and body not in self.webhook.reveal()
-        word = f" {body}" if known else ""  # Slack's reason; anything else stays unsaid
+        said = f"HTTP {status} {body}" if known else f"HTTP {status}"  # Slack's reason; anything else stays unsaid
         if status == TOO_MANY:
-            wait = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
-            raise self._failure(f"HTTP {status}{word}; it will be tried again", retryable=True, retry_after=wait)
+            return self._failure(f"{said}: too many messages", retryable=True, retry_after=seconds(retry_after))
         if status >= BUSY:
-            raise self._failure(f"HTTP {status}{word}; it will be tried again", retryable=True)
-        raise self._failure(f"HTTP {status}{word}: {REMEDIES.get(status, 'refused')}", retryable=False)
+            return self._failure(f"{said}: it is in trouble", retryable=True)
+        return self._failure(f"{said}: {REMEDIES.get(status, 'refused')}", retryable=False)
 
     def _failure(self, what: str, *, retryable: bool, retry_after: float | None = None) -> DeliveryError:
         return DeliveryError(f"{self.name}: {what}", retryable=retryable, retry_after=retry_after)
 
 
-def _no_redirect() -> aiohttp.TraceConfig:
+def silent() -> logging.Logger:
+    """A logger for slack_sdk that writes nothing: others would write URLs at debug level."""
+    return logging.Logger("silent", logging.CRITICAL)  # noqa: LOG001 - it belongs to no tree of loggers
+
+
+def seconds(retry_after: str) -> float | None:
+    """What a Retry-After header asks for."""
+    return float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
+
+
+def no_redirect() -> aiohttp.TraceConfig:
     """Where a redirect leads is not where we were told to post, and following one would turn the POST into a GET."""
     trace = aiohttp.TraceConfig()
 
@@ -87,13 +101,15 @@ def _no_redirect() -> aiohttp.TraceConfig:
     return trace
 
 
-def _word(error: Exception) -> str:
+def word(error: Exception) -> str:
     """What went wrong, without the error's text: that may hold the URL."""
     match error:
         case aiohttp.TooManyRedirects():
             return "it redirects elsewhere"
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return "that is no URL"
+        case aiohttp.ClientSSLError():
+            return "TLS fails; is its certificate valid?"
         case TimeoutError():
             return "timeout"
         case _:

@@ -1,10 +1,12 @@
-"""A Slack message about alerts, within every limit of Block Kit: the worst in full, others by a line, the rest counted.
+"""Slack messages about alerts, within every limit of Block Kit: news in full, others by a line, the rest counted.
 
 slack_sdk checks the blocks as they are built. Imported only when something is sent: slack_sdk is heavy.
 """
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from slack_sdk.models.blocks import (
     Block,
@@ -16,8 +18,22 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from monitor.model import Alert, State
-from monitor.notify.wording import line, page, place, plain, state, tally, terminated, title, worst_first
+from monitor.model import Alert, Notice, State
+from monitor.notify.wording import (
+    divided,
+    ending,
+    kinds,
+    line,
+    longest,
+    page,
+    place,
+    plain,
+    standing_for,
+    state,
+    tally,
+    terminated,
+    title,
+)
 
 # Limits of Slack; its characters are counted as UTF-16 does.
 HEADER_CHARACTERS = 150
@@ -29,35 +45,58 @@ PROSE_CHARACTERS = 600
 SQL_CHARACTERS = 2000
 LINE_CHARACTERS = 300
 LINK_CHARACTERS = 500
+SINCE_CHARACTERS = 150
+KIND_CHARACTERS = 120
+KINDS = 8
+BLOCKS_CHARACTERS = 13000  # as JSON; so are the next three
 DETAIL_CHARACTERS = 7000
-LISTED_CHARACTERS = 4500
+LISTED_CHARACTERS = 3600
+COUNTED_CHARACTERS = 1800
 DETAIL_BLOCKS = 40  # of 50; the rest is for the list and its end
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+STILL = "Still firing"
 SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"}
 
 
-def fallback(alerts: Sequence[Alert]) -> str:
+def fallback(notice: Notice) -> str:
     """What notifications and clients without Block Kit show."""
-    first, *others = worst_first(alerts)
+    news, standing = divided(notice)
+    first, *others = [*news, *standing]
+    what = _heading(first) if news else f"{_still(standing, notice.created_at)}: {title(first)}"
     more = f" … and {len(others)} more" if others else ""
-    return escaped(f"{_heading(first)} ({place(first)})", LINE_CHARACTERS) + more
+    return escaped(f"{what} ({place(first)})", LINE_CHARACTERS) + more
 
 
-def message(alerts: Sequence[Alert], external_url: str | None) -> list[Block]:
-    """The blocks of one message."""
-    ordered = worst_first(alerts)
-    blocks: list[Block] = []
-    spent, shown = 0, 0
-    for alert in ordered:
-        block = list(_in_full(alert, external_url))
-        size = len(str([one.to_dict() for one in block]))
-        if shown and (spent + size > DETAIL_CHARACTERS or len(blocks) + len(block) >= DETAIL_BLOCKS):
-            break
-        blocks += [DividerBlock(), *block] if blocks else block
-        spent, shown = spent + size, shown + 1
-    if shown < len(ordered):
-        blocks += [DividerBlock(), *_listed(ordered[shown:], external_url)]
-    return blocks
+def message(notice: Notice, external_url: str | None) -> list[Block]:
+    """The blocks of one message: news in full while there is room, then by lines; a line for what stands; the rest."""
+    news, standing = divided(notice)
+    blocks = _detailed(news, external_url)
+    if not news:
+        blocks.append(_header(_still(standing, notice.created_at)))
+    shown = sum(isinstance(block, ContextBlock) for block in blocks)
+    room = min(LISTED_CHARACTERS, BLOCKS_CHARACTERS - COUNTED_CHARACTERS - weight(blocks))
+    lines, listed = _listed((_line(alert, external_url) for alert in news[shown:]), room)
+    still = (_line(alert, external_url, standing_for(alert, notice.created_at)) for alert in standing)
+    stand, kept = _listed(still, room - weight(lines), f"*{STILL}:*" if news else "")
+    rest = [*news[shown + listed :], *standing[kept:]]
+    more = [*lines, *stand, *([_section(_counted(rest))] if rest else [])]
+    return [*blocks, DividerBlock(), *more] if more else blocks
+
+
+def about(alert: Alert, external_url: str | None) -> list[Block]:
+    """The blocks of a message about one finding."""
+    return list(_in_full(alert, external_url))
+
+
+def remark(alert: Alert, what: str) -> tuple[str, list[Block]]:
+    """A reply in a finding's thread: its text for notifications, and its blocks."""
+    said = escaped(f"{SIGNS[state(alert)]} {what}", PROSE_CHARACTERS)
+    return said, [_section(said)]
+
+
+def headline(alert: Alert) -> str:
+    """What notifications show of a message about one finding."""
+    return escaped(f"{_heading(alert)} ({place(alert)})", LINE_CHARACTERS)
 
 
 def escaped(text: str, limit: int) -> str:
@@ -87,9 +126,27 @@ def width(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
+def weight(blocks: Sequence[Block]) -> int:
+    """How long the blocks are as JSON."""
+    return width(json.dumps([block.to_dict() for block in blocks], ensure_ascii=False)) if blocks else 0
+
+
+def _detailed(alerts: Sequence[Alert], external_url: str | None) -> list[Block]:
+    """As many in full as there is room for, and always the first."""
+    blocks: list[Block] = []
+    spent = 0
+    for alert in alerts:
+        block = about(alert, external_url)
+        spent += weight(block)
+        if blocks and (spent > DETAIL_CHARACTERS or len(blocks) + len(block) >= DETAIL_BLOCKS):
+            break
+        blocks += [DividerBlock(), *block] if blocks else block
+    return blocks
+
+
 def _in_full(alert: Alert, external_url: str | None) -> Iterator[Block]:
     remedy = alert.finding.remedy
-    yield HeaderBlock(text=PlainTextObject(text=fitted(_heading(alert), HEADER_CHARACTERS), emoji=False))
+    yield _header(_heading(alert))
     yield _section(_prose(alert))
     if alert.state is State.FIRING and remedy.sql:
         yield _section(_sql(remedy.sql))
@@ -105,10 +162,10 @@ def _heading(alert: Alert) -> str:
 def _prose(alert: Alert) -> str:
     finding = alert.finding
     where = f"*{escaped(place(alert), NAME_CHARACTERS)}* · {escaped(line(finding.subject), NAME_CHARACTERS)}"
-    lines = [where, escaped(finding.summary, PROSE_CHARACTERS)]
-    if alert.state is State.FIRING:
-        lines.append(f"*Why it matters:* {escaped(finding.impact, PROSE_CHARACTERS)}")
-    return "\n".join(lines)
+    summary = escaped(finding.summary, PROSE_CHARACTERS)
+    if alert.state is State.RESOLVED:
+        return f"{where}\nIt {escaped(ending(alert), PROSE_CHARACTERS)}.\n*It was:* {summary}"
+    return f"{where}\n{summary}\n*Why it matters:* {escaped(finding.impact, PROSE_CHARACTERS)}"
 
 
 def _sql(statements: Sequence[str]) -> str:
@@ -138,28 +195,42 @@ def _link(alert: Alert, external_url: str | None) -> str:
     return f"<{link}|the finding>" if 0 < width(link) <= LINK_CHARACTERS else ""
 
 
-def _listed(alerts: Sequence[Alert], external_url: str | None) -> Iterator[Block]:
-    """One line each, as many as there is room for, then how many more there are."""
-    room, shown, lines = LISTED_CHARACTERS, 0, list[str]()
-    for alert in alerts:
-        one = _line(alert, external_url)
-        room -= width(one)
+def _listed(lines: Iterable[str], room: int, title: str = "") -> tuple[list[Block], int]:
+    """Sections with as many lines as there is room for, below a title; and how many lines they hold."""
+    sections, shown = [[title] if title else []], 0
+    for one in lines:
+        room -= width(json.dumps(one, ensure_ascii=False)) + len(title)
         if room < 0:
             break
-        if width("\n".join([*lines, one])) > TEXT_CHARACTERS:
-            yield _section("\n".join(lines))
-            lines = []
-        lines.append(one)
-        shown += 1
-    if lines:
-        yield _section("\n".join(lines))
-    if shown < len(alerts):
-        yield _section(f"… and {len(alerts) - shown} more ({tally(alerts[shown:])})")
+        if width("\n".join([*sections[-1], one])) > TEXT_CHARACTERS:
+            sections.append([])
+        sections[-1].append(one)
+        shown, title = shown + 1, ""
+    return [_section("\n".join(each)) for each in sections] if shown else [], shown
 
 
-def _line(alert: Alert, external_url: str | None) -> str:
-    text = escaped(f"{_heading(alert)} — {place(alert)} · {line(alert.finding.subject)}", LINE_CHARACTERS)
+def _counted(alerts: Sequence[Alert]) -> str:
+    """How many more there are, and by rule and target, the most first."""
+    found = kinds(alerts)
+    lines = [f"• {count} x {escaped(kind, KIND_CHARACTERS)}" for count, kind in found[:KINDS]]
+    left = len(found) - len(lines)
+    more = [f"• and {left} other{'s' * (left > 1)}"] if left else []
+    return "\n".join([f"… and {len(alerts)} more ({tally(alerts)})", *lines, *more])
+
+
+def _still(standing: Sequence[Alert], now: datetime) -> str:
+    return f"{SIGNS[state(standing[0])]} {STILL} for {longest(standing, now)}"
+
+
+def _line(alert: Alert, external_url: str | None, since: str = "") -> str:
+    what = f"{_heading(alert)} — {place(alert)} · {line(alert.finding.subject)}"
+    said = since or (ending(alert) if alert.state is State.RESOLVED else "")
+    text = ", ".join(filter(None, (escaped(what, LINE_CHARACTERS), escaped(said, SINCE_CHARACTERS))))
     return f"{text} {_link(alert, external_url)}".rstrip()
+
+
+def _header(text: str) -> HeaderBlock:
+    return HeaderBlock(text=PlainTextObject(text=fitted(text, HEADER_CHARACTERS), emoji=False))
 
 
 def _section(text: str) -> SectionBlock:

@@ -117,7 +117,7 @@ def print_text(review: Review, console: Console) -> None:
     for area, findings in outline.chapters(review):
         page.heading(f"{area}: {outline.tally(findings)}")
         for finding in findings:
-            _finding(page, finding)
+            print_finding(page, finding)
     for grid in outline.grids(review):
         _grid(page, grid)
     _gaps(page, review)
@@ -143,7 +143,8 @@ def _features(place: outline.Place) -> Iterator[str]:
     yield from (f"{name}={value}" for name, value in place.labels.items())
 
 
-def _finding(page: Page, finding: Finding) -> None:
+def print_finding(page: Page, finding: Finding) -> None:
+    """Print one finding with what it saw and the SQL that mends it."""
     page.line()
     head = Text.assemble((finding.severity.upper(), SEVERITY_STYLES[finding.severity]), "  ")
     head.append(cut(finding.subject, SUBJECT_SHOWN), "bold").append(f"  in {cut(str(finding.target))}")

@@ -1,12 +1,20 @@
 """The ledger's alerts at rest: saved as they change, loaded after a restart, forgotten when they are old."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, delete, select
 
 from monitor.model import Alert, State
-from monitor.store.documents import finding_from_text, finding_text, target_from_text, target_text
+from monitor.store.bulk import Values, read, remove, replace
+from monitor.store.documents import (
+    ack_from_text,
+    ack_text,
+    finding_from_text,
+    finding_text,
+    target_from_text,
+    target_text,
+)
 from monitor.store.engine import Store
 from monitor.store.tables import alerts as table
 
@@ -17,38 +25,39 @@ class StoredAlerts:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def save(self, alerts: Iterable[Alert], dropped: Iterable[str] = ()) -> None:
+    async def save(self, alerts: Collection[Alert], dropped: Collection[str] = ()) -> None:
         """Write alerts over what was there and delete the dropped fingerprints, all or nothing."""
-        rows = list({alert.finding.fingerprint: _row(alert) for alert in alerts}.values())
-        # Deleted and inserted, not merged: upserts are dialects' own, and those cost memory.
-        gone = [{"gone": fingerprint} for fingerprint in (*dropped, *(row["fingerprint"] for row in rows))]
-        if not gone:
-            return
-
-        def save(connection: Connection) -> None:
-            connection.execute(delete(table).where(table.c.fingerprint == bindparam("gone")), gone)
-            if rows:
-                connection.execute(insert(table), rows)
-
-        await self._store.run(save)
+        if alerts or dropped:
+            await self._store.run(lambda connection: write_alerts(connection, alerts, dropped))
 
     async def load(self) -> list[Alert]:
         """Give all alerts, oldest first. What cannot be read is left out, and the store's notice says so."""
-        wanted = select(table).order_by(table.c.starts_at, table.c.fingerprint)
-        rows = await self._store.run(lambda connection: connection.execute(wanted).all())
-        known = [alert for alert in map(_alert, rows) if alert is not None]
-        if len(known) < len(rows):
-            lost = f"{self._store.where}: {len(rows) - len(known)} stored alerts cannot be read and are left out"
-            self._store.notice = "; ".join(filter(None, (self._store.notice, lost)))
+        known, lost = await self._store.run(read_alerts)
+        self._store.lost(lost, "alerts")
         return known
 
     async def forget(self, before: datetime) -> int:
         """Delete what was over before that moment; give how many that were."""
-        old = (table.c.state == State.RESOLVED.value) & (table.c.ends_at < before)
-        return await self._store.run(lambda connection: connection.execute(delete(table).where(old)).rowcount)
+        return await self._store.run(lambda connection: forget_alerts(connection, before))
 
 
-def _row(alert: Alert) -> dict[str, object]:
+def write_alerts(connection: Connection, alerts: Iterable[Alert], dropped: Iterable[str]) -> None:
+    remove(connection, table, ({"fingerprint": fingerprint} for fingerprint in dropped))
+    replace(connection, table, map(_values, alerts))
+
+
+def read_alerts(connection: Connection) -> tuple[list[Alert], int]:
+    """Give what can be read, oldest first, and how many cannot."""
+    known, lost = read(connection, select(table).order_by(table.c.starts_at, table.c.fingerprint), _alert)
+    return known, len(lost)
+
+
+def forget_alerts(connection: Connection, before: datetime) -> int:
+    old = (table.c.state == State.RESOLVED.value) & (table.c.ends_at < before)
+    return connection.execute(delete(table).where(old)).rowcount
+
+
+def _values(alert: Alert) -> Values:
     return {
         "fingerprint": alert.finding.fingerprint,
         "state": alert.state.value,
@@ -58,13 +67,16 @@ def _row(alert: Alert) -> dict[str, object]:
         "ends_at": alert.ends_at,
         "lower_since": alert.lower_since,
         "occurrences": alert.occurrences,
-        "announced": alert.announced,
         "source": target_text(alert.source),
         "finding": finding_text(alert.finding),
+        "ack": ack_text(alert.acked),
+        "ended_by": alert.ended_by,
     }
 
 
 def _alert(row: Row[tuple[object, ...]]) -> Alert | None:
+    if row.starts_at is None or row.last_seen is None:
+        return None
     try:
         return Alert(
             finding=finding_from_text(row.finding),
@@ -75,8 +87,9 @@ def _alert(row: Row[tuple[object, ...]]) -> Alert | None:
             fired_at=row.fired_at,
             ends_at=row.ends_at,
             lower_since=row.lower_since,
-            occurrences=row.occurrences,
-            announced=row.announced,
+            occurrences=int(row.occurrences),
+            acked=ack_from_text(row.ack),
+            ended_by=row.ended_by,
         )
     except ValueError:
         return None

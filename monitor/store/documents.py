@@ -1,13 +1,30 @@
-"""Findings and targets as JSON text of plain types, and back again without a loss.
+"""Findings, alerts, notices and targets as JSON text of plain types, and back again without a loss.
 
 The text is ASCII: names and messages may hold what a database refuses (NUL, half a surrogate pair), escapes never do.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-from monitor.model import Area, Confidence, Finding, Object, Remedy, Scalar, Severity, Target, as_document
+from monitor.model import (
+    Ack,
+    Alert,
+    Area,
+    Confidence,
+    Finding,
+    Notice,
+    Object,
+    Remedy,
+    Scalar,
+    Severity,
+    State,
+    Target,
+    as_document,
+)
+
+T = TypeVar("T")
 
 
 def target_text(target: Target) -> str:
@@ -16,11 +33,7 @@ def target_text(target: Target) -> str:
 
 def target_from_text(text: str) -> Target:
     """Raise ValueError when the text is not a target's."""
-    try:
-        server, database = json.loads(text)
-    except TypeError as error:
-        raise ValueError("not a target") from error
-    return Target(server, database)
+    return _read("target", text, _target)
 
 
 def finding_text(finding: Finding) -> str:
@@ -30,10 +43,86 @@ def finding_text(finding: Finding) -> str:
 
 def finding_from_text(text: str) -> Finding:
     """Raise ValueError when the text is not a finding's."""
+    return _read("finding", text, _finding)
+
+
+def ack_text(ack: Ack | None) -> str | None:
+    return None if ack is None else json.dumps(_ack_document(ack))
+
+
+def ack_from_text(text: str | None) -> Ack | None:
+    """Raise ValueError when the text is not an acknowledgement's."""
+    return None if text is None else _read("acknowledgement", text, _ack)
+
+
+def alert_document(alert: Alert) -> dict[str, Any]:
+    return {
+        "finding": as_document(alert.finding),
+        "source": [alert.source.server, alert.source.database],
+        "state": alert.state.value,
+        "starts_at": _told(alert.starts_at),
+        "last_seen": _told(alert.last_seen),
+        "fired_at": alert.fired_at and _told(alert.fired_at),
+        "ends_at": alert.ends_at and _told(alert.ends_at),
+        "lower_since": alert.lower_since and _told(alert.lower_since),
+        "occurrences": alert.occurrences,
+        "ack": alert.acked and _ack_document(alert.acked),
+        "ended_by": alert.ended_by,
+        "labels": dict(alert.labels),
+    }
+
+
+def alert_from_document(document: Mapping[str, Any]) -> Alert:
+    """Raise ValueError when the document is not an alert's."""
+    return _built("alert", document, _alert)
+
+
+def notice_text(notice: Notice) -> str:
+    """Written alert by alert: a notice may be big, and the encoder lets nobody in between."""
+    head = {
+        "receiver": notice.receiver,
+        "group": notice.group,
+        "labels": dict(notice.labels),
+        "news": sorted(notice.news),
+        "created_at": _told(notice.created_at),
+        "key": notice.key,
+    }
+    alerts = (json.dumps(alert_document(alert), default=str) for alert in notice.alerts)
+    return f'{json.dumps(head)[:-1]}, "alerts": [{", ".join(alerts)}]}}'
+
+
+def notice_from_text(text: str) -> Notice:
+    """Raise ValueError when the text is not a notice's."""
+    return _read("notice", text, _notice)
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    return json.dumps(dict(document), default=str)
+
+
+def document_from_text(text: str) -> dict[str, Any]:
+    """Raise ValueError when the text is no JSON object."""
+    return _read("document", text, lambda document: {**document})
+
+
+def _read(kind: str, text: str, build: Callable[[Any], T]) -> T:
     try:
-        return _finding(json.loads(text))
-    except (KeyError, TypeError) as error:
-        raise ValueError("not a finding") from error
+        document = json.loads(text)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a text of a {kind}") from error
+    return _built(kind, document, build)
+
+
+def _built(kind: str, document: Any, build: Callable[[Any], T]) -> T:
+    try:
+        return build(document)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"not a {kind}") from error
+
+
+def _target(pair: Sequence[Any]) -> Target:
+    server, database = pair
+    return Target(server, database)
 
 
 def _finding(document: Mapping[str, Any]) -> Finding:
@@ -56,3 +145,64 @@ def _finding(document: Mapping[str, Any]) -> Finding:
 
 def _measured(value: Scalar | list[Scalar]) -> Scalar | Sequence[Scalar]:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _ack_document(ack: Ack) -> dict[str, Any]:
+    return {"author": ack.author, "comment": ack.comment, "at": _told(ack.at), "severity": ack.severity.value}
+
+
+def _ack(document: Mapping[str, Any]) -> Ack:
+    return Ack(
+        author=str(document["author"]),
+        comment=str(document["comment"]),
+        at=_moment(document["at"]),
+        severity=Severity(document["severity"]),
+    )
+
+
+def _alert(document: Mapping[str, Any]) -> Alert:
+    return Alert(
+        finding=_finding(document["finding"]),
+        source=_target(document["source"]),
+        state=State(document["state"]),
+        starts_at=_moment(document["starts_at"]),
+        last_seen=_moment(document["last_seen"]),
+        fired_at=_perhaps(_moment, document["fired_at"]),
+        ends_at=_perhaps(_moment, document["ends_at"]),
+        lower_since=_perhaps(_moment, document["lower_since"]),
+        occurrences=int(document["occurrences"]),
+        acked=_perhaps(_ack, document["ack"]),
+        ended_by=str(document["ended_by"]),
+        labels=_labels(document["labels"]),
+    )
+
+
+def _notice(document: Mapping[str, Any]) -> Notice:
+    return Notice(
+        receiver=str(document["receiver"]),
+        group=str(document["group"]),
+        labels=_labels(document["labels"]),
+        alerts=tuple(map(_alert, document["alerts"])),
+        news=frozenset(map(str, document["news"])),
+        created_at=_moment(document["created_at"]),
+        key=str(document["key"]),
+    )
+
+
+def _labels(labels: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in labels.items()}
+
+
+def _perhaps(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)
+
+
+def _told(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment.astimezone(UTC)

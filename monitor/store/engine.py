@@ -68,6 +68,12 @@ class Store:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 return await transact(self._engine, work)
 
+    def lost(self, count: int, kind: str) -> None:
+        """Take note of rows that cannot be read."""
+        if count:
+            line = f"{self.where}: {count} stored {kind} cannot be read and are left out"
+            self.notice = "; ".join(filter(None, (self.notice, line)))
+
     async def close(self) -> None:
         await dispose(self._engine)
 
@@ -87,7 +93,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _damage(connection: Connection) -> bool:
     """Let SQLite check its file; a server checks its own."""
-    return connection.dialect.name == "sqlite" and connection.scalar(text("pragma quick_check('alerts')")) != "ok"
+    return connection.dialect.name == "sqlite" and connection.scalar(text("pragma quick_check(1)")) != "ok"
 
 
 async def _migrated(place: Address) -> None:

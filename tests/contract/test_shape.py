@@ -16,9 +16,10 @@ BROAD = {
     "monitor/catalog.py": 1,  # an entry point's import
     "monitor/rules/evaluate.py": 2,  # a rule, an advisor
     "monitor/collect/runner.py": 1,  # a run
-    "monitor/notify/delivery.py": 1,  # a delivery
+    "monitor/courier.py": 1,  # a delivery
+    "monitor/draw/messages.py": 1,  # a user's template
 }
-"""The only places that may catch everything, and how often; a user's template will be the last."""
+"""The only places that may catch everything, and how often."""
 
 
 def name(path: Path) -> str:

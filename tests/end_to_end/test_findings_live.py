@@ -46,7 +46,7 @@ def settings(channel: Channel) -> dict[str, object]:
     return {
         "probes": {"indexes": {"every": "1s"}},
         "receivers": {"ops": {"slack": {"webhook": channel.url}}},
-        "route": {"receiver": "ops"},
+        "route": {"receiver": "ops", "group_wait": 0, "group_interval": 1},
     }
 
 

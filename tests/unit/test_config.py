@@ -73,7 +73,8 @@ log: {format: console, level: debug}
     assert config.catalog.probes["links"].options == options
     slack = config.receivers["ops"].slack
     assert slack is not None
-    assert (config.route, config.receivers["ops"].kind, slack.webhook) == (
+    assert config.route is not None
+    assert (config.route.receiver, config.receivers["ops"].kind, slack.webhook) == (
         "ops",
         "slack",
         Secret("https://hooks.example.com/x"),
@@ -181,7 +182,6 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (LEAST + "web: {listen: '::1:80'}\n", "web.listen: should be HOST:PORT"),
         (LEAST + "web: {external_url: 'example.com'}\n", "web.external_url: should be a URL"),
         (LEAST + "store: state.db\n", "store: should be sqlite:///FILE beside this file"),
-        (LEAST + "store: postgresql://h/d\n", "store: a store in PostgreSQL is not built yet"),
         (LEAST + "retention: {findings: 0}\n", "retention.findings: should be more than 0"),
         (LEAST + "defaults: {interval: 0.1s}\n", "defaults.interval: should be at least 1"),
         (LEAST + "probes: {files: x.yaml}\n", "probes.files: should be a list, such as [one, two]"),

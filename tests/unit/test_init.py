@@ -22,7 +22,8 @@ def test_the_shipped_example_is_a_sound_configuration(tmp_path: Path, change: tu
     path.write_text(text.replace(*change))
     config = load_config(path, load_catalog(), {"PGARCHITECT_DSN": DSN, "SLACK_WEBHOOK": "https://hooks.example.com/x"})
     assert [server.name for server in config.servers] == ["shop"]
-    assert (config.route, config.store_url.reveal()) == ("screen", f"sqlite:///{tmp_path}/state.db")
+    assert config.route is not None
+    assert (config.route.receiver, config.store_url.reveal()) == ("screen", f"sqlite:///{tmp_path}/state.db")
     assert "subscriptions.stopped" in config.catalog.rules
 
 

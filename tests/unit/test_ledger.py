@@ -13,16 +13,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.findings.ledger import Change, Ledger
-from monitor.model import Alert, Judgement, NoVerdict, Severity, State, Target
+from monitor.model import Ack, Alert, Judgement, NoVerdict, Severity, State, Target
 from tests.alerts import NOON, SHOP, at, finding, judgement, unknown
 
 GONE = NoVerdict(reason="there is no schema auth", needs=None)
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
+PRINT = finding().fingerprint
 
 
 def only(ledger: Ledger) -> Alert:
     (alert,) = ledger.alerts
     return alert
+
+
+def noted(severity: Severity = WARNING) -> Ack:
+    return Ack(author="ada", comment="I look into it", at=at(5), severity=severity)
+
+
+def acked(severity: Severity = WARNING) -> Ledger:
+    """A ledger with one firing alert of that severity, of which somebody has taken note."""
+    ledger = Ledger()
+    ledger.observe([judgement(finding(severity=severity))], NOON)
+    assert ledger.ack(PRINT, noted(severity)) is not None
+    return ledger
 
 
 def test_a_finding_without_hold_fires_at_once() -> None:
@@ -188,32 +201,6 @@ def test_a_suspicion_from_the_future_waits_for_its_hold_from_now() -> None:
     assert change.alert.state is State.FIRING
 
 
-def test_only_what_receivers_should_hear_and_have_not_is_untold() -> None:
-    ledger = Ledger()
-    ledger.observe([judgement(finding("a")), judgement(finding("b", rule="x"), rule="x", hold=60)], NOON)
-    (alert,) = ledger.untold()
-    assert alert.finding.subject == "a"
-    ledger.told(alert.finding.fingerprint, alert.status)
-    assert ledger.untold() == []
-    ledger.observe([judgement(finding("a", CRITICAL))], at(15))
-    assert [alert.status for alert in ledger.untold()] == ["firing:critical"]
-
-
-def test_the_end_is_told_only_of_what_was_announced() -> None:
-    ledger = Ledger()
-    ledger.observe([judgement(finding("heard"), finding("never heard"))], NOON)
-    ledger.told(finding("heard").fingerprint, "firing:warning")
-    ledger.observe([judgement()], at(15))
-    (alert,) = ledger.untold()
-    assert (alert.finding.subject, alert.status) == ("heard", "resolved")
-    ledger.told(alert.finding.fingerprint, "resolved")
-    assert ledger.untold() == []
-
-
-def test_telling_of_a_forgotten_alert_is_no_error() -> None:
-    assert Ledger().told("0" * 16, "resolved") is None
-
-
 def test_forgetting_drops_only_what_was_over_before() -> None:
     ledger = Ledger()
     ledger.observe([judgement(finding("a"), finding("b"), finding("c"))], NOON)
@@ -234,6 +221,154 @@ def test_a_server_that_is_watched_no_longer_ends_its_alerts() -> None:
         ("b", True, False),
     }
     assert {alert.finding.subject: alert.state for alert in ledger.alerts} == {"a": State.RESOLVED, "c": State.FIRING}
+
+
+def test_what_is_not_seen_any_more_says_so() -> None:
+    ledger = Ledger()
+    ledger.observe([judgement(finding())], NOON)
+    (change,) = ledger.observe([judgement()], at(15))
+    assert (change.alert.state, change.alert.ended_by) == (State.RESOLVED, "not seen any more")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "by"),
+    [
+        ([GONE], "there is no schema auth"),
+        ([replace(GONE, subject="shop")], "there is no schema auth"),
+        ([replace(GONE, reason="its table is gone", subject="shop"), GONE], "its table is gone"),
+        ([GONE, replace(GONE, reason="its table is gone", subject="shop")], "its table is gone"),
+        ([replace(GONE, subject="other")], "not seen any more"),
+        ([replace(GONE, reason="")], "it is gone"),
+        ([unknown("other")], "not seen any more"),
+    ],
+)
+def test_what_a_rule_does_not_apply_to_any_more_ends_by_its_reason(verdicts: list[NoVerdict], by: str) -> None:
+    """The reason given for this subject counts before the one given for all."""
+    ledger = Ledger()
+    ledger.observe([judgement(finding())], NOON)
+    (change,) = ledger.observe([judgement(*verdicts)], at(15))
+    assert change.alert.ended_by == by
+
+
+def test_what_concerned_a_server_that_is_watched_no_longer_says_so() -> None:
+    ledger = Ledger()
+    ledger.observe([judgement(finding())], NOON)
+    (change,) = ledger.drop_targets(set(), at(15))
+    assert change.alert.ended_by == "the target is watched no longer"
+
+
+def test_a_new_episode_forgets_what_ended_the_last() -> None:
+    """As soon as it fires; a suspicion that comes to nothing leaves the last episode's end as it was."""
+    ledger = Ledger()
+    for moment, verdicts in ((0, [finding()]), (15, []), (30, [finding()])):
+        ledger.observe([judgement(*verdicts, hold=0 if moment == 0 else 60)], at(moment))
+    assert (only(ledger).state, only(ledger).ended_by) == (State.PENDING, "not seen any more")
+    ledger.observe([judgement(GONE, hold=60)], at(45))
+    assert (only(ledger).state, only(ledger).ended_by) == (State.RESOLVED, "not seen any more")
+    ledger.observe([judgement(finding())], at(60))
+    assert (only(ledger).state, only(ledger).ended_by) == (State.FIRING, "")
+
+
+def test_an_ack_lies_in_the_alert_and_is_no_news() -> None:
+    ledger = Ledger()
+    ledger.observe([judgement(finding())], NOON)
+    change = ledger.ack(PRINT, noted())
+    assert change is not None
+    assert (change.before, change.alert.acked, change.worth_telling) == (State.FIRING, noted(), False)
+    assert only(ledger).acked == noted()
+
+
+def test_an_ack_stays_while_the_alert_is_seen_again_with_other_numbers() -> None:
+    ledger = acked()
+    for n in range(5):
+        ledger.observe([judgement(finding(used=90 + n))], at(15 + 15 * n))
+        ledger.observe([judgement(unknown())], at(20 + 15 * n))
+    assert only(ledger).acked == noted()
+
+
+def test_an_ack_outlives_a_restart() -> None:
+    ledger = Ledger(acked().alerts)
+    ledger.observe([judgement(finding())], at(15))
+    assert only(ledger).acked == noted()
+
+
+def test_a_suspicion_may_be_acked_before_it_fires() -> None:
+    ledger = Ledger()
+    ledger.observe([judgement(finding(), hold=10)], NOON)
+    assert ledger.ack(PRINT, noted()) is not None
+    ledger.observe([judgement(finding(), hold=10)], at(15))
+    assert (only(ledger).state, only(ledger).acked) == (State.FIRING, noted())
+
+
+def test_an_ack_ends_with_its_alert() -> None:
+    """Also when the target goes; the next episode begins without it."""
+    for ledger in (acked(), acked()):
+        ledger.observe([judgement()], at(15))
+        assert only(ledger).acked is None
+        ledger.observe([judgement(finding())], at(30))
+        assert only(ledger).acked is None
+    ledger = acked()
+    ledger.drop_targets(set(), at(15))
+    assert only(ledger).acked is None
+
+
+def test_an_ack_of_a_suspicion_goes_with_it() -> None:
+    """What had fired and ended before is as it was: not acked."""
+    ledger = Ledger()
+    ledger.observe([judgement(finding())], NOON)
+    ledger.observe([judgement()], at(15))
+    before = only(ledger)
+    ledger.observe([judgement(finding(), hold=60)], at(30))
+    ledger.ack(PRINT, noted())
+    ledger.observe([judgement(hold=60)], at(45))
+    assert (only(ledger).state, only(ledger).acked, only(ledger).ended_by) == (before.state, None, before.ended_by)
+
+
+def test_an_ack_ends_when_the_alert_grows_worse_and_does_not_come_back() -> None:
+    ledger = acked()
+    (change,) = ledger.observe([judgement(finding(severity=CRITICAL))], at(15))
+    assert (change.alert.acked, change.worth_telling) == (None, True)
+    for moment in (30, 200):
+        ledger.observe([judgement(finding())], at(moment))
+    assert (only(ledger).finding.severity, only(ledger).acked) == (WARNING, None)
+
+
+def test_an_ack_of_a_suspicion_ends_when_that_grows_worse() -> None:
+    ledger = Ledger()
+    ledger.observe([judgement(finding(), hold=60)], NOON)
+    ledger.ack(PRINT, noted())
+    ledger.observe([judgement(finding(severity=CRITICAL), hold=60)], at(15))
+    assert only(ledger).acked is None
+
+
+def test_an_ack_of_the_worse_covers_the_milder_and_the_way_back() -> None:
+    ledger = acked(CRITICAL)
+    for moment, severity in ((15, WARNING), (100, WARNING), (115, CRITICAL)):
+        ledger.observe([judgement(finding(severity=severity))], at(moment))
+        assert only(ledger).acked == noted(CRITICAL)
+
+
+def test_what_is_not_open_cannot_be_acked() -> None:
+    ledger = acked()
+    ledger.observe([judgement()], at(15))
+    assert (ledger.ack(PRINT, noted()), ledger.unack(PRINT), ledger.ack("0" * 16, noted())) == (None, None, None)
+    assert only(ledger).acked is None
+
+
+def test_an_ack_of_what_is_worse_by_now_is_not_taken() -> None:
+    """Somebody read "warning" and pressed the button just after it had become critical."""
+    ledger = Ledger()
+    ledger.observe([judgement(finding(severity=CRITICAL))], NOON)
+    assert ledger.ack(PRINT, noted(WARNING)) is None
+    assert only(ledger).acked is None
+
+
+def test_an_ack_can_be_taken_back_once() -> None:
+    ledger = acked()
+    change = ledger.unack(PRINT)
+    assert change is not None
+    assert (change.alert.acked, change.worth_telling) == (None, False)
+    assert (ledger.unack(PRINT), ledger.unack("0" * 16)) == (None, None)
 
 
 def test_thousands_of_findings_cost_no_more_each() -> None:
@@ -339,6 +474,25 @@ def test_an_alert_is_worth_telling_exactly_when_its_status_moved(
     for words in heard.values():
         assert words[:1] != ["resolved"]
         assert all(one != other for one, other in pairwise(words))
+
+
+@given(STEPS, PATIENCE, PATIENCE, st.lists(st.sampled_from(Severity), max_size=5))
+def test_an_ack_is_only_on_what_is_open_and_no_worse_than_it(
+    steps: list[tuple[int, tuple[object, ...]]], hold: float, keep: float, acks: list[Severity]
+) -> None:
+    """And only what is over says what ended it, whatever happens; a restart in between changes nothing."""
+    ledger = Ledger()
+    for place, (now, look) in enumerate(walk(steps, hold, keep)):
+        ledger.observe([look], now)
+        for severity in acks[place : place + 1]:
+            ledger.ack(finding("a").fingerprint, noted(severity))
+        ledger = Ledger(ledger.alerts)
+        for alert in ledger.alerts:
+            over = alert.ends_at is not None
+            assert bool(alert.ended_by) is over
+            if alert.acked is not None:
+                assert alert.state is not State.RESOLVED
+                assert alert.finding.severity.rank <= alert.acked.severity.rank
 
 
 def test_the_target_stands_in_the_fingerprint_but_the_source_decides_what_is_absent() -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +17,12 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from monitor.errors import DeliveryError
-from monitor.model import Alert, Remedy, Secret, Severity, State
+from monitor.model import Ack, Alert, Remedy, Secret, Severity, State
 from monitor.notify.slack import Slack
 from monitor.notify.slack_blocks import code, escaped, fallback, message, width
+from monitor.notify.wording import span
 from tests.alerts import alerts, at, firing, resolved
+from tests.notices import back, notice, untrusted
 
 PATH = "/services/T000/B000/hush"
 WORST = "&`<>\U0001f534"
@@ -30,17 +34,18 @@ def receiver(server: HTTPServer, external_url: str | None = "https://watch.examp
 
 async def posted(server: HTTPServer, told: Sequence[Alert], external_url: str | None = "https://watch.example/") -> Any:
     server.expect_request(PATH, method="POST").respond_with_data("ok")
-    await receiver(server, external_url).send(told)
+    await receiver(server, external_url).send(notice(*told))
     (request, _answer) = server.log[-1]
     return json.loads(request.data)
 
 
 async def refused(server: HTTPServer) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught:
-        await receiver(server).send([firing()])
+        await receiver(server).send(notice(firing()))
     failure = caught.value
     assert str(failure).startswith("ops: ")
-    for text in (str(failure), repr(failure), repr(failure.__cause__)):
+    assert (failure.__cause__, failure.__context__) == (None, None)
+    for text in (str(failure), repr(failure)):
         assert "hush" not in text
         assert str(server.port) not in text
     return failure
@@ -95,15 +100,81 @@ async def test_a_flood_is_cut_and_counted(httpserver: HTTPServer) -> None:
     flood = [firing(f"table {number}") for number in range(500)]
     payload = await posted(httpserver, flood)
     within_limits(payload["blocks"])
-    last = payload["blocks"][-1]["text"]["text"]
+    last, _, kinds = payload["blocks"][-1]["text"]["text"].partition("\n")
     listed = sum(f'"table {number}"' in str(payload) or f"table {number}" in texts(payload) for number in range(500))
     assert last.startswith("… and ")
     assert int(last.split()[2]) > 400
     assert listed > 20
+    assert kinds == f"• {last.split()[2]} x pool.saturation on shop/shop"
+
+
+async def test_the_rest_of_a_flood_is_counted_by_rule_and_target(httpserver: HTTPServer) -> None:
+    flood = [firing(f"table {number}", rule=f"tables.{number % 30}") for number in range(10_000)]
+    payload = await posted(httpserver, flood)
+    within_limits(payload["blocks"])
+    first, *kinds, last = payload["blocks"][-1]["text"]["text"].splitlines()
+    assert re.fullmatch(r"… and 99\d\d more \(99\d\d firing\)", first)
+    assert re.fullmatch(r"• 33\d x tables\.\d+ on shop/shop", kinds[0])
+    assert (len(kinds), last) == (8, "• and 22 others")
+
+
+async def test_what_is_over_says_how_long_it_lasted_and_what_ended_it(httpserver: HTTPServer) -> None:
+    said = texts(await posted(httpserver, [replace(resolved(), ended_by="its <database> is gone")]))
+    assert "It lasted 60 s (its &lt;database&gt; is gone)." in said
+    assert "*It was:* 85 of 100 slots are used" in said
+
+
+async def test_a_target_that_answers_again_is_back(httpserver: HTTPServer) -> None:
+    payload = await posted(httpserver, [back()])
+    assert payload["text"] == "\U0001f7e2 RESOLVED: shop is back after 12 min (shop)"
+    assert "It was away for 12 min." in texts(payload)
+
+
+async def test_a_target_that_is_watched_no_longer_is_not_back(httpserver: HTTPServer) -> None:
+    said = texts(await posted(httpserver, [back("the target is watched no longer")]))
+    assert "RESOLVED: A server cannot be reached" in said
+    assert "It lasted 12 min (the target is watched no longer)." in said
+
+
+def test_what_stands_is_one_line_below_the_news() -> None:
+    told = notice(firing("new"), standing=[firing("old", Severity.CRITICAL)], seconds=4 * 3600)
+    blocks = [block.to_dict() for block in message(told, None)]
+    assert [block["type"] for block in blocks if block["type"] == "header"] == ["header"]
+    assert blocks[-1]["text"]["text"].splitlines() == [
+        "*Still firing:*",
+        "\U0001f534 CRITICAL: Connection slots nearly full — shop/shop · old, for 4 h",
+    ]
+    assert fallback(told).startswith("\U0001f7e0 WARNING: Connection slots nearly full")
+
+
+def test_a_repetition_says_for_how_long_and_who_has_taken_note() -> None:
+    acked = replace(firing(), acked=Ack(author="<@Ann>", comment="", at=at(0), severity=Severity.WARNING))
+    told = notice(standing=[acked, firing("other")], seconds=4 * 3600)
+    header, _, section = [block.to_dict() for block in message(told, None)]
+    assert header["text"]["text"] == "\U0001f7e0 Still firing for 4 h"
+    assert "for 4 h, acknowledged by &lt;@Ann&gt;" in section["text"]["text"]
+    assert fallback(told) == ("\U0001f7e0 Still firing for 4 h: Connection slots nearly full (shop/shop) … and 1 more")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (-1, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (15_600, "4 h 20 min"),
+        (172_800, "2 d"),
+        (180_000, "2 d 2 h"),
+    ],
+)
+def test_a_span_is_said_as_people_say_it(seconds: float, says: str) -> None:
+    assert span(seconds) == says
 
 
 async def test_nothing_to_say_posts_nothing(httpserver: HTTPServer) -> None:
-    await receiver(httpserver).send([])
+    await receiver(httpserver).send(notice())
     assert httpserver.log == []
 
 
@@ -127,7 +198,7 @@ def test_a_cut_never_splits_an_entity_and_counts_what_is_left_out() -> None:
 def test_statements_are_shown_whole_or_not_at_all() -> None:
     long = ("select 1", "select " + "x" * 1990, "select 2")
     alert = replace(firing(), finding=replace(firing().finding, remedy=Remedy(sql=long)))
-    said = str([block.to_dict() for block in message([alert], None)])
+    said = str([block.to_dict() for block in message(notice(alert), None)])
     assert "select 1;" in said
     assert "xxx" not in said
     assert "and 2 more statements" in said
@@ -155,18 +226,19 @@ def swollen(alert: Alert, filler: str, times: int) -> Alert:
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(alerts(), min_size=1, max_size=25),
-    st.sampled_from(["", "x", WORST, "word ", "\n", "`", "&", "\x00\x1b[2J"]),
+    st.sampled_from(["", "x", WORST, "word ", "\n", "`", "&", '"', "\\", "\x00\x1b[2J"]),
     st.sampled_from([0, 30, 3500]),
     st.sampled_from([None, "http://h", "http://" + "&" * 3000]),
 )
 def test_no_alert_makes_a_message_slack_would_refuse(
-    told: list[Alert], filler: str, times: int, external_url: str | None
+    drawn: list[Alert], filler: str, times: int, external_url: str | None
 ) -> None:
     """slack_sdk checks each block as it becomes a dict; we check the limits it does not know."""
-    mass = [swollen(alert, filler, times) if times else alert for alert in told]
-    within_limits([block.to_dict() for block in message(mass, external_url)])
-    assert 1 <= len(fallback(mass)) <= 400
-    assert "\x1b" not in fallback(mass)
+    mass = [swollen(alert, filler, times) if times else alert for alert in drawn]
+    for told in (notice(*mass), notice(standing=mass), notice(*mass[:9], standing=mass[9:])):
+        within_limits([block.to_dict() for block in message(told, external_url)])
+        assert 1 <= len(fallback(told)) <= 400
+        assert "\x1b" not in fallback(told)
 
 
 # -- what answers mean --------------------------------------------------------------------------------------------
@@ -187,6 +259,13 @@ async def test_a_refusal_is_final_and_says_why(httpserver: HTTPServer, status: i
     failure = await refused(httpserver)
     assert (failure.retryable, says in str(failure)) == (False, True)
     assert len(httpserver.log) == 1
+
+
+async def test_a_web_page_is_not_taken_for_a_delivery(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(PATH).respond_with_data("\n<html>log in to hush</html>", status=200)
+    failure = await refused(httpserver)
+    assert failure.retryable
+    assert "HTTP 200, but a web page" in str(failure)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -243,7 +322,7 @@ async def mumbles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def test_an_answer_that_breaks_off_is_worth_a_retry(answer: Answer) -> None:
     async with answering(answer) as ops:
         with pytest.raises(DeliveryError, match="no answer") as caught:
-            await ops.send([firing()])
+            await ops.send(notice(firing()))
     assert caught.value.retryable
 
 
@@ -257,7 +336,7 @@ async def test_a_server_that_hangs_is_left_at_the_deadline() -> None:
     async with answering(hangs) as ops:
         try:
             with pytest.raises(DeliveryError, match="no answer \\(timeout\\)") as caught:
-                await replace(ops, deadline=0.3).send([firing()])
+                await replace(ops, deadline=0.3).send(notice(firing()))
         finally:
             released.set()
     assert caught.value.retryable
@@ -265,15 +344,22 @@ async def test_a_server_that_hangs_is_left_at_the_deadline() -> None:
 
 async def test_nobody_there_is_worth_a_retry() -> None:
     with pytest.raises(DeliveryError, match="no answer") as caught:
-        await Slack(name="ops", webhook=Secret("http://127.0.0.1:1/hush")).send([firing()])
+        await Slack(name="ops", webhook=Secret("http://127.0.0.1:1/hush")).send(notice(firing()))
     assert caught.value.retryable
     assert "hush" not in repr(caught.value)
+
+
+async def test_a_server_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
+    with untrusted(tmp_path) as server, pytest.raises(DeliveryError, match="TLS fails") as caught:
+        await receiver(server).send(notice(firing()))
+    assert caught.value.retryable
+    assert server.log == []
 
 
 @pytest.mark.parametrize("url", ["", "hush", "http://", "ftp://h/hush", "http://[hush"])
 async def test_what_is_no_url_is_final(url: str) -> None:
     with pytest.raises(DeliveryError) as caught:
-        await Slack(name="ops", webhook=Secret(url)).send([firing()])
+        await Slack(name="ops", webhook=Secret(url)).send(notice(firing()))
     assert not caught.value.retryable
     assert "hush" not in repr(caught.value)
 
@@ -289,4 +375,4 @@ async def test_the_url_is_not_logged_even_at_debug_level(
 
 def test_times_of_an_alert_that_was_seen_twice_are_those_of_this_time() -> None:
     alert = replace(firing(), state=State.FIRING, starts_at=at(3600), occurrences=2)
-    assert "since 2026-03-01 13:00 UTC" in str([block.to_dict() for block in message([alert], None)])
+    assert "since 2026-03-01 13:00 UTC" in str([block.to_dict() for block in message(notice(alert), None)])

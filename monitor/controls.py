@@ -1,0 +1,85 @@
+"""What people change in the running daemon: acks, silences, a reload. Each is audited, stored and acted on at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from uuid import uuid4
+
+from monitor.collect.runner import Clock
+from monitor.desk import Desk
+from monitor.findings.ledger import Change
+from monitor.findings.silences import Silence, Silences, silence_document, silence_from_document
+from monitor.model import Ack
+from monitor.pending import Pending
+from monitor.store.records import AuditEntry, SilenceRow
+
+Document = Mapping[str, object]
+
+
+class DaemonControls:
+    """The daemon's answer to `monitor.status.Controls`."""
+
+    def __init__(
+        self, desk: Desk, silences: Silences, pending: Pending, *, clock: Clock, reload: Callable[[], Awaitable[str]]
+    ) -> None:
+        self._desk, self._silences, self._pending, self._clock = desk, silences, pending, clock
+        self._reload = reload
+
+    async def ack(self, fingerprint: str, author: str, comment: str) -> bool:
+        """Take note of an open alert."""
+        alert = self._desk.ledger.get(fingerprint)
+        if alert is None:
+            return False
+        ack = Ack(author=author, comment=comment, at=self._clock.now(), severity=alert.finding.severity)
+        return self._changed(self._desk.ledger.ack(fingerprint, ack), author, "ack", {"comment": comment})
+
+    async def unack(self, fingerprint: str, author: str) -> bool:
+        """Take an ack back."""
+        return self._changed(self._desk.ledger.unack(fingerprint), author, "unack", {})
+
+    def _changed(self, change: Change | None, author: str, action: str, about: Document) -> bool:
+        if change is None:
+            return False
+        self._desk.note([change])
+        self._audit(author, action, {"fingerprint": change.alert.finding.fingerprint, **about})
+        return True
+
+    def silences(self) -> Sequence[Document]:
+        """Give every silence as its document with its state, those that work first."""
+        now = self._clock.now()
+        shown = [{**silence_document(each), "state": each.state(now).value} for each in self._silences.silences]
+        return sorted(shown, key=lambda document: document["state"] != "active")
+
+    async def silence(self, document: Document, author: str) -> Document:
+        """Begin a silence; raises ValueError or UsageError with what is wrong."""
+        now = self._clock.now()
+        begun = {"starts_at": now.isoformat(), **document}
+        made = silence_from_document({**begun, "id": uuid4().hex, "author": author, "created_at": now.isoformat()})
+        self._silences.add(made, now)
+        self._kept(made, author, "silence")
+        return {**silence_document(made), "state": made.state(now).value}
+
+    async def unsilence(self, silence_id: str, author: str) -> bool:
+        """End a silence now."""
+        now, known = self._clock.now(), self._silences.get(silence_id)
+        if known is None or known.ends_at <= now:
+            return False
+        ended = self._silences.expire(silence_id, now)
+        if ended is not None:
+            self._kept(ended, author, "unsilence")
+        return True
+
+    def _kept(self, silence: Silence, author: str, action: str) -> None:
+        document = silence_document(silence)
+        self._pending.silence(SilenceRow(id=silence.id, ends_at=silence.ends_at, document=document))
+        self._audit(author, action, document)
+
+    async def reload(self, author: str) -> str:
+        """Read the configuration anew."""
+        self._audit(author, "reload", {})
+        return await self._reload()
+
+    def _audit(self, author: str, action: str, document: Document) -> None:
+        """Note it, and have it written and acted on."""
+        self._pending.noted(AuditEntry(at=self._clock.now(), who=author, action=action, document=document))
+        self._desk.wake()

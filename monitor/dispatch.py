@@ -1,0 +1,186 @@
+"""From the ledger to people: who is told what, and when. All it must not forget goes to `Pending`, and so is stored.
+
+Single notices go through router, outbox and courier; an Alertmanager is told the state instead, by a channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from monitor.channel import GROUP, Channel
+from monitor.collect.runner import Clock
+from monitor.courier import Courier, Hears, Means, Pace, Report, Written
+from monitor.findings.inhibition import BUILT_IN, Inhibition, Sources
+from monitor.findings.intervals import TimeInterval
+from monitor.findings.outbox import Outbox
+from monitor.findings.route import Route
+from monitor.findings.router import Mute, Plan, Router
+from monitor.findings.silences import Silences
+from monitor.model import Alert, Severity, State
+from monitor.notify.stream import Post, Stream
+from monitor.pending import Pending, restored
+from monitor.store.records import LedgerRead, ToldKey, ToldRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Streamed:
+    """An Alertmanager that is to be kept informed."""
+
+    name: str
+    post: Post
+    resend: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """Who is told of what, as the configuration says it; without a route, nobody."""
+
+    route: Route | None = None
+    intervals: Mapping[str, Sequence[TimeInterval]] = field(default_factory=dict)
+    inhibitions: Sequence[Inhibition] = ()
+    quiet_ends: frozenset[str] = frozenset()
+    receivers: Sequence[Hears] = ()
+    streams: Sequence[Streamed] = ()
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+
+
+class Dispatch:
+    """One configuration's routing, running; `turn_to` goes on with another one."""
+
+    def __init__(
+        self,
+        routing: Routing,
+        pending: Pending,
+        silences: Silences,
+        read: LedgerRead,
+        *,
+        clock: Clock,
+        outcome: Report,
+        written: Written,
+    ) -> None:
+        self._pending, self._clock, self._outcome = pending, clock, outcome
+        self.silences = silences
+        self._told: dict[ToldKey, ToldRow] = {mark.key: mark for mark in read.told}
+        self._outbox = Outbox(map(restored, read.outbox))
+        self._means = Means(outbox=self._outbox, keep=pending.letters, outcome=outcome, written=written, clock=clock)
+        self._courier = Courier(routing.receivers, self._means)
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._settle(routing)
+
+    def restore(self, read: LedgerRead) -> None:
+        """Go on from what was stored, which was read only now; what happened meanwhile is newer."""
+        self._told = {**{mark.key: mark for mark in read.told}, **self._told}
+        self._courier.restore(map(restored, read.outbox))
+        self.turn_to(self._routing)
+
+    def write_all(self) -> None:
+        """Have everything written: the store may be a new one."""
+        self._pending.marked(self._told.values(), ())
+        for receiver in self._outbox.receivers:
+            self._pending.letters(self._outbox.waiting(receiver), ())
+
+    def forget(self, before: datetime) -> None:
+        """Drop dead letters from before that moment."""
+        changes = self._outbox.forget(before)
+        self._pending.letters(changes.entries, changes.gone)
+
+    def turn_to(self, routing: Routing) -> None:
+        """Go on with another configuration: nobody is told again what they know."""
+        self._settle(routing)
+        self._courier.replace(routing.receivers, routing.paces)
+        self._start_channels()
+
+    def _settle(self, routing: Routing) -> None:
+        self._routing = routing
+        streams = {stream.name for stream in routing.streams}
+        marks = [mark for mark in self._told.values() if mark.receiver not in streams]
+        self._tree = routing.route.resolved() if routing.route else None
+        self._router: Router | None = None
+        if routing.route:
+            self._router = Router(routing.route, marks, intervals=routing.intervals, quiet_ends=routing.quiet_ends)
+        self._channels = {stream.name: self._channel(stream) for stream in routing.streams}
+
+    def _channel(self, streamed: Streamed) -> Channel:
+        marks = (mark for mark in self._told.values() if mark.receiver == streamed.name and mark.group == GROUP)
+        sent = {mark.fingerprint: Severity(mark.status.removeprefix("firing:")) for mark in marks}
+        stream = Stream(streamed.post, streamed.resend, sent=sent)
+        return Channel(streamed.name, stream, clock=self._clock, outcome=self._outcome, marked=self._marked)
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                group.create_task(self._courier.run(), name="courier")
+                self._start_channels()
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
+
+    def _start_channels(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._group is not None:
+            channels = self._channels.values()
+            self._tasks = [self._group.create_task(each.run(), name=f"channel to {each.name}") for each in channels]
+
+    async def drain(self, deadline: float) -> None:
+        """Let go out what can, within so many seconds."""
+        ends = [channel.drain() for channel in self._channels.values()]
+        try:
+            async with asyncio.timeout(deadline):
+                await asyncio.gather(self._courier.drain(deadline), *ends, return_exceptions=True)
+        except TimeoutError:
+            return
+
+    def plan(self, alerts: Sequence[Alert], now: datetime) -> None:
+        """Decide who is to be told what at `now`, and hand it on. `alerts` is the whole ledger, with labels."""
+        if self._router is None:
+            return
+        muted = self._muted(alerts, now)
+        plan = self._router.plan(alerts, now, muted)
+        self._planned(plan)
+        self._courier.submit([notice for notice in plan.notices if notice.receiver not in self._channels])
+        self._stream(alerts, muted)
+
+    def due(self, now: datetime) -> datetime | None:
+        """Give when `plan` must be called at the latest."""
+        return self._router.due(now) if self._router else None
+
+    def _planned(self, plan: Plan) -> None:
+        told = [mark for mark in plan.told if mark.receiver not in self._channels]
+        self._marked(told, [key for key in plan.forgotten if key[0] not in self._channels])
+
+    def _marked(self, told: Iterable[ToldRow], forgotten: Iterable[ToldKey]) -> None:
+        told, forgotten = list(told), list(forgotten)
+        for key in forgotten:
+            self._told.pop(key, None)
+        self._told |= {mark.key: mark for mark in told}
+        self._pending.marked(told, forgotten)
+
+    def _stream(self, alerts: Sequence[Alert], muted: Callable[[Alert], Mute]) -> None:
+        if self._tree is None or not self._channels:
+            return
+        given: dict[str, list[Alert]] = {name: [] for name in self._channels}
+        for alert in alerts:
+            if alert.state is not State.PENDING:
+                for name in {branch.receiver for branch in self._tree.matching(alert.all_labels)} & given.keys():
+                    # Who was told that it fires goes on being told: to fall silent would say that it is over.
+                    if self._channels[name].knows(alert.finding.fingerprint) or muted(alert) is not Mute.ALL:
+                        given[name].append(alert)
+        for name, own in given.items():
+            self._channels[name].give(own)
+
+    def _muted(self, alerts: Sequence[Alert], now: datetime) -> Callable[[Alert], Mute]:
+        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts)
+
+        def muted(alert: Alert) -> Mute:
+            if self.silences.silenced_by(alert.all_labels, now) or sources.inhibited_by(alert):
+                return Mute.ALL
+            return Mute.REPEATS if alert.acked else Mute.NONE
+
+        return muted

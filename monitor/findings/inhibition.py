@@ -1,0 +1,93 @@
+"""Inhibition with Alertmanager's meaning: while one alert fires, those it explains are not told.
+
+A server that is down explains whatever else is said of it; who cannot see the users cannot judge links to them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.findings.matchers import Matcher, Op, all_match
+from monitor.model import Alert, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inhibition:
+    """A firing alert that matches `source` mutes those that match `target` and have the same values of `equal`.
+
+    A label that is not there is the empty text, also for `equal`. An alert that matches both sides is not muted by
+    one of which the same is true, and so never by itself.
+    """
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.source or not self.target:
+            raise ValueError("an inhibition needs a matcher for its source, and one for its target")
+
+
+BUILT_IN: tuple[Inhibition, ...] = (
+    Inhibition(
+        source=(Matcher("rule", Op.EQUAL, "target.unreachable"),),
+        target=(
+            Matcher("rule", Op.NOT_EQUAL, "target.unreachable"),
+            # What concerns the monitor itself stays true, should a server bear the monitor's name.
+            Matcher("rule", Op.UNLIKE, r"(receiver|store|config|ignore)\..*"),
+        ),
+        equal=("target",),
+    ),
+    Inhibition(
+        source=(Matcher("rule", Op.EQUAL, "auth.cannot_see"),),
+        target=(Matcher("rule", Op.LIKE, r"auth_links\..*"),),
+        equal=("target", "database"),
+    ),
+)
+
+
+class Sources:
+    """What mutes at this moment: the firing alerts that are an inhibition's source, found by their equal labels."""
+
+    def __init__(self, inhibitions: Sequence[Inhibition], alerts: Iterable[Alert]) -> None:
+        self._sides = [_Side(inhibition) for inhibition in inhibitions]
+        for alert in alerts:
+            if self._sides and alert.state is State.FIRING:
+                labels = alert.all_labels
+                for side in self._sides:
+                    side.add(alert, labels)
+
+    def inhibited_by(self, alert: Alert) -> Alert | None:
+        """Give a firing alert that mutes this one."""
+        labels = alert.all_labels if any(side.mutes for side in self._sides) else {}
+        found = (side.source_of(labels) for side in self._sides if side.mutes)
+        return next((source for source in found if source is not None), None)
+
+
+class _Side:
+    """One inhibition's sources by their equal labels; those that match its target too are held apart."""
+
+    def __init__(self, inhibition: Inhibition) -> None:
+        self.inhibition = inhibition
+        self.plain: dict[tuple[str, ...], Alert] = {}
+        self.two_sided: dict[tuple[str, ...], Alert] = {}
+
+    @property
+    def mutes(self) -> bool:
+        return bool(self.plain or self.two_sided)
+
+    def add(self, alert: Alert, labels: Mapping[str, str]) -> None:
+        if all_match(self.inhibition.source, labels):
+            known = self.two_sided if all_match(self.inhibition.target, labels) else self.plain
+            known.setdefault(self._equal(labels), alert)
+
+    def source_of(self, labels: Mapping[str, str]) -> Alert | None:
+        if not all_match(self.inhibition.target, labels):
+            return None
+        equal = self._equal(labels)
+        source = self.plain.get(equal)
+        if source is None and not all_match(self.inhibition.source, labels):
+            source = self.two_sided.get(equal)
+        return source
+
+    def _equal(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(labels.get(label, "") for label in self.inhibition.equal)

@@ -1,0 +1,131 @@
+"""Writes what happened and has people told of it, round after round: the store, and behind it router and receivers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+
+from monitor.collect.runner import Clock
+from monitor.config import Config
+from monitor.courier import Report
+from monitor.desk import Desk
+from monitor.dispatch import Dispatch
+from monitor.findings.silences import Silences, silence_from_document
+from monitor.keeper import Keeper
+from monitor.notify.places import Remembered
+from monitor.pending import Pending
+from monitor.routing import routing
+from monitor.schedule import Tasks
+from monitor.store.records import LedgerRead
+
+log = structlog.get_logger()
+
+NOTHING = LedgerRead(alerts=(), told=(), outbox=(), silences=())
+
+
+class Telling:
+    """The rounds of one daemon. A round is made when something is wanted or due; what is written goes before."""
+
+    def __init__(
+        self, desk: Desk, pending: Pending, config: Config, *, tasks: Tasks, clock: Clock, heard: Report
+    ) -> None:
+        self.silences = Silences()
+        self.keeper = Keeper(desk, config.store_url)
+        self.keeper.restored, self.keeper.renewed = self._restored, self._renewed
+        self._desk, self._pending = desk, pending
+        self._tasks, self._clock, self._heard = tasks, clock, heard
+        self._places = Remembered(self.keeper.places)
+        self._read = NOTHING
+        self._dispatch: Dispatch | None = None
+        self._wanted = asyncio.Event()
+
+    def want(self) -> None:
+        """Ask for a round at once."""
+        self._wanted.set()
+
+    def begin(self, config: Config, link: str) -> None:
+        """Begin to tell, and to make rounds; the store should have been opened before."""
+        self._dispatch = Dispatch(
+            routing(config, link, self._places),
+            self._pending,
+            self.silences,
+            self._read,
+            clock=self._clock,
+            outcome=self._heard,
+            written=self.keeper.write,
+        )
+        self._read = NOTHING
+        self._tasks.start("dispatch", self._dispatch.run)
+        self._tasks.start("rounds", self._rounds)
+        self.want()
+
+    def turn_to(self, config: Config, link: str) -> None:
+        """Go on by another configuration."""
+        if self._dispatch is not None:
+            self._dispatch.turn_to(routing(config, link, self._places))
+        self.want()
+
+    async def end(self, seconds: float) -> None:
+        """Make a last round, and let go out what can within so many seconds."""
+        await self._tasks.stop("rounds")
+        if self._dispatch is not None:
+            self._plan()
+            await self._dispatch.drain(seconds)
+        await self._tasks.stop("dispatch")
+
+    def forget(self, before: datetime) -> None:
+        """Drop what was over before that moment."""
+        self.silences.forget(before)
+        if self._dispatch is not None:
+            self._dispatch.forget(before)
+
+    async def _rounds(self) -> None:
+        while True:
+            await self._until_wanted()
+            self._wanted.clear()
+            await self._round()
+
+    async def _until_wanted(self) -> None:
+        now = self._clock.now()
+        due = self._dispatch.due(now) if self._dispatch else None
+        try:
+            async with asyncio.timeout((due - now).total_seconds() if due else None):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def _round(self) -> None:
+        """Decide who is told what and write it, so that a crash before it is told tells twice rather than never."""
+        before = self.keeper.reason
+        self._plan()
+        await self.keeper.write()
+        if self.keeper.reason != before:
+            self._desk.shaken()
+
+    def _plan(self) -> None:
+        if self._dispatch is not None:
+            self._dispatch.plan(self._desk.labelled(), self._clock.now())
+
+    def _restored(self, read: LedgerRead) -> None:
+        """Go on from what the store held; it may be opened long after we have begun."""
+        for row in read.silences:
+            self._silence(row.document)
+        if self._dispatch is None:
+            self._read = read
+        else:
+            self._dispatch.restore(read)
+
+    def _silence(self, document: Mapping[str, object]) -> None:
+        try:
+            self.silences.restore(silence_from_document(document))
+        except (
+            ValueError
+        ):  # the store's notice tells of rows that cannot be read at all; this one is of another version
+            return
+
+    def _renewed(self) -> None:
+        if self._dispatch is not None:
+            self._dispatch.write_all()

@@ -1,0 +1,100 @@
+"""Whole alerts, notices and outbox entries as hypothesis draws them, and what a flood writes into the store."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from monitor.model import Ack, Alert, Notice, Severity
+from monitor.store.records import LedgerWrite, OutboxEntry, OutboxState, ToldRow, Transition
+from tests.alerts import alerts, at, firing, moments
+
+
+def acks() -> st.SearchStrategy[Ack]:
+    return st.builds(Ack, author=st.text(), comment=st.text(), at=moments(), severity=st.sampled_from(Severity))
+
+
+def whole_alerts() -> st.SearchStrategy[Alert]:
+    """Alerts as the ledger holds them."""
+    return st.builds(replace, alerts(), acked=st.none() | acks(), ended_by=st.text())
+
+
+def labels() -> st.SearchStrategy[dict[str, str]]:
+    return st.dictionaries(st.text(), st.text(), max_size=3)
+
+
+def labelled_alerts() -> st.SearchStrategy[Alert]:
+    """Alerts as they go out to people."""
+    return st.builds(replace, whole_alerts(), labels=labels())
+
+
+def notices() -> st.SearchStrategy[Notice]:
+    return st.builds(
+        Notice,
+        receiver=st.text(),
+        group=st.text(),
+        labels=labels(),
+        alerts=st.lists(labelled_alerts(), max_size=2).map(tuple),
+        news=st.frozensets(st.text(), max_size=3),
+        created_at=moments(),
+        key=st.text(),
+    )
+
+
+def entries() -> st.SearchStrategy[OutboxEntry]:
+    return st.builds(
+        OutboxEntry,
+        id=st.text(),
+        due_at=moments(),
+        tries=st.integers(0, 2**31 - 1),
+        state=st.just(OutboxState.WAITING),
+        why=st.text(),
+        notice=notices(),
+    )
+
+
+def marks() -> st.SearchStrategy[ToldRow]:
+    fingerprints = st.text("0123456789abcdef", min_size=16, max_size=16)
+    return st.builds(
+        ToldRow, receiver=st.text(), group=st.text(), fingerprint=fingerprints, status=st.text(), at=moments()
+    )
+
+
+def notice(*alerts: Alert, receiver: str = "ops", group: str = "shop", seconds: float = 0) -> Notice:
+    return Notice(
+        receiver=receiver,
+        group=group,
+        labels={"target": "shop"},
+        alerts=alerts or (firing(),),
+        news=frozenset(alert.finding.fingerprint for alert in alerts),
+        created_at=at(seconds),
+        key=f"{receiver}-{group}-{seconds}",
+    )
+
+
+def entry(name: str = "one", seconds: float = 0, **changed: object) -> OutboxEntry:
+    made = OutboxEntry(id=name, due_at=at(seconds), notice=notice(seconds=seconds))
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def mark(subject: str = "shop", group: str = "shop", status: str = "firing:warning") -> ToldRow:
+    fingerprint = firing(subject).finding.fingerprint
+    return ToldRow(receiver="ops", group=group, fingerprint=fingerprint, status=status, at=at(1))
+
+
+def step(subject: str = "shop", state: str = "firing", seconds: float = 0) -> Transition:
+    fingerprint = firing(subject).finding.fingerprint
+    return Transition(fingerprint=fingerprint, at=at(seconds), state=state, severity="warning", why="it is so")
+
+
+def flood(size: int) -> LedgerWrite:
+    """So many alerts begin to fire at once, and twenty notices tell of them."""
+    many = [firing(f"public.table_{number}") for number in range(size)]
+    return LedgerWrite(
+        alerts=many,
+        transitions=[step(alert.finding.subject) for alert in many],
+        told=[mark(alert.finding.subject, group=f"group {number % 20}") for number, alert in enumerate(many)],
+        outbox=[
+            OutboxEntry(id=f"{part:02}", due_at=at(part), notice=notice(*many[part::20], group=f"group {part}"))
+            for part in range(20)
+        ],
+    )
