@@ -8,15 +8,99 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import takewhile
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import structlog
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
 
 log = structlog.get_logger()
+
+LATE_SECONDS: Final = 86400
+"""What comes later than this after its time is not made up for."""
+
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_RANGE = re.compile(r"(\*|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([1-9][0-9]?))?\Z")
+_FIELDS: Final = 5
+_LOOK_BACK: Final = (1 / 24, 1.0, 8.0, 32.0, 367.0, 8.0 * 367)  # days; between two 29ths of February lie eight years
+
+
+class Cron:
+    """A time of five fields, as cron knows it (0 and 7 are Sunday), in a time zone. Raises ValueError."""
+
+    def __init__(self, text: str, zone: str) -> None:
+        fields = text.lower().split()
+        if len(fields) != _FIELDS:
+            raise ValueError('should be five fields, such as "0 8 * * 1": minute, hour, day, month, weekday')
+        if fields[2] != "*" and fields[4] != "*":
+            raise ValueError("names both a day of the month and a weekday; leave one of them *")
+        # APScheduler counts weekdays from Monday, cron from Sunday: names mean the same to both.
+        fields[4] = _weekdays(fields[4])
+        try:
+            self.trigger = CronTrigger.from_crontab(" ".join(fields), timezone=time_zone(zone))
+        except (ValueError, LookupError) as error:
+            raise ValueError(f"is no time of cron's: {error}") from None
+        if self.next(datetime.now(UTC)) is None:
+            raise ValueError("is a time that never comes")
+
+    def next(self, after: datetime) -> datetime | None:
+        """Give the first moment after another one, in UTC."""
+        found = self.trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+        return found and found.astimezone(UTC)
+
+    def previous(self, until: datetime) -> datetime | None:
+        """Give the last moment not after another one, in UTC."""
+        for days in _LOOK_BACK:
+            *_, last = None, *takewhile(lambda moment: moment <= until, self._from(until - timedelta(days=days)))
+            if last is not None:
+                return last
+        return None
+
+    def _from(self, moment: datetime) -> Iterator[datetime]:
+        while (found := self.next(moment)) is not None:
+            yield found
+            moment = found
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Give a time zone by its name; raises ValueError."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # a folder of the zones' files is no zone, nor is a path out of it
+        raise ValueError("is no time zone that this machine knows; write one such as Europe/Berlin or UTC") from None
+
+
+def _weekdays(field: str) -> str:
+    """Write cron's weekdays by their names, one by one."""
+    if field == "*":
+        return field
+    numbers = sorted({number % 7 for part in field.split(",") for number in _weekday_range(part)})
+    return ",".join(_DAYS[number] for number in numbers)
+
+
+def _weekday_range(part: str) -> range:
+    found = _DAY_RANGE.match(part)
+    if found is None:
+        raise ValueError("has a weekday that cron does not know; write 0 to 7 (0 and 7: Sunday), or sun to sat")
+    first, last, step = found[1], found[2], int(found[3] or 1)
+    if first == "*":
+        return range(0, 7, step)
+    begin, end = _weekday(first), _weekday(last or ("6" if found[3] else first))
+    return range(begin, (end if end >= begin else end + 7) + 1, step)
+
+
+def _weekday(word: str) -> int:
+    if word in _DAYS:
+        return _DAYS.index(word)
+    if not word.isdecimal() or int(word) >= len(_DAYS):
+        raise ValueError("has a weekday that cron does not know; write 0 to 7 (0 and 7: Sunday), or sun to sat")
+    return int(word)
 
 
 class Tasks:
@@ -78,6 +162,18 @@ class Schedule:
             max_instances=1,
             misfire_grace_time=max(1, int(seconds)),
             next_run_time=soon,
+            replace_existing=True,
+        )
+
+    def at(self, cron: Cron, name: str, call: Callable[[], None]) -> None:
+        """Call at each of cron's times; one that was slept through is made up for once, within a day."""
+        self._scheduler.add_job(
+            call,
+            cron.trigger,
+            id=name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=LATE_SECONDS,
             replace_existing=True,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from monitor.findings.ledger import Ledger
 from monitor.model import Alert, State
@@ -44,6 +44,15 @@ class Shelf:
     def alerts(self) -> Sequence[Alert]:
         """Give all alerts, open ones first, worst and newest first."""
         return sorted(self._ledger.alerts, key=_weight)
+
+    def alert(self, fingerprint: str) -> Alert | None:
+        """Give one alert; None: it is over and forgotten, or never was."""
+        return self._ledger.get(fingerprint)
+
+    def labels(self, server: str) -> Mapping[str, str]:
+        """Give the labels that the configuration puts on a server."""
+        standing = self.servers.get(server)
+        return standing.server.labels if standing else {}
 
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         """Give the rules that could not say, by target."""

@@ -1,10 +1,11 @@
-"""How things stand: servers, probes' newest runs, what could not be judged; and the shelf all that lies on."""
+"""How things stand: servers, probes' newest runs, what could not be judged; the shelf all that lies on; and what
+becomes of the findings: who keeps them quiet, their past, and how store and receivers fare."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from monitor.errors import Needs
@@ -57,6 +58,62 @@ class TargetStatus:
     """Wall time of our own statements on it: an upper bound of what we cost."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SilenceStatus:
+    """A silence: what is not told from when until when, who says so, and why."""
+
+    id: str
+    matchers: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    author: str
+    comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What an alert came to, when and why."""
+
+    at: datetime
+    state: str
+    severity: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """An alert's steps, oldest first; None when they cannot be read, and `reason` says why."""
+
+    steps: Sequence[Step] | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiverStatus:
+    """One receiver: how many messages wait for it since when, how many were given up, and why it fails."""
+
+    name: str
+    waiting: int = 0
+    oldest: datetime | None = None
+    dead: int = 0
+    """Since the start: the store keeps those of before."""
+    failing: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoreStatus:
+    """One entry of `ignore:` as the configuration has it."""
+
+    rule: str
+    target: str | None
+    database: str | None
+    subject: str | None
+    reason: str
+    until: date | None
+    state: str
+    """`used`, `unused` (it has met no finding since it was read) or `expired`."""
+
+
 class Shelf(Protocol):
     """What the daemon lays out for page, API and metrics; reading it touches no database."""
 
@@ -74,8 +131,57 @@ class Shelf(Protocol):
     def alerts(self) -> Sequence[Alert]:
         """Give pending and firing alerts, and those resolved lately, worst and newest first."""
 
+    def alert(self, fingerprint: str) -> Alert | None:
+        """Give one alert; None: it is over and forgotten, or never was."""
+
+    def labels(self, server: str) -> Mapping[str, str]:
+        """Give the labels that the configuration puts on a server."""
+
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         """Give the rules that could not say, by target."""
+
+
+class Handling(Protocol):
+    """What becomes of the findings; only `history` touches a database, our own store."""
+
+    def silences(self, now: datetime) -> Sequence[SilenceStatus]:
+        """Give the silences that work, the one that ends last first."""
+
+    def silenced_by(self, alert: Alert, now: datetime) -> SilenceStatus | None:
+        """Give the silence that keeps an alert quiet which is not over."""
+
+    def inhibited_by(self, alert: Alert) -> Alert | None:
+        """Give the firing alert that explains one which is not over, so that nobody is told of it."""
+
+    def store(self) -> str:
+        """Say why the store cannot be used; empty while it can."""
+
+    def receivers(self) -> Sequence[ReceiverStatus]:
+        """Give every receiver that a route names."""
+
+    def ignores(self, today: date) -> Sequence[IgnoreStatus]:
+        """Give what the configuration says to ignore."""
+
+    async def history(self, fingerprint: str) -> Past:
+        """Give an alert's past."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """All there is to be shown, at one moment."""
+
+    shelf: Shelf
+    handling: Handling
+    now: datetime
+
+    def marks(self, alert: Alert) -> tuple[str, ...]:
+        """Give the words for what keeps an alert quiet that is not over."""
+        quiet = {
+            "acked": alert.acked,
+            "silenced": self.handling.silenced_by(alert, self.now),
+            "inhibited": self.handling.inhibited_by(alert),
+        }
+        return tuple(word for word, why in quiet.items() if why is not None)
 
 
 class Controls(Protocol):

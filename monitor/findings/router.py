@@ -192,7 +192,7 @@ class Router:
         return group
 
     def _leave(self, fingerprint: str, keep: Collection[tuple[str, str]] = ()) -> None:
-        """Take an alert out of its groups, but for those to keep; nothing remains of a group that never spoke."""
+        """Take an alert out of its groups, but for those to keep; a group of which nothing is known goes."""
         place = self._places.pop(fingerprint, None)
         if place is None:
             return
@@ -201,7 +201,7 @@ class Router:
         for group in place.homes:
             if group.key not in keep:
                 group.members.pop(fingerprint, None)
-                if group.empty and group.last is None:
+                if group.empty:
                     self._groups.pop(group.key, None)
 
     # What is said

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 import monitor
-from monitor.model import as_document
-from monitor.report.review import LookedAt, Review
+from monitor.model import Finding, as_document
+from monitor.report.review import Known, LookedAt, Review
 from monitor.status import NotEvaluated, ProbeStatus
 
 SCHEMA_VERSION = 1
@@ -23,17 +23,37 @@ def as_json(review: Review) -> str:
 def _document(review: Review) -> dict[str, object]:
     return {
         "schema_version": SCHEMA_VERSION,
-        "generated_at": review.generated_at.astimezone(UTC).isoformat(),
+        "generated_at": _moment(review.generated_at),
         "tool": {"name": "pgarchitect", "version": monitor.__version__},
         "window_seconds": review.window_seconds,
         "verdict": review.verdict.value,
         "targets": [_target(looked) for looked in review.targets],
-        "findings": [as_document(finding) for finding in review.findings],
+        "findings": [_finding(finding, review.known.get(finding.fingerprint)) for finding in review.findings],
+        "ignored": review.ignored,
         "not_evaluated": [_not_evaluated(entry) for entry in review.not_evaluated],
         "statements": list(review.statements),
         "pools": list(review.pools),
         "tables": list(review.tables),
     }
+
+
+def _finding(finding: Finding, known: Known | None) -> dict[str, object]:
+    """Give a finding, with what the daemon's ledger knows of it where it was asked."""
+    document = as_document(finding)
+    if known is None:
+        return document
+    document |= {"since": _moment(known.since), "occurrences": known.occurrences}
+    if known.acked is not None:
+        acked = known.acked
+        document["acked"] = {"author": acked.author, "comment": acked.comment, "at": _moment(acked.at)}
+    if known.silenced is not None:
+        quiet = known.silenced
+        document["silenced"] = {"author": quiet.author, "comment": quiet.comment, "until": _moment(quiet.until)}
+    return document
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
 
 
 def _target(looked: LookedAt) -> dict[str, object]:

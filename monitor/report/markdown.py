@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from monitor.model import Confidence, Finding
 from monitor.report import outline
-from monitor.report.review import Review
+from monitor.report.review import Known, Review
 from monitor.report.wording import SUBJECT_SHOWN, counted, cut, figures, safe, script, shown_sql
 
 SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[#+=-]|^\d+(?=[.)](\s|$))")
@@ -56,10 +56,12 @@ def _lines(review: Review) -> Iterator[str]:
     for area, findings in outline.chapters(review):
         yield from ("", f"## {area}: {outline.tally(findings)}")
         for finding in findings:
-            yield from _finding(finding)
+            yield from _finding(finding, review.known.get(finding.fingerprint))
     for grid in outline.grids(review):
         yield from _grid(grid)
     yield from _gaps(review)
+    if review.ignored:
+        yield from ("", outline.ignored(review))
 
 
 def _names(names: Sequence[str]) -> str:
@@ -80,11 +82,14 @@ def _places(review: Review) -> Iterator[str]:
         yield from (f"  - but {escape(trouble)}" for trouble in place.troubles)
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def _finding(finding: Finding, known: Known | None) -> Iterator[str]:
     where = f"{code(cut(finding.subject, SUBJECT_SHOWN))} in {code(str(finding.target))}"
     yield from ("", f"### {finding.severity}: {where}", "")
     yield f"**{escape(finding.title)}** ({code(finding.rule)})"
-    yield from ("", escape(finding.summary), "", f"Why: {escape(finding.impact)}", "")
+    yield from ("", escape(finding.summary), "")
+    if known is not None:
+        yield from (f"Stands {escape(outline.standing(known))}", "")
+    yield from (f"Why: {escape(finding.impact)}", "")
     yield from (f"- {escape(name)}: {escape(value)}" for name, value in figures(finding.evidence))
     yield from _sql("To mend:", finding.remedy.sql)
     yield from _sql("To undo:", finding.remedy.rollback)

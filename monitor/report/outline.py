@@ -11,8 +11,8 @@ import monitor
 from monitor.errors import Needs
 from monitor.measurement import duration
 from monitor.model import Area, Finding, Result, Severity
-from monitor.report.review import LookedAt, Review
-from monitor.report.wording import NEEDED, SEVERITY_WORDS, counted, cut, enumerated, figure
+from monitor.report.review import Known, LookedAt, Review
+from monitor.report.wording import NEEDED, SEVERITY_WORDS, counted, cut, enumerated, figure, minute, ordinal
 from monitor.status import NotEvaluated, ProbeStatus
 
 ROWS_SHOWN = 5
@@ -36,7 +36,8 @@ def _found(review: Review) -> str:
     if words:
         return ", ".join(words)
     asked = sum(status.result is Result.OK for looked in review.targets for status in looked.probes)
-    return f"{counted(asked, 'probe', 'probes')} answered and nothing was found" if asked else "nothing was seen"
+    nothing = "nothing was found that is not ignored" if review.ignored else "nothing was found"
+    return f"{counted(asked, 'probe', 'probes')} answered and {nothing}" if asked else "nothing was seen"
 
 
 def _unknown(review: Review) -> Iterator[str]:
@@ -163,6 +164,24 @@ def _blind(entries: Sequence[NotEvaluated]) -> list[str]:
 def not_applicable(review: Review) -> int:
     """Count the rules whose subject does not exist where they looked."""
     return sum(looked.not_applicable for looked in review.targets)
+
+
+def ignored(review: Review) -> str:
+    """Say how many findings are left out because the configuration says so; "" for none."""
+    if not review.ignored:
+        return ""
+    return f"{counted(review.ignored, 'finding is', 'findings are')} ignored by the configuration"
+
+
+def standing(known: Known) -> str:
+    """Say what the ledger knows of a finding: `since 2026-11-20 14:02 UTC, 3rd time; acknowledged by ann`."""
+    parts = [f"since {minute(known.since)}" + (f", {ordinal(known.occurrences)} time" if known.occurrences > 1 else "")]
+    if known.acked is not None:
+        parts.append(f"acknowledged by {known.acked.author}: {known.acked.comment}")
+    if known.silenced is not None:
+        quiet = known.silenced
+        parts.append(f"silenced by {quiet.author} until {minute(quiet.until)}: {quiet.comment}")
+    return cut("; ".join(parts))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.errors import Needs
-from monitor.model import Finding, Severity, Target
+from monitor.model import Ack, Finding, Severity, Target
 from monitor.status import NotEvaluated, ProbeStatus
 
 
@@ -35,6 +35,25 @@ class LookedAt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quiet:
+    """A silence over a finding: who asked for it, why, and until when."""
+
+    author: str
+    comment: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the daemon's ledger knows of a finding that stands: since when, for which time, and who has taken note."""
+
+    since: datetime
+    occurrences: int = 1
+    acked: Ack | None = None
+    silenced: Quiet | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Review:
     """Everything a report says. `statements`, `pools` and `tables` are rows of plain JSON values, largest first."""
 
@@ -43,6 +62,10 @@ class Review:
     targets: Sequence[LookedAt]
     findings: Sequence[Finding] = ()
     """Worst first, then by area, target and subject."""
+    ignored: int = 0
+    """How many findings the configuration says to ignore; they are not among `findings`."""
+    known: Mapping[str, Known] = field(default_factory=dict)
+    """By fingerprint, where the daemon's history was asked for."""
     not_evaluated: Sequence[NotEvaluated] = ()
     statements: Sequence[Mapping[str, object]] = ()
     pools: Sequence[Mapping[str, object]] = ()

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from monitor.collect.runner import Runner, failed
 from monitor.collect.server import PostgresServer
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
+from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Server, Target
 from monitor.probe import Probe, Scope
@@ -40,6 +41,8 @@ class Question:
     window: float = 10.0
     problems: Mapping[str, str] = field(default_factory=dict)
     """Probes that could not be loaded, and why: what they judge is not evaluated."""
+    ignores: Sequence[Ignore] = ()
+    """What the configuration says to ignore; findings it covers are counted and not shown."""
 
     def only(self, globs: Sequence[str], areas: Sequence[str]) -> Question:
         """Narrow to the rules that match; probes that nothing asks for are not run."""
@@ -73,7 +76,11 @@ async def take_snapshot(question: Question, progress: Progress = lambda _: None)
         window=question.window,
         readings=[seen for look in looks for seen in look.newest.values()],
     )
-    return replace(review, not_evaluated=[*review.not_evaluated, *_not_loaded(question)])
+    return replace(
+        review,
+        not_evaluated=[*review.not_evaluated, *_not_loaded(question)],
+        ignored=sum(look.ignored for look in looks),
+    )
 
 
 def _not_loaded(question: Question) -> Iterator[NotEvaluated]:
@@ -98,8 +105,11 @@ class Look:
     newest: dict[tuple[Target, str], Measurement] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
+    ignored: int = 0
+    """How many findings the configuration says to ignore."""
 
     def __post_init__(self) -> None:
+        self._ignores = Ignores(self.question.ignores)
         self._postgres = PostgresServer(self.server)
         self._runner = Runner(snapshot=True, lifetime=not self.question.window)
         self.standing = ServerStanding(self.server, spent=lambda: self._postgres.own_seconds)
@@ -188,9 +198,16 @@ class Look:
                 self._take([await advise(advisor, book)])
 
     def _take(self, judgements: Sequence[Judgement]) -> None:
-        judgements = wanted(self.server, judgements)
+        found = wanted(self.server, judgements)
+        today = datetime.now(UTC).date()
+        judgements = [without_ignored(judgement, self._ignores, today) for judgement in found]
         self.standing.said(judgements)
-        self.findings += [finding for judgement in judgements for finding in judgement.findings]
+        self.findings += _findings(judgements)
+        self.ignored += len(_findings(found)) - len(_findings(judgements))
+
+
+def _findings(judgements: Sequence[Judgement]) -> list[Finding]:
+    return [finding for judgement in judgements for finding in judgement.findings]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from monitor.model import Confidence, Finding, Severity
 from monitor.report import outline
-from monitor.report.review import Review, Verdict
+from monitor.report.review import Known, Review, Verdict
 from monitor.report.wording import SUBJECT_SHOWN, counted, cut, enumerated, figures, safe, script, shown_sql
 
 PROSE_WIDTH = 110
@@ -117,10 +117,13 @@ def print_text(review: Review, console: Console) -> None:
     for area, findings in outline.chapters(review):
         page.heading(f"{area}: {outline.tally(findings)}")
         for finding in findings:
-            print_finding(page, finding)
+            print_finding(page, finding, review.known.get(finding.fingerprint))
     for grid in outline.grids(review):
         _grid(page, grid)
     _gaps(page, review)
+    if review.ignored:
+        page.line()
+        page.paragraph(outline.ignored(review), indent=0)
 
 
 def _places(page: Page, review: Review) -> None:
@@ -143,14 +146,16 @@ def _features(place: outline.Place) -> Iterator[str]:
     yield from (f"{name}={value}" for name, value in place.labels.items())
 
 
-def print_finding(page: Page, finding: Finding) -> None:
-    """Print one finding with what it saw and the SQL that mends it."""
+def print_finding(page: Page, finding: Finding, known: Known | None = None) -> None:
+    """Print one finding with what it saw and the SQL that mends it, and what the ledger knows of it."""
     page.line()
     head = Text.assemble((finding.severity.upper(), SEVERITY_STYLES[finding.severity]), "  ")
     head.append(cut(finding.subject, SUBJECT_SHOWN), "bold").append(f"  in {cut(str(finding.target))}")
     page.line(head)
     page.paragraph(f"{finding.title} ({finding.rule})")
     page.paragraph(finding.summary)
+    if known is not None:
+        page.paragraph(outline.standing(known), label="stands")
     page.paragraph(finding.impact, label="why")
     page.paragraphs((f"{name}: {value}" for name, value in figures(finding.evidence)), "seen")
     page.sql("to mend", finding.remedy.sql)

@@ -59,6 +59,17 @@ def counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def ordinal(count: int) -> str:
+    """Write which time: `1st`, `2nd`, `3rd`, `11th`."""
+    teens = count % 100 in range(11, 14)
+    return f"{count:,}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(count % 10, 'th')}"
+
+
+def minute(at: datetime) -> str:
+    """Write a moment to the minute: `2026-11-20 14:02 UTC`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _percent(ratio: float) -> str:
     return f"{100 * ratio:.3g} %"
 

@@ -1,0 +1,219 @@
+"""From the ledger to people: who is told what, what is held back, and that a restart or a reload repeats nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from monitor.collect.runner import Clock
+from monitor.dispatch import Dispatch, Routing, Streamed
+from monitor.findings.matchers import parse_matcher
+from monitor.findings.route import Route
+from monitor.findings.silences import Silences, maintenance
+from monitor.model import Ack, Alert, Notice, Severity
+from monitor.pending import Pending
+from monitor.store.records import LedgerRead
+from tests.alerts import NOON, at, firing, resolved
+
+AT_ONCE = Route(receiver="ops", group_by=("subject",), group_wait=0, group_interval=1, repeat_interval=60)
+
+
+@dataclass
+class Ears:
+    """A receiver, or an Alertmanager, that listens."""
+
+    name: str = "ops"
+    heard: list[str] = field(default_factory=list)
+
+    async def send(self, notice: Notice) -> None:
+        self.heard += [f"{each.finding.subject} {each.status}" for each in notice.alerts]
+
+    async def post(self, alerts: Sequence[Alert], now: datetime, *, lasts: float) -> None:
+        self.heard += [f"{each.finding.subject} {each.status}" for each in alerts]
+
+
+@dataclass
+class Place:
+    """A dispatch with its pending writes, its clock and its ears."""
+
+    ears: Ears = field(default_factory=Ears)
+    pending: Pending = field(default_factory=Pending)
+    silences: Silences = field(default_factory=Silences)
+    now: datetime = NOON
+    outcomes: list[tuple[str, str]] = field(default_factory=list)
+
+    def routing(self, route: Route = AT_ONCE) -> Routing:
+        return Routing(route=route, receivers=[self.ears])
+
+    def streaming(self) -> Routing:
+        streams = [Streamed(name="am", post=self.ears, resend=60)]
+        return Routing(route=replace(AT_ONCE, receiver="am"), streams=streams)
+
+    def dispatch(self, routing: Routing | None = None, read: LedgerRead | None = None) -> Dispatch:
+        return Dispatch(
+            routing or self.routing(),
+            self.pending,
+            self.silences,
+            read or LedgerRead(alerts=(), told=(), outbox=(), silences=()),
+            clock=Clock(now=lambda: self.now),
+            outcome=lambda name, outcome, _: self.outcomes.append((name, outcome)),
+            written=_written,
+        )
+
+    def stored(self) -> LedgerRead:
+        """What a restart would find, had all been written that is pending."""
+        write = self.pending.take()
+        return LedgerRead(
+            alerts=tuple(write.alerts),
+            told=tuple(write.told),
+            outbox=tuple(write.outbox),
+            silences=tuple(write.silences),
+        )
+
+
+async def _written() -> None:
+    return
+
+
+@asynccontextmanager
+async def running(dispatch: Dispatch) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatch.run())
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        await dispatch.drain(2)
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_what_fires_is_told_once_and_its_end_once() -> None:
+    place = Place()
+    dispatch = place.dispatch()
+    async with running(dispatch):
+        for alert in (firing("a"), firing("a"), resolved("a"), resolved("a")):
+            place.now += timedelta(seconds=5)
+            dispatch.plan([alert], place.now)
+            await dispatch.drain(2)
+    assert place.ears.heard == ["a firing:warning", "a resolved"]
+
+
+async def test_a_restart_neither_repeats_nor_forgets() -> None:
+    """What was told is known by its mark; what was not sent yet waits in the outbox."""
+    place = Place()
+    before = place.dispatch()
+    before.plan([firing("a")], place.now)  # handed out, but nobody delivers
+    read = place.stored()
+    assert place.ears.heard == []
+    after = place.dispatch(read=read)
+    async with running(after):
+        after.plan([firing("a")], at(5))
+        await after.drain(2)
+        assert place.ears.heard == ["a firing:warning"]
+    again = place.dispatch(read=replace(place.stored(), told=read.told))
+    async with running(again):
+        again.plan([firing("a")], at(10))
+    assert place.ears.heard == ["a firing:warning"]
+
+
+async def test_a_reload_repeats_nothing() -> None:
+    place = Place()
+    dispatch = place.dispatch()
+    async with running(dispatch):
+        dispatch.plan([firing("a")], place.now)
+        await dispatch.drain(2)
+        dispatch.turn_to(place.routing())
+        dispatch.plan([firing("a"), firing("b")], at(5))
+    assert place.ears.heard == ["a firing:warning", "b firing:warning"]
+
+
+async def test_a_silence_holds_back_and_its_end_lets_out() -> None:
+    place = Place()
+    place.silences.add(maintenance("shop", 60, silence_id="1", now=NOON, author="ann"), NOON)
+    dispatch = place.dispatch()
+    async with running(dispatch):
+        dispatch.plan([firing("a")], at(1))
+        await dispatch.drain(2)
+        assert place.ears.heard == []
+        place.now = at(61)
+        dispatch.plan([firing("a")], place.now)
+    assert place.ears.heard == ["a firing:warning"]
+
+
+async def test_an_ack_ends_the_repeats_and_not_the_rest() -> None:
+    place = Place()
+    dispatch = place.dispatch()
+    acked = replace(firing("a"), acked=Ack(author="ann", comment="", at=NOON, severity=Severity.WARNING))
+    async with running(dispatch):
+        for seconds, alert in ((0, firing("a")), (100, acked), (200, acked), (210, resolved("a"))):
+            place.now = at(seconds)
+            dispatch.plan([alert], place.now)
+            await dispatch.drain(2)
+    assert place.ears.heard == ["a firing:warning", "a resolved"]
+
+
+async def test_without_the_ack_it_is_repeated() -> None:
+    place = Place()
+    dispatch = place.dispatch()
+    async with running(dispatch):
+        for seconds in (0, 100):
+            place.now = at(seconds)
+            dispatch.plan([firing("a")], place.now)
+            await dispatch.drain(2)
+    assert place.ears.heard == ["a firing:warning"] * 2
+
+
+async def test_a_server_that_is_down_explains_the_rest() -> None:
+    place = Place()
+    down = firing("shop", Severity.CRITICAL, rule="target.unreachable")
+    dispatch = place.dispatch()
+    async with running(dispatch):
+        dispatch.plan([down, firing("a")], place.now)
+    assert place.ears.heard == ["shop firing:critical"]
+
+
+async def test_only_who_is_meant_is_told() -> None:
+    place = Place()
+    below = Route(receiver="ops", matchers=(parse_matcher('severity="critical"'),))
+    dispatch = place.dispatch(place.routing(replace(AT_ONCE, receiver="nobody", routes=(below,))))
+    async with running(dispatch):
+        dispatch.plan([firing("a"), firing("b", Severity.CRITICAL)], place.now)
+    assert place.ears.heard == ["b firing:critical"]
+    assert ("nobody", "failed") in place.outcomes
+
+
+async def test_an_alertmanager_is_told_the_state() -> None:
+    """What it was told of is still told when a silence begins: to fall silent would say that it is over."""
+    place = Place(ears=Ears(name="am"))
+    dispatch = place.dispatch(place.streaming())
+    async with running(dispatch):
+        dispatch.plan([firing("a")], place.now)
+        await dispatch.drain(2)
+        assert place.ears.heard == ["a firing:warning"]
+        place.silences.add(maintenance("shop", 3600, silence_id="1", now=NOON, author="ann"), NOON)
+        place.now = at(61)
+        dispatch.plan([firing("a"), firing("b")], place.now)
+        await dispatch.drain(2)
+    assert place.ears.heard == ["a firing:warning", "a firing:warning"]
+
+
+async def test_a_restart_ends_at_alertmanager_what_was_told_there() -> None:
+    place = Place(ears=Ears(name="am"))
+    before = place.dispatch(place.streaming())
+    async with running(before):
+        before.plan([firing("a")], place.now)
+        await before.drain(2)
+    after = place.dispatch(place.streaming(), read=place.stored())
+    async with running(after):
+        after.plan([resolved("a")], at(5))
+    assert place.ears.heard == ["a firing:warning", "a resolved"]
+
+
+async def test_without_a_route_nobody_is_told_and_nothing_waits() -> None:
+    place = Place()
+    dispatch = place.dispatch(Routing())
+    async with running(dispatch):
+        dispatch.plan([firing("a")], place.now)
+    assert not place.pending
+    assert dispatch.due(place.now) is None
