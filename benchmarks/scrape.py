@@ -14,9 +14,9 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from statistics import median
 
 from aiohttp import web
@@ -26,7 +26,15 @@ from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.model import Alert, Result, Target
 from monitor.probe import Kind, Measurement, Metric, Probe, Scope
-from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
+from monitor.status import (
+    IgnoreStatus,
+    NotEvaluated,
+    Past,
+    ProbeStatus,
+    ReceiverStatus,
+    SilenceStatus,
+    TargetStatus,
+)
 
 SCRAPERS = 50
 ROUNDS = 60
@@ -61,9 +69,49 @@ class Bench:
         """Give nothing."""
         return ()
 
+    def alert(self, fingerprint: str) -> Alert | None:
+        """Give nothing."""
+        return None
+
+    def labels(self, server: str) -> Mapping[str, str]:
+        """Give nothing."""
+        return {}
+
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         """Give nothing."""
         return ()
+
+
+class Unhandled:
+    """Nothing is done about any finding."""
+
+    def silences(self, now: datetime) -> Sequence[SilenceStatus]:
+        """Give nothing."""
+        return ()
+
+    def silenced_by(self, alert: Alert, now: datetime) -> SilenceStatus | None:
+        """Give nothing."""
+        return None
+
+    def inhibited_by(self, alert: Alert) -> Alert | None:
+        """Give nothing."""
+        return None
+
+    def store(self) -> str:
+        """It is well."""
+        return ""
+
+    def receivers(self) -> Sequence[ReceiverStatus]:
+        """Give nothing."""
+        return ()
+
+    def ignores(self, today: date) -> Sequence[IgnoreStatus]:
+        """Give nothing."""
+        return ()
+
+    async def history(self, fingerprint: str) -> Past:
+        """Give nothing."""
+        return Past(steps=())
 
 
 def measure() -> dict[str, float]:
@@ -73,7 +121,8 @@ def measure() -> dict[str, float]:
 
 async def _measure() -> dict[str, float]:
     shelf, exposition = Bench(), Exposition()
-    site = Site(shelf=shelf, exposition=exposition, own=Own(shelf, exposition.left_away), rules={})
+    own = Own(shelf, exposition.left_away)
+    site = Site(shelf=shelf, handling=Unhandled(), exposition=exposition, own=own, rules={})
     door, costs = Web(site, port=0), list[float]()
     await door.start()
     reading = asyncio.create_task(_read(shelf, exposition, costs))

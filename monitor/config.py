@@ -5,27 +5,32 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as Invalid
 
 from monitor.catalog import Catalog
-from monitor.config_checks import idle, route_mistakes
+from monitor.config_checks import digest_mistakes, idle, receiver_mistakes, route_mistakes, templates
 from monitor.config_model import Limits, Log, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
 from monitor.config_routing import Receiver
 from monitor.config_values import Mistake, did_you_mean, mistakes_of
-from monitor.config_yaml import Document, read_document, written
+from monitor.config_yaml import Document, KeyPath, read_document, written
+from monitor.discovery import Discovery, Lookout, matches
 from monitor.errors import ConfigError, ConfigErrors
+from monitor.findings.digest import Periodical
 from monitor.findings.ignores import Ignore
 from monitor.findings.inhibition import Inhibition
 from monitor.findings.intervals import TimeInterval
 from monitor.findings.route import Route
 from monitor.model import Secret, Server
+
+if TYPE_CHECKING:
+    from monitor.notify.template import Template
 
 KNOWN_SECTIONS = frozenset({"auth", "statements"})
 """Sections of our own probes: known also while their probe cannot be loaded."""
@@ -50,7 +55,18 @@ class Config:
     retention_findings: float
     limits: Limits
     log: Log
+    digests: tuple[Periodical, ...] = ()
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    """By the receiver's name."""
+    discovery: tuple[Discovery, ...] = ()
+    discovered: tuple[Server, ...] = ()
+    """Whom the files of `discovery` named when the configuration was read; they change while it stays."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Server, ...]:
+        """All servers, configured and discovered."""
+        return (*self.servers, *self.discovered)
 
 
 def load_config(path: Path | str, catalog: Catalog, environ: Mapping[str, str] = os.environ) -> Config:
@@ -66,10 +82,13 @@ def load_config(path: Path | str, catalog: Catalog, environ: Mapping[str, str] =
         interval=root.defaults.interval if root else None,
     )
     mistakes += [*wrong, *_contradictions(parts)]
+    words, wrong = _people(root, document)
+    mistakes += wrong
     errors = [*document.errors, *errors, *_new(document, mistakes)]
     if errors or root is None:
         raise ConfigErrors(errors)
-    return _config(document, root, configured, tuple(_warnings(document, root, configured, parts.sections)))
+    config = _config(document, root, configured, tuple(_warnings(document, root, configured, parts.sections)))
+    return _discovered(root, replace(config, templates=words))
 
 
 def schema(catalog: Catalog | None = None) -> dict[str, Any]:
@@ -127,6 +146,14 @@ def _explained(mistake: Mistake, sections: frozenset[str]) -> Mistake:
     return mistake
 
 
+def _people(root: Root | None, document: Document) -> tuple[Mapping[str, Template], list[Mistake]]:
+    """Read the receivers' templates; find what is wrong with them and with digests."""
+    if root is None:
+        return {}, []
+    read, mistakes = templates(root, Path(document.file).parent)
+    return read, [*receiver_mistakes(root), *mistakes, *digest_mistakes(root)]
+
+
 def _with_files(document: Document, patterns: object, catalog: Catalog) -> tuple[Catalog, list[ConfigError]]:
     """Add the YAML probes that `probes.files` names."""
     errors: list[ConfigError] = []
@@ -165,6 +192,8 @@ def _contradictions(parts: _Parts) -> Iterator[Mistake]:
     """Find what is well by itself and wrong beside the rest."""
     targets = parts.plain.get("targets")
     names = [target.get("name") for target in targets if isinstance(target, dict)] if isinstance(targets, list) else []
+    if not {"targets", "discovery"} & parts.plain.keys():
+        yield Mistake(("targets",), "is required")
     for place, name in enumerate(names):
         if name is not None and name in names[:place]:
             yield Mistake(("targets", place, "name"), "another target has this name", "choose another")
@@ -172,14 +201,16 @@ def _contradictions(parts: _Parts) -> Iterator[Mistake]:
     links = _mapping(parts.sections, "auth").get("links")
     for place, link in enumerate(links if isinstance(links, list) else []):
         if isinstance(link, dict):
-            yield from _link_mistakes(place, link, [str(name) for name in names])
+            yield from _link_mistakes(place, link, [str(name) for name in names], open_end="discovery" in parts.plain)
 
 
-def _link_mistakes(place: int, link: Mapping[str, object], targets: list[str]) -> Iterator[Mistake]:
+def _link_mistakes(place: int, link: Mapping[str, object], targets: list[str], *, open_end: bool) -> Iterator[Mistake]:
+    """Find links that name nobody, or do not say whom of several; `open_end`: others may be discovered any moment."""
     target = link.get("target")
-    if target is None and len(targets) > 1:
-        yield Mistake(("auth", "links", place), "needs a target, for there are several", f"target: {targets[0]}")
-    if isinstance(target, str) and target not in targets:
+    if target is None and (open_end or len(targets) > 1):
+        example = targets[0] if targets else "NAME"
+        yield Mistake(("auth", "links", place), "needs a target, for there are several", f"target: {example}")
+    if isinstance(target, str) and target not in targets and not open_end:
         remedy = did_you_mean(target, targets, "there are")
         yield Mistake(("auth", "links", place, "target"), "no such target", remedy)
 
@@ -208,8 +239,18 @@ def _warnings(document: Document, root: Root, catalog: Catalog, sections: Mappin
     for place, pattern in enumerate(root.probes.files):
         if not _glob(Path(document.file).parent, pattern):
             yield warn("probes", "files", place, problem="matches no file")
+    for path in _empty(root, Path(document.file).parent):
+        yield warn(*path, problem="matches no file")
     for name in sorted(sections.keys() - catalog.sections):
         yield warn(name, problem="has no effect: its probe could not be loaded", remedy="see `monitor probes`")
+
+
+def _empty(root: Root, folder: Path) -> Iterator[KeyPath]:
+    """Give the patterns of `discovery` that match no file."""
+    for place, entry in enumerate(root.discovery):
+        for at, pattern in enumerate(entry.entry(folder).files):
+            if not matches(pattern):
+                yield ("discovery", place, "files", at)
 
 
 def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[str, ...]) -> Config:
@@ -222,6 +263,7 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
         intervals=root.time_intervals,
         inhibitions=tuple(each.inhibition for each in root.inhibit),
         ignores=tuple(each.ignore for each in root.ignore),
+        digests=tuple(each.periodical for each in root.digests),
         web=root.web,
         store_url=_absolute(root.store, Path(document.file)),
         retention_findings=root.retention.findings,
@@ -229,6 +271,14 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
         log=root.log,
         warnings=warnings,
     )
+
+
+def _discovered(root: Root, config: Config) -> Config:
+    """Add whom the files of `discovery` name; a mistake in them is a warning, for they change while we run."""
+    entries = tuple(each.entry(Path(config.file).parent) for each in root.discovery)
+    look = Lookout().look(entries, {server.name for server in config.servers})
+    wrong = [str(error) for error in (*look.broken, *look.clashes)]
+    return replace(config, discovery=entries, discovered=look.servers, warnings=(*config.warnings, *wrong))
 
 
 def _absolute(store: Secret, config: Path) -> Secret:

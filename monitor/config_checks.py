@@ -1,13 +1,19 @@
-"""What is well by itself in monitor.yaml and wrong, or idle, beside the rest: routes, receivers, intervals, ignores."""
+"""What is well by itself in monitor.yaml and wrong, or idle, beside the rest: routes, receivers, digests, templates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.config_model import Root
 from monitor.config_values import Mistake, did_you_mean
 from monitor.config_yaml import KeyPath
+
+if TYPE_CHECKING:
+    from monitor.notify.template import Template
 
 
 def route_mistakes(whole: Mapping[str, object], route: object, path: KeyPath = ("route",)) -> Iterator[Mistake]:
@@ -27,6 +33,53 @@ def route_mistakes(whole: Mapping[str, object], route: object, path: KeyPath = (
         yield from route_mistakes(whole, child, (*path, "routes", place))
 
 
+def digest_mistakes(root: Root) -> Iterator[Mistake]:
+    """Find digests of one name, and those whose receiver nobody made or cannot have one."""
+    names: set[str] = set()
+    for place, digest in enumerate(root.digests):
+        if digest.name in names:
+            yield Mistake(("digests", place, "name"), "another digest has this name", "choose another")
+        names.add(digest.name)
+        path: KeyPath = ("digests", place, "receiver")
+        yield from _unknown(digest.receiver, root.receivers, path, "receiver")
+        if digest.receiver in root.receivers and root.receivers[digest.receiver].alertmanager is not None:
+            yield Mistake(path, "is an Alertmanager, which takes alerts only", "name a chat, a webhook or the console")
+
+
+def receiver_mistakes(root: Root) -> Iterator[Mistake]:
+    """Find the chats' URLs that only Apprise itself can read."""
+    for name, receiver in root.receivers.items():
+        if receiver.apprise is None:
+            continue
+        from monitor.notify.apprise import check_url  # noqa: PLC0415 - it takes 20 MB, and most have other receivers
+
+        for place, url in enumerate(receiver.apprise.urls):
+            try:
+                check_url(url.reveal())
+            except ValueError as problem:
+                yield Mistake(("receivers", name, "apprise", "urls", place), str(problem))
+
+
+def templates(root: Root, folder: Path) -> tuple[dict[str, Template], list[Mistake]]:
+    """Read the receivers' templates, which are named relative to the configuration; give what is wrong, too."""
+    read: dict[str, Template] = {}
+    mistakes: list[Mistake] = []
+    for name, receiver in root.receivers.items():
+        if receiver.template is None:
+            continue
+        path = ("receivers", name, "template")
+        if receiver.apprise is None and (receiver.slack is None or receiver.slack.webhook is None):
+            mistakes.append(Mistake(path, "only a Slack webhook and apprise take a template", "remove it"))
+            continue
+        from monitor.notify.template import BadTemplate, Template  # noqa: PLC0415 - jinja2 is slow to load
+
+        try:
+            read[name] = Template.load(folder / receiver.template)
+        except BadTemplate as problem:
+            mistakes.append(Mistake(path, str(problem)))
+    return read, mistakes
+
+
 def _unknown(name: str, there: object, path: KeyPath, what: str) -> Iterator[Mistake]:
     names = [str(each) for each in there] if isinstance(there, Mapping) else []
     if name not in names:
@@ -36,9 +89,13 @@ def _unknown(name: str, there: object, path: KeyPath, what: str) -> Iterator[Mis
 def idle(root: Root, today: date) -> Iterator[Mistake]:
     """Give what has no effect."""
     heard, mute = (root.route.receivers, root.route.intervals) if root.route else (frozenset(), frozenset())
-    for name in root.receivers:
+    heard |= {digest.receiver for digest in root.digests}
+    for name, receiver in root.receivers.items():
         if name not in heard:
             yield Mistake(("receivers", name), "is used by no route", f"route: {{receiver: {name}}}")
+        if receiver.apprise is not None and find_spec("apprise") is None:
+            remedy = "install the extra `chat`: pip install 'pgarchitect[chat]'"
+            yield Mistake(("receivers", name, "apprise"), "can deliver nothing: apprise is not installed", remedy)
     for name in root.time_intervals:
         if name not in mute:
             yield Mistake(("time_intervals", name), "is used by no route", f"mute_time_intervals: [{name}]")

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from monitor.config_routing import IgnoreYaml, InhibitYaml, Intervals, Name, Receiver, Strict, Tree
+from monitor.config_routing import DigestYaml, IgnoreYaml, InhibitYaml, Intervals, Name, Receiver, Strict, Tree
 from monitor.config_values import Seconds, SecretText, web_address
 from monitor.config_yaml import KeyPath
-from monitor.dsn import check_dsn
+from monitor.discovery import PLACE, Discovery
+from monitor.dsn import check_dsn, read_dsn
+from monitor.labels import check_label
 from monitor.model import Secret, Server
 
 DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"
 
 LATER: Final = frozenset(
     {
-        "compat", "digests", "discovery", "exposure", "planner", "pools", "retention.statements",
-        "receivers.*.slack.template", "receivers.*.template", "targets.*.replica_of",
+        "compat", "exposure", "planner", "pools", "retention.statements",
+        "targets.*.replica_of",
     }
 )  # fmt: skip
 """Keys of the contract that are not built: an error, so that nobody believes that they work. `*` is any one part."""
 
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
-_TAKEN = frozenset(
-    (
-        "alertname",
-        "area",
-        "database",
-        "fingerprint",
-        "probe",
-        "result",
-        "rule",
-        "severity",
-        "state",
-        "subject",
-        "target",
-    )
-)
 _HIGHEST_PORT = 65535
 
 
@@ -68,14 +57,6 @@ def _listen(text: str) -> str:
     if not sound or (":" in host and not re.fullmatch(r"\[[0-9a-fA-F:.%]+\]", host)):
         raise ValueError("should be HOST:PORT, such as 127.0.0.1:9779 or [::1]:9779")
     return text
-
-
-def _label(name: str) -> str:
-    if not _LABEL.match(name):
-        raise ValueError("is no label name; use letters, digits and _")
-    if name in _TAKEN:
-        raise ValueError("is a label we set ourselves; choose another name")
-    return name
 
 
 def _pooler(value: object) -> str:
@@ -113,7 +94,7 @@ class TargetYaml(Strict):
     dsn: Annotated[SecretText, AfterValidator(_dsn)]
     kind: Literal["postgres"] = "postgres"
     databases: Databases = Databases()
-    labels: dict[Annotated[str, AfterValidator(_label)], str] = Field(default_factory=dict)
+    labels: dict[Annotated[str, AfterValidator(check_label)], str] = Field(default_factory=dict)
     through_pooler: Annotated[Literal["auto", "true", "false"], BeforeValidator(_pooler)] = "auto"
 
     @model_validator(mode="before")
@@ -132,6 +113,40 @@ class TargetYaml(Strict):
             name=self.name,
             dsn=self.dsn,
             kind=self.kind,
+            labels=self.labels,
+            include=self.databases.include,
+            exclude=self.databases.exclude,
+            through_pooler=self.through_pooler,
+        )
+
+
+class DiscoveryYaml(Strict):
+    """One entry of `discovery`: files in Prometheus' file_sd form, and how to reach who is in them."""
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    dsn: SecretText
+    password: SecretText | None = None
+    databases: Databases = Databases()
+    labels: dict[Annotated[str, AfterValidator(check_label)], str] = Field(default_factory=dict)
+    through_pooler: Annotated[Literal["auto", "true", "false"], BeforeValidator(_pooler)] = "auto"
+
+    @model_validator(mode="after")
+    def _sound(self) -> DiscoveryYaml:
+        text = self.dsn.reveal()
+        url = text.replace(PLACE, "place.invalid")
+        check_dsn(url)
+        if text.count(PLACE) != 1 or "://" not in text or read_dsn(url, {}).host != "place.invalid":
+            raise ValueError(f"the dsn should be a URL with {PLACE} for the host, as in postgresql://monitor@{PLACE}")
+        if self.password is not None and read_dsn(url, {}).has_password:
+            raise ValueError("has a password twice; take it out of the dsn")
+        return self
+
+    def entry(self, folder: Path) -> Discovery:
+        """What the files are looked at by; relative ones are found from `folder`."""
+        return Discovery(
+            files=tuple(os.path.join(glob.escape(str(folder)), each) for each in self.files),  # noqa: PTH118 - a glob
+            dsn=self.dsn,
+            password=self.password,
             labels=self.labels,
             include=self.databases.include,
             exclude=self.databases.exclude,
@@ -210,7 +225,10 @@ class Log(Strict):
 class Root(Strict):
     """The whole file, but for the sections that belong to probes."""
 
-    targets: Annotated[tuple[TargetYaml, ...], AfterValidator(_some)]
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["targets"]}, {"required": ["discovery"]}]})
+
+    targets: Annotated[tuple[TargetYaml, ...], AfterValidator(_some)] = ()
+    discovery: tuple[DiscoveryYaml, ...] = ()
     defaults: Defaults = Defaults()
     probes: Probes = Probes()
     rules: dict[str, Any] = Field(default_factory=dict)
@@ -219,6 +237,7 @@ class Root(Strict):
     time_intervals: Intervals = Field(default_factory=dict)
     inhibit: tuple[InhibitYaml, ...] = ()
     ignore: tuple[IgnoreYaml, ...] = ()
+    digests: tuple[DigestYaml, ...] = ()
     web: Web = Web()
     store: Annotated[SecretText, AfterValidator(_store)] = Field(default_factory=lambda: Secret(DEFAULT_STORE))
     retention: Retention = Retention()

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from monitor.config_values import Seconds, SecretText, web_address
+from monitor.findings.digest import Periodical
 from monitor.findings.ignores import Ignore
 from monitor.findings.inhibition import Inhibition
 from monitor.findings.intervals import TimeInterval, parse_intervals
@@ -59,6 +60,20 @@ def _channel(text: str) -> str:
     if not _CHANNEL.match(text):
         raise ValueError("should be a channel's id or name, such as C0123456789 or #ops")
     return text
+
+
+def _cron(text: str) -> str:
+    from monitor.schedule import Cron  # noqa: PLC0415 - APScheduler is slow to load, and most have no digests
+
+    Cron(text, "UTC")
+    return text
+
+
+def _zone(name: str) -> str:
+    from monitor.schedule import time_zone  # noqa: PLC0415 - as above
+
+    time_zone(name)
+    return name
 
 
 MatcherText = Annotated[
@@ -134,6 +149,7 @@ class Receiver(Strict):
     apprise: Chats | None = None
     webhook: Hook | None = None
     console: Console | None = None
+    template: Annotated[str, Field(min_length=1)] | None = None
     send_resolved: bool = True
     rate_limit: RateLimit = RateLimit()
 
@@ -224,6 +240,21 @@ class IgnoreYaml(Strict):
     def ignore(self) -> Ignore:
         """Give it as the findings' room knows it."""
         return Ignore(**self.model_dump())
+
+
+class DigestYaml(Strict):
+    """What one receiver hears of a time at once, and when."""
+
+    name: Name
+    receiver: str
+    cron: Annotated[str, AfterValidator(_cron)]
+    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    matchers: tuple[MatcherText, ...] = ()
+
+    @property
+    def periodical(self) -> Periodical:
+        """Give it as the findings' room knows it."""
+        return Periodical(**dict(self))
 
 
 def _intervals(given: Any) -> Mapping[str, tuple[TimeInterval, ...]]:

@@ -71,6 +71,7 @@ class DaemonControls:
 
     def _kept(self, silence: Silence, author: str, action: str) -> None:
         document = silence_document(silence)
+        self._desk.shelf.changed()
         self._pending.silence(SilenceRow(id=silence.id, ends_at=silence.ends_at, document=document))
         self._audit(author, action, document)
 

@@ -34,6 +34,9 @@ LONGEST_ASKED_SECONDS = 3600.0
 ENOUGH_REFUSALS = 3
 """So many messages given up in a row, and it is the receiver that refuses, not an alert that spoils."""
 
+FLOOD = 100
+"""More messages than this for one receiver at one moment are made one before any is stored."""
+
 NOT_NAMED = "the configuration does not name this receiver any more"
 
 
@@ -101,10 +104,21 @@ class Courier:
 
     def submit(self, notices: Sequence[Notice]) -> None:
         """Take notices in; what is for nobody we know is dead at once."""
-        self._means.note(self._means.outbox.put(notices, self._means.clock.now()))
+        by_receiver: dict[str, list[Notice]] = {}
+        for notice in notices:
+            by_receiver.setdefault(notice.receiver, []).append(notice)
+        for name, own in by_receiver.items():
+            self._take_in(name, own)
         self._bury_strays()
-        for name in {notice.receiver for notice in notices} & self._workers.keys():
+        for name in by_receiver.keys() & self._workers.keys():
             self._workers[name].wake()
+
+    def _take_in(self, name: str, notices: Sequence[Notice]) -> None:
+        """Let a flood wait as the one message that it will be anyway."""
+        now, flood = self._means.clock.now(), len(notices) > max(FLOOD, self._pace(name).messages)
+        if flood:
+            self._means.outcome(name, "summarised", f"{name}: too many messages; {len(notices)} are said in one")
+        self._means.note(self._means.outbox.put_as_one(notices, now) if flood else self._means.outbox.put(notices, now))
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take up what was stored, also while it runs."""
@@ -276,7 +290,8 @@ class _Worker:
 
     def _refused(self, entry: Entry, why: str) -> None:
         """Give up, or look for the alert that spoils the message; but not if nothing at all is taken."""
-        if len(entry.notice.alerts) > 1 and self._given_up < ENOUGH_REFUSALS:
+        divisible = len(entry.notice.alerts) > 1 and entry.notice.digest is None
+        if divisible and self._given_up < ENOUGH_REFUSALS:
             self._means.note(self._outbox.halved(entry.id, self._means.clock.now()))
             self._means.outcome(self.name, "retry", f"{self._told(why)}; its alerts are tried apart")
         else:

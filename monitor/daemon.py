@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -10,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from monitor.catalog import Catalog
-from monitor.collect.runner import Clock, Runner
+from monitor.collect.runner import Clock
 from monitor.config import Config, load_config
 from monitor.controls import DaemonControls
 from monitor.courier import Outcome
@@ -22,16 +23,17 @@ from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
+from monitor.handling import DaemonHandling
 from monitor.measurement import Row
-from monitor.model import Alert, Server, State
+from monitor.model import Alert, State
 from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.report.review import Review
 from monitor.report.snapshot import compose
+from monitor.roster import Roster
 from monitor.rule import Advisor, Judge
 from monitor.schedule import Schedule, Tasks
 from monitor.telling import Telling
-from monitor.watch import Watch
 from monitor.whole import whole_catalog
 
 log = structlog.get_logger()
@@ -39,11 +41,11 @@ log = structlog.get_logger()
 TICK_SECONDS = 10.0
 """How often the daemon judges itself and looks for what is left to write; it hears at once of what fails or is lost."""
 
+REST_SECONDS = 0.005
+"""For each server, the rest between two judgements on itself: many servers that are down shake it all the time."""
+
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
-
-CROWD = 16
-"""Servers asked at the same moment, at most."""
 
 
 class Daemon:
@@ -53,15 +55,21 @@ class Daemon:
         self.config = config
         self._clock = clock or Clock()
         self._tasks, self._schedule = Tasks(), Schedule()
-        self._crowd = asyncio.Semaphore(CROWD)
-        self._runner = Runner(self._clock)
         self._exposition = Exposition(limit=config.limits.series)
         pending = Pending()
         self._desk = Desk(Ledger(), self._exposition, self._clock, pending)
         self._desk.ignores = Ignores(config.ignores)
         self._own = Own(self._desk.shelf, self._exposition.left_away)
-        self._watches: dict[str, Watch] = {}
-        self._telling = Telling(self._desk, pending, config, tasks=self._tasks, clock=self._clock, heard=self._heard)
+        self._roster = Roster(config, self._desk, tasks=self._tasks, schedule=self._schedule, clock=self._clock)
+        self._telling = Telling(
+            self._desk,
+            pending,
+            config,
+            tasks=self._tasks,
+            schedule=self._schedule,
+            clock=self._clock,
+            heard=self._heard,
+        )
         self._controls = DaemonControls(
             self._desk, self._telling.silences, pending, clock=self._clock, reload=self.reload
         )
@@ -70,6 +78,7 @@ class Daemon:
         """What the manual pages show: one mapping, filled anew at a reload."""
         self._web = self._door()
         self._reload_failed = ""
+        self._shaken = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -92,23 +101,24 @@ class Daemon:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""
         await self._web.start()
         await self._telling.keeper.open()
-        self._desk.keep_only({server.name for server in self.config.servers})
+        await self._roster.read()
         self._desk.end_rules(_silenced(self.config.catalog))
         self._desk.wake = self._telling.want
         self._telling.begin(self.config, self._link())
         self._schedule.begin()
-        self._watch_all()
-        self._desk.shaken = lambda: self._tasks.start("tick", self._tick)
+        await self._roster.begin()
+        self._ask_advisors()
+        self._desk.shaken = self._shaken.set
         self._tasks.start("ticks", self._ticks)
         for metric in clashes(self.config.catalog.probes.values()):
             log.warning("two probes export one metric; only the first is shown", metric=metric)
-        log.info("watching", targets=len(self._watches), url=self.url)
+        log.info("watching", targets=len(self._roster.watches), url=self.url)
 
     async def stop(self) -> None:
         """Trigger no more, let what runs end, write and tell the rest, close everything."""
         self._schedule.end()
-        await self._tasks.stop("ticks")
-        await asyncio.gather(self._telling.end(DRAIN_SECONDS), *(watch.close() for watch in self._watches.values()))
+        await asyncio.gather(self._tasks.stop("ticks"), self._roster.end())
+        await asyncio.gather(self._telling.end(DRAIN_SECONDS), self._roster.close())
         await self._tasks.drain(DRAIN_SECONDS / 4)
         try:
             async with asyncio.timeout(DRAIN_SECONDS / 2):
@@ -152,9 +162,10 @@ class Daemon:
         before = self._take_over(config)
         self._telling.turn_to(config, self._link())
         self._failing = {name: why for name, why in self._failing.items() if name in config.receivers}
-        await self._watch_others()
+        await self._roster.turn_to(config)
+        self._ask_advisors()
         self._let_go(before.catalog)
-        log.info("reloaded", targets=len(self._watches))
+        log.info("reloaded", targets=len(self._roster.watches))
         return ""
 
     async def _reload(self) -> None:
@@ -165,13 +176,14 @@ class Daemon:
         before, self.config = self.config, config
         self._rules.clear()
         self._rules.update(config.catalog.rules)
-        self._desk.ignores = Ignores(config.ignores)
+        self._desk.ignores = Ignores(config.ignores, self._desk.ignores)
         self._desk.shelf.changed()
         return before
 
     def _door(self) -> Web:
         site = Site(
             shelf=self._desk.shelf,
+            handling=DaemonHandling(self._desk, self._telling, lambda: self._failing),
             exposition=self._exposition,
             own=self._own,
             rules=self._rules,
@@ -199,44 +211,10 @@ class Daemon:
     def _advisors(self) -> list[Advisor]:
         return [judge for judge in self.config.catalog.judges if isinstance(judge, Advisor)]
 
-    def _watch_all(self) -> None:
-        for server in self.config.servers:
-            if server.name not in self._watches:
-                self._begin(server)
+    def _ask_advisors(self) -> None:
+        self._schedule.drop("advisor ")
         for advisor in self._advisors():
             self._schedule.every(advisor.every, f"advisor {advisor.id}", self._advising(advisor))
-
-    def _probes(self) -> list[Probe]:
-        return [probe for probe in self.config.catalog.probes.values() if probe.enabled]
-
-    def _begin(self, server: Server) -> None:
-        watch = Watch(
-            server, self._probes(), self._desk, self._runner, tasks=self._tasks, crowd=self._crowd, clock=self._clock
-        )
-        before = self._desk.shelf.servers.get(server.name)
-        if before is not None:
-            watch.succeed(before)
-        self._watches[server.name] = watch
-        self._desk.shelf.servers[server.name] = watch.standing
-        watch.begin(self._schedule)
-
-    async def _watch_others(self) -> None:
-        """Go on with the servers that stay as they are, begin the others anew, end those that are named no more."""
-        servers = {server.name: server for server in self.config.servers}
-        for name, watch in list(self._watches.items()):
-            if servers.get(name) == watch.server:
-                watch.ask(self._probes(), self._schedule)
-                continue
-            self._schedule.drop(watch.prefix)
-            await watch.close()
-            del self._watches[name]
-            if name not in servers or servers[name].dsn != watch.server.dsn:
-                self._runner.forget(name)
-            if name not in servers:
-                self._desk.end_server(name)
-        self._schedule.drop("advisor ")
-        self._watch_all()
-        self._desk.keep_only(set(servers))
 
     def _let_go(self, before: Catalog) -> None:
         """End what probes and rules said that were asked before and are no more."""
@@ -246,15 +224,19 @@ class Daemon:
 
     def _advising(self, advisor: Advisor) -> Callable[[], None]:
         async def advise() -> None:
-            for watch in list(self._watches.values()):
+            for watch in list(self._roster.watches.values()):
                 await self._desk.advise(watch.server, advisor, watch.standing.databases)
 
         return lambda: self._tasks.start(f"advisor {advisor.id}", advise)
 
     async def _ticks(self) -> None:
         while True:
-            self._desk.shaken()
-            await asyncio.sleep(TICK_SECONDS)
+            self._shaken.clear()
+            self._tasks.start("tick", self._tick)
+            await asyncio.sleep(min(REST_SECONDS * len(self._roster.watches), TICK_SECONDS / 4))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._shaken.wait()
 
     async def _tick(self) -> None:
         self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
@@ -270,9 +252,9 @@ class Daemon:
         ]
         if self._telling.keeper.reason:
             rows.append({"kind": "store", "reason": self._telling.keeper.reason})
-        if self._reload_failed:
-            rows.append({"kind": "config", "reason": self._reload_failed})
-        return rows
+        if wrong := self._reload_failed or self._roster.problem:
+            rows.append({"kind": "config", "reason": wrong})
+        return [*rows, *self._desk.about_ignores()]
 
 
 def _asked(catalog: Catalog) -> dict[str, Probe]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 import structlog
 
@@ -38,6 +39,13 @@ QUIET_SECONDS = 30.0
 """How long a change that nobody need hear of (a newer `last_seen`) may wait to be written."""
 
 
+BITE = 500
+"""Rows or findings that are worked on before anybody else has a turn."""
+
+MOST_LOGGED = 20
+"""Findings of one moment that have a line each in the log."""
+
+
 class Desk:
     """Takes measurements in; holds the ledger, the shelf, and what the store does not have yet."""
 
@@ -52,23 +60,34 @@ class Desk:
         """Called when a server came or went, or still does not answer, or a probe began to fail, or to be answered."""
         self.ignores = Ignores()
         self._pending = pending
+        self.whole = asyncio.Lock()
+        """Held by who needs the ledger without half of a measurement in it."""
         self._written_at = clock.monotonic()
         self._busy: dict[str, tuple[float, float]] = {}
 
-    def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
-        """Judge, follow and show a measurement."""
+    async def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
+        """Judge, follow and show a measurement; a big one in bites, so that the event loop has its turn."""
         log.debug("probe ran", target=str(seen.target), probe=probe.name, result=seen.result.value)
         if self.shelf.servers[server.name].ran(seen):
             self.shaken()
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
-        self.judged(server, evaluate(probe.rules, seen))
+        if len(seen.rows) <= BITE:
+            self.judged(server, evaluate(probe.rules, seen))
+            return
+        judgements = await asyncio.to_thread(evaluate, probe.rules, seen)
+        async with self.whole:
+            await self._follow_slowly(self._accepted(server, judgements))
 
     def judged(self, server: Server, judgements: Sequence[Judgement]) -> None:
         """Follow what rules said of a server."""
+        self.follow(self._accepted(server, judgements))
+
+    def _accepted(self, server: Server, judgements: Sequence[Judgement]) -> Sequence[Judgement]:
         judgements = self._heeded(wanted(server, judgements))
-        self.shelf.servers[server.name].said(judgements)
-        self.follow(judgements)
+        if server.name in self.shelf.servers:
+            self.shelf.servers[server.name].said(judgements)
+        return judgements
 
     def _heeded(self, judgements: Sequence[Judgement]) -> Sequence[Judgement]:
         """Leave out the findings that the configuration says to ignore."""
@@ -81,8 +100,15 @@ class Desk:
         """Enter judgements into the ledger, and note what is to be written and told."""
         self.note(self.ledger.observe(judgements, self.clock.now()))
 
+    async def _follow_slowly(self, judgements: Sequence[Judgement]) -> None:
+        steps = self.ledger.observing(judgements, self.clock.now())
+        while changes := list(islice(steps, BITE)):
+            self.note(changes)
+            await asyncio.sleep(0)
+
     def note(self, changes: Sequence[Change]) -> None:
         """Take over the ledger's changes."""
+        _log(changes)
         for change in changes:
             fingerprint = change.alert.finding.fingerprint
             if change.dropped:
@@ -91,9 +117,6 @@ class Desk:
                 self._pending.alert(change.alert)
             if change.worth_telling:
                 self._pending.step(_step(change.alert, self.clock.now()))
-                log.info(
-                    "finding", state=change.alert.state.value, rule=change.alert.finding.rule, fingerprint=fingerprint
-                )
                 for listener in self.listeners:
                     listener(change.alert)
         self.shelf.changed()
@@ -203,9 +226,28 @@ class Desk:
             rows = [*self._about(standing, catalog), *_unloaded(catalog)]
             seen = self._own(Target(standing.server.name), rows)
             own = evaluate([judges.get(rule.id, rule) for rule in TARGET_RULES], seen)  # type: ignore[misc]
-            self.follow(own)
+            self.follow(self._heeded(own))
         seen = self._own(MONITOR, monitor)
-        self.follow(evaluate([judges.get(rule.id, rule) for rule in MONITOR_RULES], seen))  # type: ignore[misc]
+        judged = evaluate([judges.get(rule.id, rule) for rule in MONITOR_RULES], seen)  # type: ignore[misc]
+        self.follow(self._heeded(judged))
+
+    def about_ignores(self) -> list[Row]:
+        """Give a row for each entry of `ignore:`; `answered`: so do all servers that it may concern."""
+        rows: list[Row] = []
+        for entry in self.ignores.entries:
+            answered = all(each.up for name, each in self.shelf.servers.items() if entry.concerns(name))
+            rows.append(
+                {
+                    "kind": "ignore",
+                    "entry": str(entry),
+                    "reason": entry.reason,
+                    "until": entry.until,
+                    "met": entry in self.ignores.met,
+                    "answered": answered,
+                    "seconds": self.ignores.tried(entry, self.clock.now(), answered=answered),
+                }
+            )
+        return rows
 
     def _own(self, target: Target, rows: Sequence[Row]) -> Measurement:
         return Measurement(target=target, probe=OWN, taken_at=self.clock.now(), rows=rows)
@@ -242,6 +284,16 @@ class Desk:
         if seconds >= 2 * QUIET_SECONDS:
             self._busy[standing.server.name] = (now, spent)
         return (spent - before) / seconds if seconds >= QUIET_SECONDS else 0.0
+
+
+def _log(changes: Sequence[Change]) -> None:
+    """Say what people may hear of; of many at once, the first ones and how many there are."""
+    told = [change.alert for change in changes if change.worth_telling]
+    for alert in told[:MOST_LOGGED]:
+        rule, fingerprint = alert.finding.rule, alert.finding.fingerprint
+        log.info("finding", state=alert.state.value, rule=rule, fingerprint=fingerprint)
+    if len(told) > MOST_LOGGED:
+        log.info("more findings", count=len(told) - MOST_LOGGED)
 
 
 def _step(alert: Alert, now: datetime) -> Transition:

@@ -6,7 +6,8 @@ Single notices go through router, outbox and courier; an Alertmanager is told th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,12 +18,16 @@ from monitor.findings.inhibition import BUILT_IN, Inhibition, Sources
 from monitor.findings.intervals import TimeInterval
 from monitor.findings.outbox import Outbox
 from monitor.findings.route import Route
-from monitor.findings.router import Mute, Plan, Router
+from monitor.findings.router import Mute, Muted, Plan, Router
 from monitor.findings.silences import Silences
-from monitor.model import Alert, Severity, State
+from monitor.model import Alert, Notice, Severity, State
 from monitor.notify.stream import Post, Stream
 from monitor.pending import Pending, restored
+from monitor.status import ReceiverStatus
 from monitor.store.records import LedgerRead, ToldKey, ToldRow
+
+FEW = 500
+"""So many alerts are planned at once; more take longer than others like to wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,15 @@ class Routing:
     paces: Mapping[str, Pace] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Decision:
+    """What one round comes to; `given` is what each channel is to tell."""
+
+    sources: Sources
+    plan: Plan
+    given: Mapping[str, Sequence[Alert]]
+
+
 class Dispatch:
     """One configuration's routing, running; `turn_to` goes on with another one."""
 
@@ -62,13 +76,23 @@ class Dispatch:
         written: Written,
     ) -> None:
         self._pending, self._clock, self._outcome = pending, clock, outcome
+        self.sources = Sources((), ())
+        """What muted other alerts in the newest round."""
         self.silences = silences
         self._told: dict[ToldKey, ToldRow] = {mark.key: mark for mark in read.told}
         self._outbox = Outbox(map(restored, read.outbox))
-        self._means = Means(outbox=self._outbox, keep=pending.letters, outcome=outcome, written=written, clock=clock)
+        self._means = Means(
+            outbox=self._outbox,
+            keep=pending.letters,
+            outcome=outcome,
+            written=written,
+            clock=clock,
+            paces=routing.paces,
+        )
         self._courier = Courier(routing.receivers, self._means)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._aside = False
         self._settle(routing)
 
     def restore(self, read: LedgerRead) -> None:
@@ -96,13 +120,16 @@ class Dispatch:
 
     def _settle(self, routing: Routing) -> None:
         self._routing = routing
-        streams = {stream.name for stream in routing.streams}
-        marks = [mark for mark in self._told.values() if mark.receiver not in streams]
         self._tree = routing.route.resolved() if routing.route else None
-        self._router: Router | None = None
-        if routing.route:
-            self._router = Router(routing.route, marks, intervals=routing.intervals, quiet_ends=routing.quiet_ends)
+        self._router = self._made_router()
         self._channels = {stream.name: self._channel(stream) for stream in routing.streams}
+
+    def _made_router(self) -> Router | None:
+        """Make a router that goes on from what was told."""
+        own = self._routing
+        streams = {stream.name for stream in own.streams}
+        marks = [mark for mark in self._told.values() if mark.receiver not in streams]
+        return Router(own.route, marks, intervals=own.intervals, quiet_ends=own.quiet_ends) if own.route else None
 
     def _channel(self, streamed: Streamed) -> Channel:
         marks = (mark for mark in self._told.values() if mark.receiver == streamed.name and mark.group == GROUP)
@@ -139,17 +166,61 @@ class Dispatch:
 
     def plan(self, alerts: Sequence[Alert], now: datetime) -> None:
         """Decide who is to be told what at `now`, and hand it on. `alerts` is the whole ledger, with labels."""
-        if self._router is None:
+        if self._aside:  # that one is at work in a thread: leave it to itself
+            self._router = self._made_router()
+        self._decided(self._decide(self._router, self.silences, alerts, now))
+
+    async def plan_aside(self, alerts: Sequence[Alert], now: datetime) -> None:
+        """Do the same; with many alerts in a thread, so that the event loop goes on."""
+        if len(alerts) <= FEW:
+            self.plan(alerts, now)
             return
-        muted = self._muted(alerts, now)
-        plan = self._router.plan(alerts, now, muted)
-        self._planned(plan)
-        self._courier.submit([notice for notice in plan.notices if notice.receiver not in self._channels])
-        self._stream(alerts, muted)
+        router, silences = self._router, Silences(self.silences.silences)
+        self._aside = True
+        try:
+            decision = await asyncio.to_thread(self._decide, router, silences, alerts, now)
+        except asyncio.CancelledError:  # what that router has in mind is lost, and it may still be at it
+            self._router = self._made_router()
+            raise
+        finally:
+            self._aside = False
+        if router is self._router:
+            self._decided(decision)
+        else:  # it was for another configuration, or before the store could be read
+            await self.plan_aside(alerts, now)
+
+    def _decide(self, router: Router | None, silences: Silences, alerts: Sequence[Alert], now: datetime) -> _Decision:
+        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts)
+        muted = _muted(silences, sources, now)
+        plan = router.plan(alerts, now, muted) if router else Plan()
+        return _Decision(sources=sources, plan=plan, given=self._given(alerts, muted))
+
+    def _decided(self, decision: _Decision) -> None:
+        self.sources = decision.sources
+        self._planned(decision.plan)
+        notices = [notice for notice in decision.plan.notices if notice.receiver not in self._channels]
+        self._courier.submit(notices)
+        for name, own in decision.given.items():
+            self._channels[name].give(own)
+
+    def say(self, notice: Notice) -> None:
+        """Take in a notice that no router planned."""
+        self._courier.submit([notice])
 
     def due(self, now: datetime) -> datetime | None:
         """Give when `plan` must be called at the latest."""
         return self._router.due(now) if self._router else None
+
+    def receivers(self) -> list[ReceiverStatus]:
+        """Say of each receiver what waits for it, and how much was given up; also of one that is named no more."""
+        dead = Counter(entry.receiver for entry in self._outbox.dead())
+        named = [receiver.name for receiver in self._routing.receivers]
+        return [self._standing(name, dead[name]) for name in dict.fromkeys((*named, *self._channels, *dead))]
+
+    def _standing(self, name: str, dead: int) -> ReceiverStatus:
+        waiting = self._outbox.waiting(name)
+        oldest = min((entry.created_at for entry in waiting), default=None)
+        return ReceiverStatus(name=name, waiting=len(waiting), oldest=oldest, dead=dead)
 
     def _planned(self, plan: Plan) -> None:
         told = [mark for mark in plan.told if mark.receiver not in self._channels]
@@ -162,9 +233,10 @@ class Dispatch:
         self._told |= {mark.key: mark for mark in told}
         self._pending.marked(told, forgotten)
 
-    def _stream(self, alerts: Sequence[Alert], muted: Callable[[Alert], Mute]) -> None:
+    def _given(self, alerts: Sequence[Alert], muted: Muted) -> Mapping[str, Sequence[Alert]]:
+        """Say what each channel is to tell."""
         if self._tree is None or not self._channels:
-            return
+            return {}
         given: dict[str, list[Alert]] = {name: [] for name in self._channels}
         for alert in alerts:
             if alert.state is not State.PENDING:
@@ -172,15 +244,13 @@ class Dispatch:
                     # Who was told that it fires goes on being told: to fall silent would say that it is over.
                     if self._channels[name].knows(alert.finding.fingerprint) or muted(alert) is not Mute.ALL:
                         given[name].append(alert)
-        for name, own in given.items():
-            self._channels[name].give(own)
+        return given
 
-    def _muted(self, alerts: Sequence[Alert], now: datetime) -> Callable[[Alert], Mute]:
-        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts)
 
-        def muted(alert: Alert) -> Mute:
-            if self.silences.silenced_by(alert.all_labels, now) or sources.inhibited_by(alert):
-                return Mute.ALL
-            return Mute.REPEATS if alert.acked else Mute.NONE
+def _muted(silences: Silences, sources: Sources, now: datetime) -> Muted:
+    def muted(alert: Alert) -> Mute:
+        if silences.silenced_by(alert.all_labels, now) or sources.inhibited_by(alert):
+            return Mute.ALL
+        return Mute.REPEATS if alert.acked else Mute.NONE
 
-        return muted
+    return muted

@@ -1,5 +1,6 @@
 """What becomes of the daemon's findings, for page and API: who keeps them quiet, their past, how store and receivers
-fare. Only an alert's history is read from the store; the rest is in memory."""
+fare. Only an alert's history is read from the store; the rest is in memory.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +50,8 @@ class DaemonHandling:
 
     def ignores(self, today: date) -> Sequence[IgnoreStatus]:
         """Give what the configuration says to ignore."""
-        unused = self._desk.ignores.unused()
-        return [_ignore(entry, today, used=entry not in unused) for entry in self._desk.ignores.entries]
+        ignores = self._desk.ignores
+        return [_ignore(entry, today, used=entry in ignores.met) for entry in ignores.entries]
 
     async def history(self, fingerprint: str) -> Past:
         """Give an alert's past as the store has it."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from monitor.errors import Needs
@@ -26,7 +27,10 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for info, 1 for warning, 2 for critical."""
-        return list(Severity).index(self)
+        return _RANKS[self._value_]
+
+
+_RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
 
 
 class Area(StrEnum):
@@ -167,7 +171,7 @@ class Finding:
     remedy: Remedy = Remedy()
     confidence: Confidence = Confidence.HIGH
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Sixteen hex digits of server, database, rule and subject: the same whatever the numbers are."""
         parts = (self.target.server, self.target.database or "", self.rule, self.subject)
@@ -268,6 +272,25 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Digest:
+    """What makes a notice one that sums up a time instead of announcing: how many alerts of each sort there were."""
+
+    title: str
+    """Such as "Weekly digest"."""
+    since: datetime
+    new: int
+    """Began to fire, and still do."""
+    still: int
+    """Fired before, and still do."""
+    over: int
+
+    @property
+    def count(self) -> int:
+        """How many there are, also of those that the notice has no room for."""
+        return self.new + self.still + self.over
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """One message to one receiver about one group of alerts."""
 
@@ -283,6 +306,13 @@ class Notice:
     created_at: datetime
     key: str
     """The idempotency key: a message that is sent twice has the same one."""
+    digest: Digest | None = None
+    """Of a digest, what it sums up: its alerts are the worst, then the new ones (`news`), the others, those over."""
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is nothing to say; a digest says also that there was nothing."""
+        return not self.alerts and self.digest is None
 
 
 class Receiver(Protocol):
@@ -298,7 +328,7 @@ class Receiver(Protocol):
 
 def as_document(finding: Finding) -> dict[str, object]:
     """Give the one JSON form of a finding, used by report, API and webhook (CONTRACT §Snapshot JSON)."""
-    about = finding.object
+    about, mend = finding.object, finding.remedy
     return {
         "fingerprint": finding.fingerprint,
         "rule": finding.rule,
@@ -318,10 +348,6 @@ def as_document(finding: Finding) -> dict[str, object]:
         "summary": finding.summary,
         "impact": finding.impact,
         "evidence": dict(finding.evidence),
-        "remedy": {
-            "sql": list(finding.remedy.sql),
-            "rollback": list(finding.remedy.rollback),
-            "caution": finding.remedy.caution,
-        },
+        "remedy": {"sql": list(mend.sql), "rollback": list(mend.rollback), "caution": mend.caution},
         "confidence": finding.confidence.value,
     }

@@ -11,15 +11,18 @@ from monitor.notify.places import Places
 
 if TYPE_CHECKING:
     from monitor.notify.alertmanager import Alertmanager
+    from monitor.notify.template import Template
 
 
-def receiver(name: str, told: config_routing.Receiver, link: str, places: Places) -> Receiver:
+def receiver(
+    name: str, told: config_routing.Receiver, link: str, places: Places, template: Template | None = None
+) -> Receiver:
     """Make a receiver as the configuration describes it; an Alertmanager is none (`alertmanager`).
 
     Raises ValueError for what only the receiver itself can tell.
     """
     if told.slack is not None:
-        return _slack(name, told.slack, link, places)
+        return _slack(name, told.slack, link, places, template)
     if told.webhook is not None:
         from monitor.notify.webhook import Webhook  # noqa: PLC0415 - each receiver's libraries cost memory
 
@@ -27,13 +30,13 @@ def receiver(name: str, told: config_routing.Receiver, link: str, places: Places
     if told.apprise is not None:
         from monitor.notify.apprise import Apprise  # noqa: PLC0415 - as above
 
-        return Apprise(name=name, urls=told.apprise.urls, external_url=link)
+        return Apprise(name=name, urls=told.apprise.urls, external_url=link, template=template)
     from monitor.notify.console import Console  # noqa: PLC0415 - as above
 
     return Console(name=name, external_url=link)
 
 
-def _slack(name: str, told: config_routing.Slack, link: str, places: Places) -> Receiver:
+def _slack(name: str, told: config_routing.Slack, link: str, places: Places, template: Template | None) -> Receiver:
     if told.token is not None and told.channel is not None:
         from monitor.notify.slack_bot import SlackBot  # noqa: PLC0415 - as above
 
@@ -42,7 +45,7 @@ def _slack(name: str, told: config_routing.Slack, link: str, places: Places) -> 
 
     if told.webhook is None:
         raise ValueError(f"{name}: has neither webhook nor token")
-    return Slack(name=name, webhook=told.webhook, external_url=link)
+    return Slack(name=name, webhook=told.webhook, external_url=link, template=template)
 
 
 def alertmanager(

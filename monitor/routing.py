@@ -13,17 +13,20 @@ from monitor.rule import Judge
 
 
 def routing(config: Config, link: str, places: Places) -> Routing:
-    """Make the receivers that a route names, and the tree."""
-    if config.route is None:
-        return Routing()
-    heard = {branch.receiver for branch in config.route.resolved().walk()}
+    """Make the receivers that a route or a digest names, and the tree."""
+    heard = {branch.receiver for branch in config.route.resolved().walk()} if config.route else set()
+    heard |= {digest.receiver for digest in config.digests}
     told = {name: each for name, each in config.receivers.items() if name in heard}
     return Routing(
         route=config.route,
         intervals=config.intervals,
         inhibitions=config.inhibitions,
         quiet_ends=frozenset(name for name, each in told.items() if not each.send_resolved),
-        receivers=[receiver(name, each, link, places) for name, each in told.items() if each.alertmanager is None],
+        receivers=[
+            receiver(name, each, link, places, config.templates.get(name))
+            for name, each in told.items()
+            if each.alertmanager is None
+        ],
         streams=[
             Streamed(
                 name=name,

@@ -6,6 +6,8 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from monitor.measurement import Measurement
@@ -31,6 +33,7 @@ class Judge(ABC):
     note: str = ""
 
     @classmethod
+    @cache
     def manual(cls) -> Mapping[str, str]:
         """Split the docstring into `fault` and the four headings of a manual page."""
         pages: dict[str, list[str]] = {"fault": []}
@@ -40,7 +43,7 @@ class Judge(ABC):
             if colon and heading in HEADINGS:
                 current, line = heading, rest  # noqa: PLW2901 - the heading is not part of its own text
             pages.setdefault(current, []).append(line.strip())
-        return {name: " ".join(part for part in lines if part) for name, lines in pages.items()}
+        return MappingProxyType({name: " ".join(part for part in lines if part) for name, lines in pages.items()})
 
     def thresholds(self) -> Mapping[str, object]:
         """Give every setting with its present value, patience first."""

@@ -51,7 +51,7 @@ class Cron:
 
     def next(self, after: datetime) -> datetime | None:
         """Give the first moment after another one, in UTC."""
-        found = self.trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
+        found: datetime | None = self.trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
         return found and found.astimezone(UTC)
 
     def previous(self, until: datetime) -> datetime | None:

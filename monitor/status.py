@@ -1,5 +1,6 @@
 """How things stand: servers, probes' newest runs, what could not be judged; the shelf all that lies on; and what
-becomes of the findings: who keeps them quiet, their past, and how store and receivers fare."""
+becomes of the findings: who keeps them quiet, their past, and how store and receivers fare.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -12,13 +13,17 @@ from monitor.collect.runner import Clock
 from monitor.config import Config
 from monitor.courier import Report
 from monitor.desk import Desk
+from monitor.digests import Digests, divided
 from monitor.dispatch import Dispatch
+from monitor.findings.digest import unless
 from monitor.findings.silences import Silences, silence_from_document
 from monitor.keeper import Keeper
+from monitor.model import Alert, Notice
 from monitor.notify.places import Remembered
 from monitor.pending import Pending
 from monitor.routing import routing
-from monitor.schedule import Tasks
+from monitor.schedule import Schedule, Tasks
+from monitor.status import ReceiverStatus
 from monitor.store.records import LedgerRead
 
 log = structlog.get_logger()
@@ -30,7 +35,15 @@ class Telling:
     """The rounds of one daemon. A round is made when something is wanted or due; what is written goes before."""
 
     def __init__(
-        self, desk: Desk, pending: Pending, config: Config, *, tasks: Tasks, clock: Clock, heard: Report
+        self,
+        desk: Desk,
+        pending: Pending,
+        config: Config,
+        *,
+        tasks: Tasks,
+        schedule: Schedule,
+        clock: Clock,
+        heard: Report,
     ) -> None:
         self.silences = Silences()
         self.keeper = Keeper(desk, config.store_url)
@@ -40,6 +53,7 @@ class Telling:
         self._places = Remembered(self.keeper.places)
         self._read = NOTHING
         self._dispatch: Dispatch | None = None
+        self._digests = Digests(pending, schedule, clock, alerts=self._audible, say=self._say)
         self._wanted = asyncio.Event()
 
     def want(self) -> None:
@@ -55,24 +69,27 @@ class Telling:
             self._read,
             clock=self._clock,
             outcome=self._heard,
-            written=self.keeper.write,
+            written=self._round,
         )
         self._read = NOTHING
         self._tasks.start("dispatch", self._dispatch.run)
         self._tasks.start("rounds", self._rounds)
+        self._digests.turn_to(config.digests)
         self.want()
 
     def turn_to(self, config: Config, link: str) -> None:
         """Go on by another configuration."""
         if self._dispatch is not None:
             self._dispatch.turn_to(routing(config, link, self._places))
+            self._digests.turn_to(config.digests)
         self.want()
 
     async def end(self, seconds: float) -> None:
         """Make a last round, and let go out what can within so many seconds."""
         await self._tasks.stop("rounds")
         if self._dispatch is not None:
-            self._plan()
+            self._dispatch.plan(self._desk.labelled(), self._clock.now())
+            self._wanted.clear()
             await self._dispatch.drain(seconds)
         await self._tasks.stop("dispatch")
 
@@ -82,15 +99,24 @@ class Telling:
         if self._dispatch is not None:
             self._dispatch.forget(before)
 
+    def inhibited_by(self, alert: Alert) -> Alert | None:
+        """Give what muted an alert in the newest round; it should have its labels."""
+        return self._dispatch.sources.inhibited_by(alert) if self._dispatch else None
+
+    def receivers(self) -> Sequence[ReceiverStatus]:
+        """Say of each receiver what waits for it."""
+        return self._dispatch.receivers() if self._dispatch else []
+
     async def _rounds(self) -> None:
         while True:
             await self._until_wanted()
-            self._wanted.clear()
+            self._wanted.set()
             await self._round()
 
     async def _until_wanted(self) -> None:
-        now = self._clock.now()
-        due = self._dispatch.due(now) if self._dispatch else None
+        async with self._desk.whole:
+            now = self._clock.now()
+            due = self._dispatch.due(now) if self._dispatch else None
         try:
             async with asyncio.timeout((due - now).total_seconds() if due else None):
                 await self._wanted.wait()
@@ -98,25 +124,39 @@ class Telling:
             return
 
     async def _round(self) -> None:
-        """Decide who is told what and write it, so that a crash before it is told tells twice rather than never."""
-        before = self.keeper.reason
-        self._plan()
-        await self.keeper.write()
+        """Decide who is told what and write it, so that a crash before it is told tells twice rather than never.
+
+        What happened is never written without what follows from it: after a crash it would be no news any more.
+        """
+        async with self._desk.whole:
+            before = self.keeper.reason
+            while self._wanted.is_set():
+                await self._plan()
+            await self.keeper.write()
         if self.keeper.reason != before:
             self._desk.shaken()
 
-    def _plan(self) -> None:
-        if self._dispatch is not None:
-            self._dispatch.plan(self._desk.labelled(), self._clock.now())
+    async def _plan(self) -> None:
+        self._wanted.clear()
+        if self._dispatch is None:
+            return
+        try:
+            await self._dispatch.plan_aside(self._desk.labelled(), self._clock.now())
+        except asyncio.CancelledError:
+            self._wanted.set()
+            raise
 
     def _restored(self, read: LedgerRead) -> None:
         """Go on from what the store held; it may be opened long after we have begun."""
         for row in read.silences:
             self._silence(row.document)
+        marks, told = divided(read)
+        read = replace(read, told=told)
         if self._dispatch is None:
             self._read = read
         else:
             self._dispatch.restore(read)
+        self._digests.restore(marks)
 
     def _silence(self, document: Mapping[str, object]) -> None:
         try:
@@ -127,5 +167,16 @@ class Telling:
             return
 
     def _renewed(self) -> None:
+        self._digests.write_all()
         if self._dispatch is not None:
             self._dispatch.write_all()
+
+    def _audible(self) -> Sequence[Alert]:
+        """Give the alerts that a digest may tell of."""
+        now = self._clock.now()
+        return unless(lambda alert: bool(self.silences.silenced_by(alert.all_labels, now)), self._desk.labelled())
+
+    def _say(self, notice: Notice) -> None:
+        if self._dispatch is not None:
+            self._dispatch.say(notice)
+        self.want()

@@ -40,7 +40,7 @@ ROUND_SLACK = 0.5
 class Desk(Protocol):
     """Where measurements go."""
 
-    def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
+    async def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
         """Judge, follow and show a measurement."""
 
     def left(self, server: Server, database: str) -> None:
@@ -129,17 +129,18 @@ class Watch:
         if not self.standing.up:
             self._shaken()
             if self.standing.up is False:
-                self._cannot(probe, target, TargetUnreachable(self.standing.reason))
+                await self._cannot(probe, target, TargetUnreachable(self.standing.reason))
             return
         try:
             async with self.postgres.suited(probe.needs) as session, self._crowd:
-                self._desk.take(self.server, probe, await self._runner.run(probe, target, session))
+                seen = await self._runner.run(probe, target, session)
+            await self._desk.take(self.server, probe, seen)
         except TargetError as error:
-            self._cannot(probe, target, error)
+            await self._cannot(probe, target, error)
             self._shaken()
 
-    def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
-        self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
+    async def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
+        await self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
 
     async def _again(self) -> None:
         await asyncio.sleep(AGAIN_SECONDS)
@@ -188,20 +189,20 @@ class Watch:
                 while waiting:
                     probe = waiting[0]
                     self._asked_at[database, probe.name] = self._clock.monotonic()
-                    self._taken(probe, database, await self._runner.run(probe, target, session))
+                    await self._taken(probe, database, await self._runner.run(probe, target, session))
                     waiting.pop(0)
         except TargetError as error:
             again = isinstance(error, TargetUnreachable)
             for probe in waiting:
                 self._asked_at[database, probe.name] = -math.inf if again else self._clock.monotonic()
-                self._cannot(probe, target, error)
+                await self._cannot(probe, target, error)
             return not again
         return True
 
-    def _taken(self, probe: Probe, database: str, seen: Measurement) -> None:
+    async def _taken(self, probe: Probe, database: str, seen: Measurement) -> None:
         absent = seen.result is Result.SKIPPED and seen.needs is None
         (self._absent.add if absent else self._absent.discard)((database, probe.name))
-        self._desk.take(self.server, probe, seen)
+        await self._desk.take(self.server, probe, seen)
 
     async def _reconnect(self) -> None:
         """Try until the server answers; the delay grows to a cap and is jittered, so that many do not come at once."""

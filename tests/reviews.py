@@ -1,11 +1,12 @@
 """Hand-made reviews: sick, healthy, unreachable, not evaluated, hostile, and very long."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from monitor.errors import Needs
-from monitor.model import Area, Confidence, Evidence, Finding, Object, Remedy, Result, Severity, Target
-from monitor.report.review import LookedAt, Review
+from monitor.model import Ack, Area, Confidence, Evidence, Finding, Object, Remedy, Result, Severity, Target
+from monitor.report.review import Known, LookedAt, Quiet, Review
 from monitor.status import NotEvaluated, ProbeStatus
 
 AT = datetime(2026, 3, 1, 10, 11, 12, tzinfo=UTC)
@@ -189,10 +190,26 @@ LONG = review(
         for number in range(500)
     ],
 )
+STANDING = replace(
+    SICK,
+    ignored=3,
+    known={
+        ORPHANS.fingerprint: Known(
+            since=AT - timedelta(days=9, minutes=8),
+            occurrences=3,
+            acked=Ack(author="ann", comment="with the owners", at=AT - timedelta(days=1), severity=Severity.CRITICAL),
+        ),
+        NO_INDEX.fingerprint: Known(
+            since=AT - timedelta(hours=1),
+            silenced=Quiet(author="bob", comment=f"moving house {HOSTILE}", until=AT + timedelta(hours=2)),
+        ),
+    },
+)
 EVERY = {
     "sick": SICK,
     "healthy": HEALTHY,
     "unreachable": UNREACHABLE,
     "not_evaluated": NOT_EVALUATED,
     "hostile": NASTY,
+    "standing": STANDING,
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from monitor.model import Ack, Alert, Notice, Severity
+from monitor.model import Ack, Alert, Digest, Notice, Severity
 from monitor.store.records import LedgerWrite, OutboxEntry, OutboxState, ToldRow, Transition
 from tests.alerts import alerts, at, firing, moments
 
@@ -37,7 +37,13 @@ def notices() -> st.SearchStrategy[Notice]:
         news=st.frozensets(st.text(), max_size=3),
         created_at=moments(),
         key=st.text(),
+        digest=st.none() | digests(),
     )
+
+
+def digests() -> st.SearchStrategy[Digest]:
+    numbers = st.integers(0, 2**31 - 1)
+    return st.builds(Digest, title=st.text(), since=moments(), new=numbers, still=numbers, over=numbers)
 
 
 def entries() -> st.SearchStrategy[OutboxEntry]:

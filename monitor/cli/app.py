@@ -80,6 +80,9 @@ def monitor(version: Annotated[bool, typer.Option("--version", help="Print the v
 @app.command()
 def run(config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]) -> None:
     """Watch, until SIGTERM. SIGHUP reads the configuration anew."""
+    from monitor.cli.lean import import_structlog
+
+    import_structlog()
     from monitor.cli.run import run_daemon
 
     asyncio.run(run_daemon(config))
@@ -98,6 +101,7 @@ def snapshot(
     ] = False,
     rule: Annotated[list[str] | None, typer.Option(help="Only rules that match this glob; may be repeated.")] = None,
     area: Annotated[list[AreaName] | None, typer.Option(help="Only rules of this area; may be repeated.")] = None,
+    store: Annotated[bool, typer.Option("--store", help="Say since when each finding stands: ask the store.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """One look, one report that ends in a verdict."""
@@ -115,6 +119,7 @@ def snapshot(
         rules=tuple(rule or ()),
         areas=tuple(each.value for each in area or ()),
         quiet=quiet,
+        store=store,
     )
     raise typer.Exit(asyncio.run(look(wishes)))
 

@@ -26,7 +26,7 @@ def catalog_of(config: Path | None) -> Catalog:
 def checked(file: Path) -> str:
     """Give warnings and a last line that all is well; raises ConfigErrors with every mistake."""
     config = load_config(file, whole_catalog())
-    count = len(config.servers)
+    count = len(config.everyone)
     return "\n".join([*config.warnings, f"{file}: well; {count} target{'s' if count != 1 else ''}"])
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from monitor import config_routing
 from monitor.config import load_config
 from monitor.config_values import did_you_mean
 from monitor.errors import DeliveryError, UsageError
 from monitor.model import Alert, Area, Finding, Notice, Object, Receiver, Remedy, Severity, State, Target
 from monitor.notify.places import Remembered
-from monitor.receivers import receiver
+from monitor.receivers import alertmanager, receiver
 from monitor.whole import whole_catalog
+
+if TYPE_CHECKING:
+    from monitor.notify.alertmanager import Alertmanager
+    from monitor.notify.template import Template
 
 SEND_SECONDS = 30.0
 HERE = Target("notify-test")
@@ -28,20 +35,45 @@ async def notify_test(config: Path, name: str) -> str:
         hint = did_you_mean(name, loaded.receivers, "there are") or "the configuration has none"
         raise UsageError(f"notify-test {name}: no such receiver; {hint}")
     link = loaded.web.external_url or f"http://{loaded.web.listen}"
-    spent = await _sent(name, receiver(name, told, link, Remembered()))
-    return f"{name}: delivered in {1000 * spent:.0f} ms"
+    made = _made(name, told, link, loaded.templates.get(name))
+    spent = await _sent(made)
+    troubles = made.way.troubles if isinstance(made, Informed) else {}
+    but = "".join(f"; but {who} did not take it: {why}" for who, why in troubles.items())
+    return f"{name}: delivered in {1000 * spent:.0f} ms{but}"
 
 
-async def _sent(name: str, made: Receiver) -> float:
+@dataclass(frozen=True)
+class Informed:
+    """Alertmanagers, told of the sample as any receiver is; what fires in it ends by itself after a while."""
+
+    way: Alertmanager
+
+    @property
+    def name(self) -> str:
+        """The receiver's name in the configuration."""
+        return self.way.name
+
+    async def send(self, notice: Notice) -> None:
+        """Post the alerts, or raise DeliveryError."""
+        await self.way.post(notice.alerts, notice.created_at)
+
+
+def _made(name: str, told: config_routing.Receiver, link: str, template: Template | None) -> Receiver:
+    if told.alertmanager is None:
+        return receiver(name, told, link, Remembered(), template)
+    return Informed(alertmanager(name, told.alertmanager, link, lambda _: ""))
+
+
+async def _sent(made: Receiver) -> float:
     """Send; gives the seconds it took."""
     before, problem = time.monotonic(), ""
     try:
         async with asyncio.timeout(SEND_SECONDS):
-            await made.send(sample(name, datetime.now(UTC)))
+            await made.send(sample(made.name, datetime.now(UTC)))
     except DeliveryError as failure:
         problem = str(failure)
     except TimeoutError:
-        problem = f"{name}: no answer in {SEND_SECONDS:.0f} s"
+        problem = f"{made.name}: no answer in {SEND_SECONDS:.0f} s"
     if problem:
         raise UsageError(f"notify-test {problem}")
     return time.monotonic() - before

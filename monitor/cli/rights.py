@@ -89,7 +89,7 @@ async def rights(*, config: Path | None, dsn: str | None, role: str, auth: Auth,
 def _servers(config: Config | None, dsn: str | None) -> Sequence[Server]:
     if dsn is not None:
         return tuple(named([dsn], quiet=False))
-    return config.servers if config else ()
+    return config.everyone if config else ()
 
 
 async def _blocks(

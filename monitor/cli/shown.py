@@ -111,19 +111,26 @@ def _life(document: Document, sheet: Sheet) -> Iterator[tuple[str, str]]:
     ack = document.get("acked")
     if isinstance(ack, Mapping):
         yield "acked", f"{sheet.when(ack.get('at'))} by {ack.get('author')}: {ack.get('comment')}"
+    if document.get("silenced_by"):
+        yield "silenced", f"by {document['silenced_by']}; `monitor findings silences` lists silences"
+    if document.get("inhibited_by"):
+        yield "inhibited", f"by {document['inhibited_by']}: nobody is told of it while that fires"
     label = "history"
     for turn in _mappings(document.get("history")):
-        yield label, f"{sheet.when(turn.get('at'))}: {turn.get('status')} {turn.get('why') or ''}".strip()
+        step = " ".join(str(turn.get(key) or "") for key in ("state", "severity", "why")).strip()
+        yield label, f"{sheet.when(turn.get('at'))}: {step}"
         label = " "
+    if document.get("history_reason"):
+        yield label, f"cannot be read: {document['history_reason']}"
     yield "finding", str(document.get("fingerprint"))
 
 
 def state(finding: Document) -> str:
-    """Give the one word that tells most: `acked` and `silenced` are firing and quiet."""
+    """Give the one word that tells most: `acked`, `silenced` and `inhibited` are firing and quiet."""
     status = str(finding.get("status"))
-    if status == "firing" and finding.get("acked"):
-        return "acked"
-    return "silenced" if status == "firing" and finding.get("silenced_by") else status
+    quiet = {"acked": "acked", "silenced": "silenced_by", "inhibited": "inhibited_by"}
+    words = [word for word, key in quiet.items() if status == "firing" and finding.get(key)]
+    return words[0] if words else status
 
 
 def _row(finding: Document, sheet: Sheet) -> tuple[Text, ...]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console
 
 from monitor.catalog import Catalog
-from monitor.config import load_config
+from monitor.cli.history import history
+from monitor.config import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
 from monitor.log import configure
 from monitor.model import Secret, Server, Severity
 from monitor.report.json import as_json
 from monitor.report.markdown import as_markdown
-from monitor.report.review import Review
+from monitor.report.review import Known, Review
 from monitor.report.snapshot import Progress, Question, take_snapshot
 from monitor.report.text import as_text
 from monitor.rule import Advisor
@@ -44,25 +45,37 @@ class Wishes:
     rules: tuple[str, ...]
     areas: tuple[str, ...]
     quiet: bool
+    store: bool = False
 
 
 async def snapshot(wishes: Wishes) -> int:
     """Look, write the report, and give the exit status."""
     configure("console", "error")
-    question = asked(wishes)
+    catalog = whole_catalog()
+    config = None if wishes.config is None else load_config(wishes.config, catalog)
+    question = asked(wishes, catalog, config)
+    known = await _known(config, quiet=wishes.quiet) if wishes.store else {}
     with progress(quiet=wishes.quiet) as tell:
-        review = await take_snapshot(question, tell)
+        review = replace(await take_snapshot(question, tell), known=known)
     write(review, wishes)
     return status(review, wishes)
 
 
-def asked(wishes: Wishes) -> Question:
-    """Read configuration and DSNs; raises UsageError or ConfigErrors."""
-    catalog = whole_catalog()
+async def _known(config: Config | None, *, quiet: bool) -> Mapping[str, Known]:
+    """Ask the daemon's history before anything else: what it lacks is told at once, not after the window."""
+    if config is None:
+        raise UsageError("snapshot --store: which store? it stands in the configuration; add --config FILE")
+    known, remark = await history(config)
+    if remark and not quiet:
+        print(f"monitor: {remark}", file=sys.stderr)  # noqa: T201 - the talk goes to stderr
+    return known
+
+
+def asked(wishes: Wishes, catalog: Catalog, config: Config | None) -> Question:
+    """Put configuration and DSNs together; raises UsageError."""
     servers: tuple[Server, ...] = ()
-    if wishes.config is not None:
-        config = load_config(wishes.config, catalog)
-        catalog, servers = config.catalog, config.servers
+    if config is not None:
+        catalog, servers = config.catalog, config.everyone
     if wishes.dsns:
         servers = tuple(named(wishes.dsns, quiet=wishes.quiet))
     if not servers:
@@ -74,6 +87,7 @@ def asked(wishes: Wishes) -> Question:
         advisors=[judge for judge in catalog.judges if isinstance(judge, Advisor)],
         window=wishes.window,
         problems={problem.name: problem.reason for problem in catalog.problems},
+        ignores=config.ignores if config else (),
     )
     return question.only(wishes.rules, wishes.areas)
 

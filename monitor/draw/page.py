@@ -12,14 +12,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor import __version__
 from monitor.draw.outlook import outlook
-from monitor.draw.words import ago, evidence, figure, visible, when
+from monitor.draw.words import ago, ahead, evidence, figure, visible, when
 from monitor.measurement import duration, plural
 from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
-from monitor.status import Shelf
+from monitor.status import Glance, Past, Shelf
 
 FIRST = 100
 """Findings on the first page, and on each further one."""
+STEPS = 50
+"""Steps of a finding's past on its page, the newest."""
 REFRESH = 15
 """Seconds after which a live page asks for itself again."""
 STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
@@ -54,22 +56,49 @@ class Drawer:
         style = sha256(b"".join(static().values())).hexdigest()[:8]
         self._environment.globals.update(version=__version__, style=style, refresh=None)
 
-    def overview(self, shelf: Shelf, now: datetime, *, refresh: bool) -> bytes:
+    def overview(self, glance: Glance, *, refresh: bool) -> bytes:
         """Draw the first page."""
-        view = outlook(shelf, self._rules)
-        return self._draw("overview.html", now, view=view, first=FIRST, refresh=REFRESH if refresh else None)
+        return self._draw(
+            "overview.html",
+            glance.now,
+            view=outlook(glance.shelf, self._rules),
+            silences=glance.handling.silences(glance.now),
+            marks=glance.marks,
+            first=FIRST,
+            refresh=REFRESH if refresh else None,
+        )
 
-    def findings(self, shelf: Shelf, now: datetime, page: int) -> bytes:
+    def findings(self, glance: Glance, page: int) -> bytes:
         """Draw one page of all findings, suspected and resolved ones too."""
-        view = outlook(shelf, self._rules)
+        view = outlook(glance.shelf, self._rules)
         everything = (*view.firing, *view.suspected, *view.resolved)
         pages = max(1, -(-len(everything) // FIRST))
         shown = everything[(page - 1) * FIRST : page * FIRST]
-        return self._draw("findings.html", now, view=view, shown=shown, page=page, pages=pages, total=len(everything))
+        return self._draw(
+            "findings.html",
+            glance.now,
+            view=view,
+            marks=glance.marks,
+            shown=shown,
+            page=page,
+            pages=pages,
+            total=len(everything),
+        )
 
-    def finding(self, alert: Alert, now: datetime) -> bytes:
-        """Draw one finding."""
-        return self._draw("finding.html", now, alert=alert)
+    def finding(self, glance: Glance, alert: Alert, past: Past) -> bytes:
+        """Draw one finding, what keeps it quiet, and its past."""
+        steps = past.steps or ()
+        return self._draw(
+            "finding.html",
+            glance.now,
+            alert=alert,
+            marks=glance.marks(alert),
+            silence=glance.handling.silenced_by(alert, glance.now),
+            source=glance.handling.inhibited_by(alert),
+            past=past,
+            steps=list(reversed(steps))[:STEPS],
+            earlier=max(0, len(steps) - STEPS),
+        )
 
     def targets(self, shelf: Shelf, now: datetime) -> bytes:
         """Draw all targets with their probes."""
@@ -91,5 +120,7 @@ class Drawer:
         return self._draw("message.html", now, title=title, text=text)
 
     def _draw(self, template: str, now: datetime, **context: object) -> bytes:
-        page = self._environment.get_template(template).render(now=now, ago=partial(ago, now=now), **context)
+        page = self._environment.get_template(template).render(
+            now=now, ago=partial(ago, now=now), ahead=partial(ahead, now=now), **context
+        )
         return page.encode("utf-8", "replace")

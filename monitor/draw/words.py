@@ -34,6 +34,12 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return "just now" if seconds < 1 else f"{duration(seconds)} ago"
 
 
+def ahead(moment: datetime, now: datetime) -> str:
+    """Write how far away something is: `in 2 h`, `now`."""
+    seconds = (moment - now).total_seconds()
+    return "now" if seconds < 1 else f"in {duration(seconds)}"
+
+
 def evidence(figures: Evidence) -> Iterator[tuple[str, str]]:
     """Write each figure with its name; a unit in the name moves to the value."""
     for name, value in figures.items():

@@ -8,12 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from monitor import __version__
 from monitor.errors import UsageError
-from monitor.model import Alert, State, as_document
-from monitor.status import NotEvaluated, ProbeStatus, Shelf, TargetStatus
+from monitor.model import Ack, Alert, State, as_document
+from monitor.status import (
+    Glance,
+    IgnoreStatus,
+    NotEvaluated,
+    Past,
+    ProbeStatus,
+    ReceiverStatus,
+    TargetStatus,
+)
 
 T = TypeVar("T")
 
@@ -52,25 +61,28 @@ def query(asked: Mapping[str, str], filters: Sequence[str] = ()) -> Query:
     )
 
 
-def findings(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
+def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
     """Give findings, worst first as the shelf has them."""
     wanted = query(asked, FILTERS)
-    fitting = [alert for alert in shelf.alerts() if _fits(alert, wanted.filters)]
-    return dump(wanted.cut("findings", fitting, _alert))
+    fitting = [alert for alert in glance.shelf.alerts() if not wanted.filters or _fits(alert, wanted.filters)]
+    return dump(wanted.cut("findings", fitting, partial(_alert, glance)))
 
 
-def finding(alert: Alert) -> bytes:
-    """Give one finding."""
-    return dump(_alert(alert))
+def finding(glance: Glance, alert: Alert, past: Past) -> bytes:
+    """Give one finding with its past."""
+    steps = None if past.steps is None else [{**vars(step), "at": _time(step.at)} for step in past.steps]
+    unknown = {"history_reason": past.reason} if past.steps is None else {}
+    return dump({**_alert(glance, alert), "history": steps, **unknown})
 
 
-def targets(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
+def targets(glance: Glance, asked: Mapping[str, str]) -> bytes:
     """Give targets with their probes' newest runs."""
-    return dump(query(asked).cut("targets", shelf.targets(), _target))
+    return dump(query(asked).cut("targets", glance.shelf.targets(), _target))
 
 
-def status(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
-    """Give how things stand in numbers, and what could not be evaluated."""
+def status(glance: Glance, asked: Mapping[str, str]) -> bytes:
+    """Give how things stand in numbers, what could not be evaluated, and how the daemon itself fares."""
+    shelf, handling = glance.shelf, glance.handling
     alive = [alert for alert in shelf.alerts() if alert.state is not State.RESOLVED]
     unknown = query(asked).cut("not_evaluated", shelf.not_evaluated(), _unknown)
     return dump(
@@ -80,6 +92,9 @@ def status(shelf: Shelf, asked: Mapping[str, str]) -> bytes:
             "revision": shelf.revision,
             "targets": Counter("up" if target.up else "down" for target in shelf.targets()),
             "findings": Counter(f"{alert.state}:{alert.finding.severity}" for alert in alive),
+            "store": _store(handling.store()),
+            "receivers": [_receiver(each) for each in handling.receivers()],
+            "ignored": [_ignored(each) for each in handling.ignores(glance.now.date())],
             **unknown,
         }
     )
@@ -107,7 +122,9 @@ def _fits(alert: Alert, filters: Mapping[str, str]) -> bool:
     return all(own[name] == value for name, value in filters.items())
 
 
-def _alert(alert: Alert) -> dict[str, object]:
+def _alert(glance: Glance, alert: Alert) -> dict[str, object]:
+    silence = glance.handling.silenced_by(alert, glance.now)
+    source = glance.handling.inhibited_by(alert)
     return {
         **as_document(alert.finding),
         "status": alert.state.value,
@@ -115,8 +132,35 @@ def _alert(alert: Alert) -> dict[str, object]:
         "fired_at": _time(alert.fired_at),
         "last_seen": _time(alert.last_seen),
         "ends_at": _time(alert.ends_at),
+        "ended_by": alert.ended_by,
         "occurrences": alert.occurrences,
+        "acked": _ack(alert.acked) if alert.acked else None,
+        "silenced_by": silence.id if silence else None,
+        "inhibited_by": source.finding.fingerprint if source else None,
+        "labels": dict(glance.shelf.labels(alert.source.server)),
     }
+
+
+def _ack(ack: Ack) -> dict[str, object]:
+    return {"author": ack.author, "comment": ack.comment, "at": _time(ack.at)}
+
+
+def _store(reason: str) -> dict[str, object]:
+    return {"state": "degraded" if reason else "ok", "reason": reason}
+
+
+def _receiver(receiver: ReceiverStatus) -> dict[str, object]:
+    return {
+        "receiver": receiver.name,
+        "waiting": receiver.waiting,
+        "waiting_since": _time(receiver.oldest),
+        "dead_letters": receiver.dead,
+        "failing": receiver.failing,
+    }
+
+
+def _ignored(entry: IgnoreStatus) -> dict[str, object]:
+    return {**vars(entry), "until": entry.until.isoformat() if entry.until else None}
 
 
 def _target(target: TargetStatus) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The HTTP door: metrics, health, pages and the JSON API; no request ever touches a database."""
+"""The HTTP door: metrics, health, pages and the JSON API; no request ever touches a watched database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from monitor.expose.scrape import Scrape
 from monitor.expose.tls import Tls
 from monitor.model import Alert
 from monitor.rule import Judge
-from monitor.status import Controls, Shelf
+from monitor.status import Controls, Glance, Handling, Shelf
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0
@@ -41,11 +41,16 @@ class Site:
     """
 
     shelf: Shelf
+    handling: Handling
     exposition: Exposition
     own: Own
     rules: Mapping[str, Judge]
     clock: Callable[[], datetime] = _now
     controls: Controls | None = None
+
+    def glance(self) -> Glance:
+        """Give all there is to be shown now."""
+        return Glance(shelf=self.shelf, handling=self.handling, now=self.clock())
 
 
 class Pages:
@@ -110,14 +115,15 @@ class Pages:
             page = api.query(request.query).page
         except UsageError as error:
             return self.message(400, "Not understood", str(error))
-        return _html(self._drawer.findings(self._site.shelf, self._site.clock(), page))
+        return _html(self._drawer.findings(self._site.glance(), page))
 
     async def finding(self, request: web.Request) -> web.Response:
         """Give one finding."""
         alert = self._alert(request)
         if alert is None:
             return self.message(404, "No such finding", "It is over and forgotten, or never was.")
-        return _html(self._drawer.finding(alert, self._site.clock()))
+        past = await self._site.handling.history(alert.finding.fingerprint)
+        return _html(self._drawer.finding(self._site.glance(), alert, past))
 
     async def targets(self, request: web.Request) -> web.Response:
         """Give all targets."""
@@ -144,20 +150,23 @@ class Pages:
 
     async def api_findings(self, request: web.Request) -> web.Response:
         """Give findings as JSON."""
-        return _listed(api.findings, self._site.shelf, request)
+        return _listed(api.findings, self._site.glance(), request)
 
     async def api_finding(self, request: web.Request) -> web.Response:
         """Give one finding as JSON."""
         alert = self._alert(request)
-        return _json(api.error("no such finding"), 404) if alert is None else _json(api.finding(alert))
+        if alert is None:
+            return _json(api.error("no such finding"), 404)
+        past = await self._site.handling.history(alert.finding.fingerprint)
+        return _json(api.finding(self._site.glance(), alert, past))
 
     async def api_targets(self, request: web.Request) -> web.Response:
         """Give targets as JSON."""
-        return _listed(api.targets, self._site.shelf, request)
+        return _listed(api.targets, self._site.glance(), request)
 
     async def api_status(self, request: web.Request) -> web.Response:
         """Give how things stand as JSON; who asks from this machine gets what a change wants in a header."""
-        response = _listed(api.status, self._site.shelf, request)
+        response = _listed(api.status, self._site.glance(), request)
         if self._origin.is_local(request):
             response.headers[TOKEN] = self._origin.token.reveal()
         return response
@@ -167,11 +176,10 @@ class Pages:
         return _html(self._drawer.message(title, text, self._site.clock()), status)
 
     def _alert(self, request: web.Request) -> Alert | None:
-        wanted = request.match_info["fingerprint"]
-        return next((each for each in self._site.shelf.alerts() if each.finding.fingerprint == wanted), None)
+        return self._site.shelf.alert(request.match_info["fingerprint"])
 
     def _overview(self, *, refresh: bool) -> Callable[[], bytes]:
-        return lambda: self._drawer.overview(self._site.shelf, self._site.clock(), refresh=refresh)
+        return lambda: self._drawer.overview(self._site.glance(), refresh=refresh)
 
 
 class Web:
@@ -250,9 +258,11 @@ def _why(host: str, port: int, error: OSError) -> str:
             return f"{where}: cannot be opened ({reason}); is it an address of this machine?"
 
 
-def _listed(document: Callable[[Shelf, Mapping[str, str]], bytes], shelf: Shelf, request: web.Request) -> web.Response:
+def _listed(
+    document: Callable[[Glance, Mapping[str, str]], bytes], glance: Glance, request: web.Request
+) -> web.Response:
     try:
-        return _json(document(shelf, request.query))
+        return _json(document(glance, request.query))
     except UsageError as error:
         return _json(api.error(str(error)), 400)
 

@@ -1,11 +1,15 @@
 """What the configuration tells us to ignore for good or until a day, and which of its entries still do something."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from fnmatch import fnmatchcase
 
 from monitor.model import Finding, Judgement
+
+EMPTY = '""'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,26 +38,50 @@ class Ignore:
             and _like(finding.subject, self.subject)
         )
 
+    def __str__(self) -> str:
+        """Give it as it is named in messages: `index.unused, target shop, subject public.audit_*`."""
+        globs = (("target", self.target), ("database", self.database), ("subject", self.subject))
+        return ", ".join((self.rule, *(f"{name} {glob or EMPTY}" for name, glob in globs if glob is not None)))
+
+    def concerns(self, server: str) -> bool:
+        """Tell whether findings about a server can be meant."""
+        return _like(server, self.target)
+
     def over(self, today: date) -> bool:
         return self.until is not None and self.until < today
 
 
 class Ignores:
-    """The entries, and which of them have met a finding since they were read."""
+    """The entries, and which of them have met a finding.
 
-    def __init__(self, entries: Iterable[Ignore] = ()) -> None:
+    `before`: those of the configuration before this one; of entries that stay as they are, what is known is kept.
+    """
+
+    def __init__(self, entries: Iterable[Ignore] = (), before: Ignores | None = None) -> None:
         self.entries = tuple(entries)
-        self._met: set[int] = set()
+        same = set(self.entries)
+        self.met: set[Ignore] = before.met & same if before else set()
+        self.since: dict[Ignore, datetime] = {
+            entry: at for entry, at in (before.since if before else {}).items() if entry in same
+        }
+        """Since when all that an entry may concern has been answering."""
 
     def ignored(self, finding: Finding, today: date) -> Ignore | None:
         """Give the first entry that lets a finding be ignored today. All that cover it are noted, expired ones too."""
-        covering = [place for place, entry in enumerate(self.entries) if entry.covers(finding)]
-        self._met.update(covering)
-        return next((self.entries[place] for place in covering if not self.entries[place].over(today)), None)
+        covering = [entry for entry in self.entries if entry.covers(finding)]
+        self.met.update(covering)
+        return next((entry for entry in covering if not entry.over(today)), None)
 
     def unused(self) -> list[Ignore]:
         """Give the entries that met no finding so far: fair to say once every probe has run."""
-        return [entry for place, entry in enumerate(self.entries) if place not in self._met]
+        return [entry for entry in self.entries if entry not in self.met]
+
+    def tried(self, entry: Ignore, now: datetime, *, answered: bool) -> float:
+        """Give the seconds since when all that an entry may concern answers; while it does not, they begin anew."""
+        if not answered:
+            self.since.pop(entry, None)
+            return 0.0
+        return max((now - self.since.setdefault(entry, now)).total_seconds(), 0.0)
 
     def expired(self, today: date) -> list[Ignore]:
         """Give the entries that ignore nothing any more."""

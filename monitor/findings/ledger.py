@@ -40,7 +40,11 @@ class Ledger:
 
     def observe(self, judgements: Sequence[Judgement], now: datetime) -> list[Change]:
         """Take in what rules said at `now` (UTC); give the alerts that changed. The rest stays as it is."""
-        return [change for judgement in judgements for change in self._judged(judgement, now)]
+        return list(self.observing(judgements, now))
+
+    def observing(self, judgements: Sequence[Judgement], now: datetime) -> Iterator[Change]:
+        """Observe step by step; whoever pauses in between lets nobody else observe or drop anything meanwhile."""
+        return (change for judgement in judgements for change in self._judged(judgement, now))
 
     def ack(self, fingerprint: str, ack: Ack) -> Change | None:
         """Note that somebody has taken note of an open alert.
@@ -88,7 +92,7 @@ class Ledger:
             return
         for fingerprint in sorted(self._open.get((judgement.source, judgement.rule), set()) - accused.keys()):
             alert = self._alerts[fingerprint]
-            if alert.finding.subject not in unknown:
+            if alert.finding.subject not in unknown and not _over(alert):
                 yield from self._absent(alert, judgement, now)
 
     def _seen(self, finding: Finding, judgement: Judgement, now: datetime) -> Iterator[Change]:

@@ -43,6 +43,11 @@ class Entry:
         """Tell a part of a message that was refused as a whole: it goes out as it is."""
         return "." in self.id
 
+    @property
+    def alone(self) -> bool:
+        """Tell what is never said in one with others."""
+        return self.part or self.notice.digest is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
@@ -101,6 +106,10 @@ class Outbox:
         gone = [each for step in steps for each in step.gone]
         entries = {entry.id: entry for step in steps for entry in step.entries if entry.id in self._waiting}
         return Changes(entries=tuple(entries.values()), gone=tuple(gone))
+
+    def put_as_one(self, notices: Sequence[Notice], now: datetime) -> Changes:
+        """Take in many notices for one receiver as one message."""
+        return self.put([_summary(notices)], now)
 
     def next(self, receiver: str, now: datetime) -> Entry | None:
         """Give what is to be sent now: of the first of each group the one longest due. None: nothing is due.
@@ -181,8 +190,8 @@ class Outbox:
         return Changes(entries=tuple(entry for step in steps for entry in step.entries))
 
     def summed(self, receiver: str, now: datetime) -> Changes:
-        """Merge all that waits for a receiver into one message; parts and what is being sent stay as they are."""
-        many = [entry for entry in self.waiting(receiver) if not (entry.part or entry.id in self._sending)]
+        """Merge all that waits for a receiver into one message; what is being sent, parts and digests stay apart."""
+        many = [entry for entry in self.waiting(receiver) if not (entry.alone or entry.id in self._sending)]
         if len(many) <= 1:
             return Changes()
         for entry in many:

@@ -16,7 +16,8 @@ from typing import Any
 
 from monitor.errors import DeliveryError
 from monitor.model import Notice, Secret
-from monitor.notify.chat import HTML, MARKDOWN, PLAIN, Room, body, cut, heading, kind, trimmed
+from monitor.notify.chat import HTML, MARKDOWN, PLAIN, Room, cut, kind, trimmed
+from monitor.notify.chat_letter import body, heading
 from monitor.notify.post import RETRYABLE
 from monitor.notify.template import BadTemplate, Template, failed
 
@@ -89,7 +90,7 @@ class Apprise:
 
     async def send(self, notice: Notice) -> None:
         """Tell every URL that has not taken this notice, or raise DeliveryError."""
-        if not notice.alerts:
+        if notice.empty:
             return
         if not self._chats:
             raise DeliveryError(f"{self.name}: {INSTALL}", retryable=False)
@@ -103,7 +104,7 @@ class Apprise:
     def _write(self, notice: Notice, chats: list[_Chat]) -> list[_Letter]:
         """Write to each chat in its own words. The template is heard once: it may take a second."""
         own, problem = None, ""
-        if self.template is not None:
+        if self.template is not None and notice.digest is None:
             try:
                 own = self.template.write(notice, self.external_url)
             except BadTemplate as fault:

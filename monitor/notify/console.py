@@ -15,6 +15,7 @@ from rich.text import Text
 
 from monitor.errors import DeliveryError
 from monitor.model import Alert, Notice, State
+from monitor.notify.summary import WITH_LINKS, since, summary
 from monitor.notify.wording import (
     divided,
     ending,
@@ -51,7 +52,8 @@ class Console:
     async def send(self, notice: Notice) -> None:
         """Print a notice, or raise DeliveryError when the terminal takes nothing."""
         paper = io.StringIO()
-        self._draw(_pen(self.terminal, paper), notice)
+        draw = self._draw if notice.digest is None else self._draw_digest
+        draw(_pen(self.terminal, paper), notice)
         await self._write(paper.getvalue())
 
     def _draw(self, pen: Terminal, notice: Notice) -> None:
@@ -69,6 +71,23 @@ class Console:
             pen.print(_head(alert, f"  {standing_for(alert, notice.created_at)}"), soft_wrap=True)
         _count(pen, [*news[FULL + len(lines) :], *standing[len(still) :]])
 
+    def _draw_digest(self, pen: Terminal, notice: Notice) -> None:
+        told = summary(notice)
+        pen.print(Text(f"{notice.created_at:%H:%M:%S} {told.heading}", style="bold"), soft_wrap=True)
+        pen.print(_inset(told.period, "dim"))
+        for heading, alerts in told.lists:
+            pen.print(Text(f"{INSET}{heading}:", style="bold"), soft_wrap=True)
+            for alert in alerts:
+                pen.print(_head(alert, f"  {since(alert, notice)}"), soft_wrap=True)
+                self._link(pen, alert if heading in WITH_LINKS else None)
+        if told.left_out:
+            pen.print(Text(f"{INSET}… and {told.left_out} more"), soft_wrap=True)
+
+    def _link(self, pen: Terminal, alert: Alert | None) -> None:
+        link = alert and page(self.external_url, alert)
+        if link:
+            pen.print(Text(f"{INSET}{link}", style="dim"), soft_wrap=True)
+
     def _draw_full(self, pen: Terminal, alert: Alert) -> None:
         finding, show = alert.finding, pen.print
         show(_head(alert), soft_wrap=True)
@@ -81,9 +100,7 @@ class Console:
                 show(Syntax("", "postgresql", theme="ansi_dark").highlight(sql), soft_wrap=True, end="")
             if finding.remedy.caution:
                 show(_inset(finding.remedy.caution, "italic"))
-        link = page(self.external_url, alert)
-        if link:
-            show(Text(f"{INSET}{link}", style="dim"), soft_wrap=True)
+        self._link(pen, alert)
 
     async def _write(self, text: str) -> None:
         """Write in a thread: a terminal stopped by Ctrl-S, or a pipe nobody reads, must not stop the watch."""

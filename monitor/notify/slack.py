@@ -9,6 +9,7 @@ import aiohttp
 
 from monitor.errors import DeliveryError
 from monitor.model import Notice, Secret
+from monitor.notify.template import Template
 
 DEADLINE_SECONDS = 10.0
 WELL = range(200, 300)
@@ -28,12 +29,13 @@ class Slack:
 
     name: str
     webhook: Secret
+    template: Template | None = None
     external_url: str | None = None
     deadline: float = DEADLINE_SECONDS
 
     async def send(self, notice: Notice) -> None:
         """Post a notice as one message, or raise DeliveryError."""
-        failure = await self._attempt(notice) if notice.alerts else None
+        failure = None if notice.empty else await self._attempt(notice)
         if failure is not None:  # raised here, so that it carries no error that knows the URL
             raise failure
 
@@ -51,8 +53,9 @@ class Slack:
         # Here and not above: slack_sdk takes memory, and most who run us have other receivers.
         from slack_sdk.webhook.async_client import AsyncWebhookClient  # noqa: PLC0415
 
-        from monitor.notify.slack_blocks import fallback, message  # noqa: PLC0415
+        from monitor.notify.slack_letter import letter  # noqa: PLC0415
 
+        text, blocks = await asyncio.to_thread(letter, notice, self.external_url, self.template)
         async with aiohttp.ClientSession(trace_configs=[no_redirect()]) as session:
             client = AsyncWebhookClient(
                 self.webhook.reveal(),
@@ -60,7 +63,7 @@ class Slack:
                 retry_handlers=[],
                 logger=silent(),
             )
-            answer = await client.send(text=fallback(notice), blocks=message(notice, self.external_url))
+            answer = await client.send(text=text, blocks=blocks)
             return answer.status_code, answer.body, answer.headers.get("Retry-After", "")
 
     def _judged(self, status: int, body: str, retry_after: str) -> DeliveryError | None:

@@ -72,14 +72,14 @@ def message(notice: Notice, external_url: str | None) -> list[Block]:
     news, standing = divided(notice)
     blocks = _detailed(news, external_url)
     if not news:
-        blocks.append(_header(_still(standing, notice.created_at)))
+        blocks.append(header(_still(standing, notice.created_at)))
     shown = sum(isinstance(block, ContextBlock) for block in blocks)
     room = min(LISTED_CHARACTERS, BLOCKS_CHARACTERS - COUNTED_CHARACTERS - weight(blocks))
-    lines, listed = _listed((_line(alert, external_url) for alert in news[shown:]), room)
-    still = (_line(alert, external_url, standing_for(alert, notice.created_at)) for alert in standing)
-    stand, kept = _listed(still, room - weight(lines), f"*{STILL}:*" if news else "")
+    lines, listed = in_sections((line_of(alert, external_url) for alert in news[shown:]), room)
+    still = (line_of(alert, external_url, standing_for(alert, notice.created_at)) for alert in standing)
+    stand, kept = in_sections(still, room - weight(lines), f"*{STILL}:*" if news else "")
     rest = [*news[shown + listed :], *standing[kept:]]
-    more = [*lines, *stand, *([_section(_counted(rest))] if rest else [])]
+    more = [*lines, *stand, *([section(_counted(rest))] if rest else [])]
     return [*blocks, DividerBlock(), *more] if more else blocks
 
 
@@ -91,7 +91,7 @@ def about(alert: Alert, external_url: str | None) -> list[Block]:
 def remark(alert: Alert, what: str) -> tuple[str, list[Block]]:
     """A reply in a finding's thread: its text for notifications, and its blocks."""
     said = escaped(f"{SIGNS[state(alert)]} {what}", PROSE_CHARACTERS)
-    return said, [_section(said)]
+    return said, [section(said)]
 
 
 def headline(alert: Alert) -> str:
@@ -146,12 +146,12 @@ def _detailed(alerts: Sequence[Alert], external_url: str | None) -> list[Block]:
 
 def _in_full(alert: Alert, external_url: str | None) -> Iterator[Block]:
     remedy = alert.finding.remedy
-    yield _header(_heading(alert))
-    yield _section(_prose(alert))
+    yield header(_heading(alert))
+    yield section(_prose(alert))
     if alert.state is State.FIRING and remedy.sql:
-        yield _section(_sql(remedy.sql))
+        yield section(_sql(remedy.sql))
     if alert.state is State.FIRING and remedy.caution:
-        yield _section(f"*Mind:* {escaped(remedy.caution, PROSE_CHARACTERS)}")
+        yield section(f"*Mind:* {escaped(remedy.caution, PROSE_CHARACTERS)}")
     yield ContextBlock(elements=[_markdown(_foot(alert, external_url))])
 
 
@@ -195,7 +195,7 @@ def _link(alert: Alert, external_url: str | None) -> str:
     return f"<{link}|the finding>" if 0 < width(link) <= LINK_CHARACTERS else ""
 
 
-def _listed(lines: Iterable[str], room: int, title: str = "") -> tuple[list[Block], int]:
+def in_sections(lines: Iterable[str], room: int, title: str = "") -> tuple[list[Block], int]:
     """Sections with as many lines as there is room for, below a title; and how many lines they hold."""
     sections, shown = [[title] if title else []], 0
     for one in lines:
@@ -206,7 +206,7 @@ def _listed(lines: Iterable[str], room: int, title: str = "") -> tuple[list[Bloc
             sections.append([])
         sections[-1].append(one)
         shown, title = shown + 1, ""
-    return [_section("\n".join(each)) for each in sections] if shown else [], shown
+    return [section("\n".join(each)) for each in sections] if shown else [], shown
 
 
 def _counted(alerts: Sequence[Alert]) -> str:
@@ -222,18 +222,18 @@ def _still(standing: Sequence[Alert], now: datetime) -> str:
     return f"{SIGNS[state(standing[0])]} {STILL} for {longest(standing, now)}"
 
 
-def _line(alert: Alert, external_url: str | None, since: str = "") -> str:
+def line_of(alert: Alert, external_url: str | None, since: str = "") -> str:
     what = f"{_heading(alert)} — {place(alert)} · {line(alert.finding.subject)}"
     said = since or (ending(alert) if alert.state is State.RESOLVED else "")
     text = ", ".join(filter(None, (escaped(what, LINE_CHARACTERS), escaped(said, SINCE_CHARACTERS))))
     return f"{text} {_link(alert, external_url)}".rstrip()
 
 
-def _header(text: str) -> HeaderBlock:
+def header(text: str) -> HeaderBlock:
     return HeaderBlock(text=PlainTextObject(text=fitted(text, HEADER_CHARACTERS), emoji=False))
 
 
-def _section(text: str) -> SectionBlock:
+def section(text: str) -> SectionBlock:
     return SectionBlock(text=_markdown(text))
 
 

@@ -67,11 +67,11 @@ class SlackBot:
 
     async def send(self, notice: Notice) -> None:
         """Post and edit what is news, or remind of what stands; or raise DeliveryError."""
-        if not notice.alerts:
+        if notice.empty:
             return
         news, _ = divided(notice)
         async with slack_web(self.name, self.token, self.base_url, self.deadline) as web:
-            if not news:
+            if not news or notice.digest is not None:
                 await self._post_whole(web, notice)
             elif len(news) > FLOOD:
                 await self._flood(web, notice, news)
@@ -140,9 +140,10 @@ class SlackBot:
             return
 
     async def _post_whole(self, web: SlackWeb, notice: Notice) -> tuple[str, str]:
-        from monitor.notify.slack_blocks import fallback, message  # noqa: PLC0415 - as above
+        from monitor.notify.slack_letter import letter  # noqa: PLC0415 - as above
 
-        return await web.post(self.channel, fallback(notice), message(notice, self.external_url))
+        text, blocks = letter(notice, self.external_url)
+        return await web.post(self.channel, text, blocks)
 
 
 def _heard(alert: Alert) -> str:

@@ -6,7 +6,7 @@ A template sees the notice (VARIABLES) with its alerts as the documents the webh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -38,9 +38,11 @@ VARIABLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """A template that was read and compiled."""
+    """A template that was read and compiled; two of one name and text are the same."""
 
-    message: Message
+    name: str
+    source: str = field(repr=False)
+    message: Message = field(repr=False, compare=False)
 
     @classmethod
     def load(cls, path: Path) -> Template:
@@ -56,11 +58,15 @@ class Template:
     @classmethod
     def of(cls, source: str, name: str = "template") -> Template:
         """Compile a template's text."""
-        return cls(message=Message(name, source, VARIABLES))
+        return cls(name=name, source=source, message=Message(name, source, VARIABLES))
 
-    def write(self, notice: Notice, external_url: str | None) -> str:
-        """Give the template's text, or raise BadTemplate. It may take a second: not for the event loop."""
-        return plain(self.message.write(variables(notice, external_url)))
+    def write(self, notice: Notice, external_url: str | None, safe: Callable[[str], str] = str) -> str:
+        """Give the template's text, or raise BadTemplate. It may take a second: not for the event loop.
+
+        `safe` is applied to every text that comes from the notice: names must not be mentions or links in a chat.
+        """
+        seen = variables(notice, external_url)
+        return plain(self.message.write({name: _safe(value, safe) for name, value in seen.items()}))
 
     def text(self, notice: Notice, external_url: str | None, built_in: Callable[[], str]) -> str:
         """Give the template's text or, when it fails, the built-in one below a line that says so and why."""
@@ -68,6 +74,17 @@ class Template:
             return self.write(notice, external_url)
         except BadTemplate as problem:
             return f"{failed(problem)}\n\n{built_in()}"
+
+
+def _safe(value: object, safe: Callable[[str], str]) -> object:
+    """Make every text in a value safe; the keys are ours, but for labels, which are names."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, Mapping):
+        return {key: _safe(inner, safe) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_safe(inner, safe) for inner in value]
+    return value
 
 
 def failed(problem: BadTemplate) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from monitor.model import Notice, Secret
 from monitor.notify.document import document, moment, news_first
 from monitor.notify.post import DEADLINE_SECONDS, judge, post
+from monitor.notify.summary import worst
 
 VERSION = 1
 ALERTS = 200
@@ -55,7 +56,7 @@ class Webhook:
 
     async def send(self, notice: Notice) -> None:
         """Post the notice, or raise DeliveryError."""
-        if notice.alerts:
+        if not notice.empty:
             sent_at = self.now()
             body = bounded(notice, self.external_url, sent_at)
             answer = await post(self.name, self.url, body, self._headers(notice, body, sent_at), self.deadline)
@@ -84,7 +85,7 @@ def bounded(notice: Notice, external_url: str | None, sent_at: datetime) -> byte
     """Write the document: at most 200 alerts and 2 MB of them (but one at least), news first; the rest is counted."""
     written: list[str] = []
     room = BODY_BYTES
-    for alert in news_first(notice)[:ALERTS]:
+    for alert in (notice.alerts if notice.digest else news_first(notice))[:ALERTS]:
         one = json.dumps(document(alert, notice, external_url), allow_nan=False)
         room -= len(one)
         if room < 0 and written:
@@ -98,6 +99,21 @@ def bounded(notice: Notice, external_url: str | None, sent_at: datetime) -> byte
         "idempotency_key": notice.key,
         "created_at": moment(notice.created_at),
         "sent_at": moment(sent_at),
-        "left_out": len(notice.alerts) - len(written),
+        "digest": _digest(notice),
+        "left_out": (notice.digest.count if notice.digest else len(notice.alerts)) - len(written),
     }
     return f'{json.dumps(head)[:-1]}, "alerts": [{", ".join(written)}]}}'.encode("ascii")
+
+
+def _digest(notice: Notice) -> dict[str, object] | None:
+    digest = notice.digest
+    if digest is None:
+        return None
+    return {
+        "title": digest.title,
+        "since": moment(digest.since),
+        "new": digest.new,
+        "still": digest.still,
+        "over": digest.over,
+        "worst": [alert.finding.fingerprint for alert in worst(notice)],
+    }

@@ -230,13 +230,16 @@ def compose(
     readings: Sequence[Measurement] = (),
 ) -> Review:
     """Put a review together: worst findings first, then by area, target and subject."""
+    lists = _tables(standings, readings)
     return Review(
         generated_at=datetime.now(UTC),
         window_seconds=window,
         targets=[looked for standing in standings for looked in _looked_at(standing)],
         findings=sorted(findings, key=_order),
         not_evaluated=_each_reason([entry for standing in standings for entry in standing.not_evaluated()]),
-        **_tables(standings, readings),
+        statements=lists["statements"],
+        pools=lists["pools"],
+        tables=lists["tables"],
     )
 
 

@@ -1,15 +1,18 @@
 """Rules about the daemon itself: who hears of findings, where they are kept, and the configuration it runs by.
 
-The rows of their measurement: receiver (receiver, reason), store (reason), config (reason); none, all is well.
+The rows of their measurement: receiver (receiver, reason), store (reason), config (reason); none, all is well. And
+one for each entry of `ignore:`: ignore (entry, reason, until, met, answered, seconds).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar
 
-from monitor.measurement import Measurement
+from monitor.errors import Needs
+from monitor.measurement import Measurement, Row, duration, number
 from monitor.model import Area, Finding, NoVerdict, Object, Remedy, Severity
 from monitor.rule import Rule
 from monitor.rules.own import facts
@@ -96,5 +99,83 @@ class ReloadFailed(Rule):
             )
 
 
-MONITOR_RULES: tuple[Rule, ...] = (ReceiverFailing(), StoreDegraded(), ReloadFailed())
+@dataclass(frozen=True, kw_only=True)
+class IgnoreUnused(Rule):
+    """An entry of `ignore:` has met no finding.
+
+    Why: what it was made for is mended, or it is misspelt and hides nothing; one day it may hide what nobody meant.
+    What to do: remove the entry, or mend its globs.
+    When it is wrong: findings that come and go, such as those of quarter-end reports; give `after` so long a time.
+    Cost: none.
+    """
+
+    id: ClassVar[str] = "ignore.unused"
+    area: ClassVar[Area] = Area.OPERATIONS
+    severity: Severity = Severity.INFO
+    after: float = 3600.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for row in facts(seen, "ignore"):
+            if row["met"] or _over(row, seen):
+                continue
+            entry, seconds = str(row["entry"]), number(row, "seconds")
+            if not row["answered"]:
+                yield NoVerdict(
+                    reason="not every server that it may concern answers", needs=Needs.HISTORY, subject=entry
+                )
+            elif seconds < self.after:
+                yield NoVerdict(reason=f"in force for {duration(seconds)} only", needs=Needs.HISTORY, subject=entry)
+            else:
+                yield self.finding(
+                    seen,
+                    subject=entry,
+                    object=Object("setting", name="ignore"),
+                    summary=f"it has met no finding for {duration(seconds)}; its reason was: {row['reason']}",
+                    impact="it hides nothing now, and may one day hide what nobody meant",
+                    remedy=Remedy(caution="Remove this entry of ignore: from the configuration, or mend its globs."),
+                    reason=str(row["reason"]),
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoreExpired(Rule):
+    """An entry of `ignore:` is past its day.
+
+    Why: what it covers is told again; whoever wrote it believes it is not.
+    What to do: remove the entry, or give it a later `until`.
+    When it is wrong: never; the day `until` itself is still ignored, in UTC.
+    Cost: none.
+    """
+
+    id: ClassVar[str] = "ignore.expired"
+    area: ClassVar[Area] = Area.OPERATIONS
+    severity: Severity = Severity.INFO
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for row in facts(seen, "ignore"):
+            if _over(row, seen):
+                yield self.finding(
+                    seen,
+                    subject=str(row["entry"]),
+                    object=Object("setting", name="ignore"),
+                    summary=f"it ended with {row['until']}; its reason was: {row['reason']}",
+                    impact="what it covers is told again",
+                    remedy=Remedy(caution="Remove this entry of ignore: from the configuration, or set a later until."),
+                    reason=str(row["reason"]),
+                    until=str(row["until"]),
+                )
+
+
+def _over(row: Row, seen: Measurement) -> bool:
+    until = row["until"]
+    return isinstance(until, date) and until < seen.taken_at.date()
+
+
+MONITOR_RULES: tuple[Rule, ...] = (
+    ReceiverFailing(),
+    StoreDegraded(),
+    ReloadFailed(),
+    IgnoreUnused(),
+    IgnoreExpired(),
+)
 """Judge the daemon itself, whose target is named `pgarchitect`."""

@@ -19,6 +19,7 @@ from monitor.model import Secret
 SQLITE = "sqlite:///"
 CONNECT_SECONDS = 10.0
 POSTGRES = ("postgresql://", "postgres://")
+READ_ONLY = {"default_transaction_read_only": "on"}
 T = TypeVar("T")
 
 
@@ -61,18 +62,20 @@ async def dispose(engine: Engine) -> None:
     await greenlet_spawn(engine.dispose)
 
 
-def engine_for(place: Address, patience: float) -> Engine:
+def engine_for(place: Address, patience: float, *, only_reads: bool = False) -> Engine:
     """An engine with one connection, which waits at most `patience` seconds for anybody's lock."""
-    return _postgres(place, patience) if place.path is None else _sqlite(place.path, patience)
+    if place.path is None:
+        return _postgres(place, patience, only_reads=only_reads)
+    return _sqlite_reader(place.path, patience) if only_reads else _sqlite(place.path, patience)
 
 
-def _postgres(place: Address, patience: float) -> Engine:
+def _postgres(place: Address, patience: float, *, only_reads: bool) -> Engine:
     engine = create_engine(
         "postgresql+asyncpg://",
         connect_args={
             "dsn": place.url.reveal(),
             "timeout": CONNECT_SECONDS,
-            "server_settings": {"application_name": "pgarchitect"},
+            "server_settings": {"application_name": "pgarchitect", **(READ_ONLY if only_reads else {})},
         },
         pool_size=1,
         max_overflow=0,
@@ -102,6 +105,19 @@ def _sqlite(path: Path, patience: float) -> Engine:
     return engine
 
 
+def _sqlite_reader(path: Path, patience: float) -> Engine:
+    """One that cannot write, and waits for no writer: a transaction begins with what is there."""
+    engine = create_engine(
+        URL.create("sqlite+aiosqlite", database=path.as_uri(), query={"uri": "true", "mode": "ro"}),
+        connect_args={"timeout": patience, "isolation_level": None},
+        pool_size=1,
+        max_overflow=0,
+        hide_parameters=True,
+    )
+    event.listen(engine, "begin", _begin_to_read)
+    return engine
+
+
 def _settle(connection: SqliteConnection, _record: object) -> None:
     cursor = connection.cursor()
     try:
@@ -114,3 +130,7 @@ def _settle(connection: SqliteConnection, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     # Immediate: who would have to wait for a writer waits here, and not in the middle, where SQLite refuses at once.
     connection.exec_driver_sql("begin immediate")
+
+
+def _begin_to_read(connection: Connection) -> None:
+    connection.exec_driver_sql("begin")

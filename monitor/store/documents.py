@@ -13,6 +13,7 @@ from monitor.model import (
     Alert,
     Area,
     Confidence,
+    Digest,
     Finding,
     Notice,
     Object,
@@ -86,6 +87,7 @@ def notice_text(notice: Notice) -> str:
         "news": sorted(notice.news),
         "created_at": _told(notice.created_at),
         "key": notice.key,
+        "digest": notice.digest and _digest_document(notice.digest),
     }
     alerts = (json.dumps(alert_document(alert), default=str) for alert in notice.alerts)
     return f'{json.dumps(head)[:-1]}, "alerts": [{", ".join(alerts)}]}}'
@@ -186,6 +188,27 @@ def _notice(document: Mapping[str, Any]) -> Notice:
         news=frozenset(map(str, document["news"])),
         created_at=_moment(document["created_at"]),
         key=str(document["key"]),
+        digest=_perhaps(_digest, document.get("digest")),
+    )
+
+
+def _digest_document(digest: Digest) -> dict[str, Any]:
+    return {
+        "title": digest.title,
+        "since": _told(digest.since),
+        "new": digest.new,
+        "still": digest.still,
+        "over": digest.over,
+    }
+
+
+def _digest(document: Mapping[str, Any]) -> Digest:
+    return Digest(
+        title=str(document["title"]),
+        since=_moment(document["since"]),
+        new=int(document["new"]),
+        still=int(document["still"]),
+        over=int(document["over"]),
     )
 
 

@@ -46,6 +46,20 @@ class Store:
         return store
 
     @classmethod
+    async def look_into(cls, url: str, *, patience: float = PATIENCE_SECONDS) -> Self:
+        """Open a store that is there, to read: it is not made, not migrated, and not mended. Raises StoreError."""
+        place = address(url)
+        if place.path is not None:
+            await asyncio.to_thread(_there, place, place.path)
+        store = cls(place, engine_for(place, patience, only_reads=True))
+        try:
+            await store._as_we_know_it()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @classmethod
     async def _opened(cls, place: Address, patience: float) -> Self:
         if place.path is not None:
             await asyncio.to_thread(_private_file, place)
@@ -76,6 +90,15 @@ class Store:
 
     async def close(self) -> None:
         await dispose(self._engine)
+
+    async def _as_we_know_it(self) -> None:
+        found = await self.run(_revision)
+        if found is None:
+            raise StoreError(f"{self.where}: nothing has been stored in it; has `monitor run` been started with it?")
+        if found != HEAD:
+            raise StoreError(
+                f"{self.where}: another version of us wrote it; read it with that one, or start ours on it"
+            )
 
     async def _up_to_date(self) -> None:
         if await self.run(_revision) != HEAD:
@@ -120,6 +143,14 @@ async def _migrated(place: Address) -> None:
             await process.wait()
     if process.returncode:
         raise StoreError(said.decode(errors="replace").strip() or f"{place.where}: its migration failed; reinstall us")
+
+
+def _there(place: Address, path: Path) -> None:
+    with failures(place):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreError(f"{place.where}: there is no such file; has `monitor run` been started with it?") from None
 
 
 def _private_file(place: Address) -> None:

@@ -37,7 +37,7 @@ PROMISED = {
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
     "target.unreachable", "target.denied",
     "probe.broken", "probe.slow", "store.degraded", "receiver.failing", "config.reload_failed", "series.dropped",
-    "self.over_budget",
+    "self.over_budget", "ignore.unused", "ignore.expired",
 }  # fmt: skip
 FIXED_SETTINGS: Mapping[str, set[str]] = {
     "statements.slow": {"simple_ms", "complex_ms", "min_calls"},

@@ -1,4 +1,4 @@
-"""Receivers on the loopback that keep what is posted and can refuse or hang; and a probe over a table the tests fill."""
+"""Receivers on the loopback that keep what is posted, refuse or hang; and a probe over a table that tests fill."""
 
 import asyncio
 import json
@@ -78,7 +78,7 @@ def hook() -> Iterator[Hook]:
             made.released.set()
 
 
-def settings(folder: Path, database: Database, *, ttl: str = "1s", **changed: object) -> dict[str, object]:
+def settings(folder: Path, database: Database, *, ttl: str = "1s", **changed: object) -> dict[str, Any]:
     """The configuration of a daemon that asks the table every `ttl`, and does little else."""
     (folder / "sick.yaml").write_text(PROBE + f"ttl: {ttl}\n")
     idle = {name: {"enabled": False} for name in ("statements", "pool", "indexes", "auth_links")}
@@ -95,16 +95,12 @@ async def until(holds: Callable[[], object], running: Daemon, seconds: float = 1
     """Wait until something holds."""
     try:
         async with asyncio.timeout(seconds):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - others change what is looked at
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"not within {seconds} s\n{running.tail()}") from None
 
 
-def keys(hook: Hook) -> list[str]:
-    """The idempotency keys of all that was said, in order."""
-    return [str(alert["idempotency_key"]) for alert in hook.alerts]
-
-
 def shown(document: object) -> str:
+    """Give a document as text, to look for words in."""
     return json.dumps(document)

@@ -97,7 +97,9 @@ async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
             await asyncio.sleep(3)
             before = resident(running)
             async with pulse(running) as felt:
-                await database.execute("insert into public.sick select 'item ' || g, 1 from generate_series(1, $1) g", MANY)
+                await database.execute(
+                    "insert into public.sick select 'item ' || g, 1 from generate_series(1, $1) g", MANY
+                )
                 print(f"known after {await reaches(running, 'firing', MANY):.1f} s")  # noqa: T201 - a measurement
                 await asyncio.sleep(20)
                 report("firing", running, felt, before)

@@ -14,7 +14,7 @@ from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.expose.tls import Tls
 from monitor.findings.matchers import parse_matcher
-from tests.unit.shelf import NOW, RULES, Pile
+from tests.unit.shelf import NOW, RULES, Pile, Told
 
 
 @dataclass
@@ -72,11 +72,20 @@ async def serving(
     tls: Tls | None = None,
     external_url: str | None = None,
     host: str = "127.0.0.1",
+    told: Told | None = None,
 ) -> AsyncIterator[Web]:
     """Open a door on a free port."""
     exposition = Exposition()
     own = Own(pile, exposition.left_away)
-    site = Site(shelf=pile, exposition=exposition, own=own, rules=RULES, clock=lambda: NOW, controls=controls)
+    site = Site(
+        shelf=pile,
+        handling=told or Told(),
+        exposition=exposition,
+        own=own,
+        rules=RULES,
+        clock=lambda: NOW,
+        controls=controls,
+    )
     web = Web(site, host=host, port=0, external_url=external_url, credentials=credentials, tls=tls)
     await web.start()
     try:

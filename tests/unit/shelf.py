@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 from monitor.errors import Needs
 from monitor.model import Alert, Area, Finding, NoVerdict, Object, Remedy, Result, Severity, State, Target
 from monitor.probe import Measurement, Rule
-from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
+from monitor.status import (
+    Glance,
+    IgnoreStatus,
+    NotEvaluated,
+    Past,
+    ProbeStatus,
+    ReceiverStatus,
+    SilenceStatus,
+    TargetStatus,
+)
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
 SHOP = Target("shop", "shop")
@@ -19,7 +28,7 @@ SERVER = Target("shop")
 
 @dataclass
 class Pile:
-    """Implements model.Shelf; a test changes what lies here and raises the revision."""
+    """Implements status.Shelf; a test changes what lies here and raises the revision."""
 
     ready: bool = True
     revision: int = 1
@@ -33,8 +42,48 @@ class Pile:
     def alerts(self) -> Sequence[Alert]:
         return self.alerts_
 
+    def alert(self, fingerprint: str) -> Alert | None:
+        return next((each for each in self.alerts_ if each.finding.fingerprint == fingerprint), None)
+
+    def labels(self, server: str) -> Mapping[str, str]:
+        return next((each.labels for each in self.targets_ if each.server == server), {})
+
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         return self.not_evaluated_
+
+
+@dataclass
+class Told:
+    """Implements status.Handling; silenced and inhibited are those named by their fingerprints."""
+
+    silences_: Sequence[SilenceStatus] = ()
+    silenced: Mapping[str, SilenceStatus] = field(default_factory=dict)
+    inhibited: Mapping[str, Alert] = field(default_factory=dict)
+    store_: str = ""
+    receivers_: Sequence[ReceiverStatus] = ()
+    ignores_: Sequence[IgnoreStatus] = ()
+    past: Past = field(default_factory=lambda: Past(steps=()))
+
+    def silences(self, now: datetime) -> Sequence[SilenceStatus]:
+        return self.silences_
+
+    def silenced_by(self, alert: Alert, now: datetime) -> SilenceStatus | None:
+        return self.silenced.get(alert.finding.fingerprint)
+
+    def inhibited_by(self, alert: Alert) -> Alert | None:
+        return self.inhibited.get(alert.finding.fingerprint)
+
+    def store(self) -> str:
+        return self.store_
+
+    def receivers(self) -> Sequence[ReceiverStatus]:
+        return self.receivers_
+
+    def ignores(self, today: date) -> Sequence[IgnoreStatus]:
+        return self.ignores_
+
+    async def history(self, fingerprint: str) -> Past:
+        return self.past
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,3 +200,20 @@ def unknown(
 ) -> NotEvaluated:
     """A rule that could not say."""
     return NotEvaluated(target=target, rule=rule, reason=reason, needs=Needs.RIGHTS)
+
+
+def silence(comment: str = "upgrade", author: str = "ann") -> SilenceStatus:
+    """A silence about the shop, for two hours more."""
+    return SilenceStatus(
+        id="silence-1",
+        matchers=('target="shop"',),
+        starts_at=NOW - timedelta(hours=1),
+        ends_at=NOW + timedelta(hours=2),
+        author=author,
+        comment=comment,
+    )
+
+
+def glance(pile: Pile | None = None, told: Told | None = None) -> Glance:
+    """All of it at NOW."""
+    return Glance(shelf=pile or Pile(), handling=told or Told(), now=NOW)

@@ -28,8 +28,9 @@ from monitor.errors import MonitorError, UsageError
 from monitor.expose import api
 from monitor.expose.credentials import Credentials
 from monitor.model import Remedy, Secret, State
+from monitor.status import Past
 from tests.unit.controls import Ledger, certificate, lock_up, serving
-from tests.unit.shelf import NOW, Pile, alert, finding
+from tests.unit.shelf import NOW, Pile, alert, finding, glance
 
 CANARY = "c4n4ry"
 HASH = "$2b$12$" + "a" * 53
@@ -325,7 +326,7 @@ async def test_what_is_no_daemon_of_ours_is_told_so(status: int, body: bytes) ->
 
 def documents() -> dict[str, object]:
     """Give a finding as the daemon sends it, with all that may stand there."""
-    found: dict[str, object] = json.loads(api.finding(alert()))
+    found: dict[str, object] = json.loads(api.finding(glance(), alert(), Past(steps=())))
     return found
 
 
@@ -333,7 +334,14 @@ def test_a_hostile_name_stays_text() -> None:
     """In the table and in full; what a terminal would obey is written out."""
     evil = "\x1b[2J\u202e[red]x[/red]\nforged line"
     sick = replace(finding(evil), summary=evil, impact=evil, remedy=Remedy(sql=(evil,)))
-    document = {**json.loads(api.finding(alert(sick))), "acked": {"author": evil, "comment": evil, "at": evil}}
+    document = {
+        **json.loads(api.finding(glance(), alert(sick), Past(steps=()))),
+        "acked": {"author": evil, "comment": evil, "at": evil},
+        "history": [{"at": evil, "state": evil, "severity": evil, "why": evil}],
+        "silenced_by": evil,
+        "inhibited_by": evil,
+        "history_reason": evil,
+    }
     silence = {"id": "1", "matchers": [evil], "author": evil, "comment": evil, "starts_at": evil, "ends_at": None}
     for text in (
         table_of_findings([document], SHEET),
@@ -352,14 +360,14 @@ def test_the_life_of_a_finding_is_told_as_far_as_it_is_known() -> None:
         {
             **documents(),
             "acked": {"author": "ann", "comment": "known", "at": later},
-            "history": [{"at": later, "status": "firing:warning", "why": "first seen"}, 7],
+            "history": [{"at": later, "state": "firing", "severity": "warning", "why": "first seen"}, 7],
             "ended_by": "the index is there",
             "ends_at": NOW.isoformat(),
         },
         SHEET,
     )
     assert re.search(r"acked +2026-11-22 14:50:00 UTC \(10 min ago\) by ann: known\n", text)
-    assert re.search(r"history +2026-11-22 14:50:00 UTC \(10 min ago\): firing:warning first seen\n", text)
+    assert re.search(r"history +2026-11-22 14:50:00 UTC \(10 min ago\): firing warning first seen\n", text)
     assert re.search(r"ended +2026-11-22 15:00:00 UTC .* the index is there\n", text)
 
 
@@ -367,7 +375,8 @@ def test_the_table_says_who_is_quiet() -> None:
     """A firing finding that was acked or silenced is no news."""
     assert state({"status": "firing"}) == "firing"
     assert state({"status": "firing", "acked": {"author": "ann"}}) == "acked"
-    assert state({"status": "firing", "silenced_by": ["1"]}) == "silenced"
+    assert state({"status": "firing", "silenced_by": "1"}) == "silenced"
+    assert state({"status": "firing", "inhibited_by": "1"}) == "inhibited"
     assert state({"status": "resolved", "acked": {"author": "ann"}}) == "resolved"
 
 

@@ -324,5 +324,8 @@ statements: {{top: 5}}
 def test_the_schema_knows_every_key_and_closes_the_top_level() -> None:
     made = schema(CATALOG)
     assert {"targets", "auth", "statements", "rules", "web", "store"} <= set(made["properties"])
-    assert (made["additionalProperties"], made["required"]) == (False, ["targets"])
+    assert (made["additionalProperties"], made["anyOf"]) == (
+        False,
+        [{"required": ["targets"]}, {"required": ["discovery"]}],
+    )
     json.dumps(made)

@@ -20,8 +20,9 @@ from monitor.expose.guard import Guard, host_name, is_loopback
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
-from monitor.model import Severity, State
-from tests.unit.shelf import NOW, RULES, Pile, alert, finding, server, unknown
+from monitor.model import Ack, Finding, Severity, State
+from monitor.status import IgnoreStatus, Past, ReceiverStatus, Step
+from tests.unit.shelf import NOW, RULES, Pile, Told, alert, finding, server, silence, unknown
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class Answer:
 
 
 @asynccontextmanager
-async def serving(pile: Pile, *, external_url: str | None = None) -> AsyncIterator[Web]:
+async def serving(pile: Pile, *, external_url: str | None = None, told: Told | None = None) -> AsyncIterator[Web]:
     exposition = Exposition()
-    site = Site(shelf=pile, exposition=exposition, own=Own(pile, exposition.left_away), rules=RULES, clock=lambda: NOW)
+    own = Own(pile, exposition.left_away)
+    site = Site(shelf=pile, handling=told or Told(), exposition=exposition, own=own, rules=RULES, clock=lambda: NOW)
     web = Web(site, port=0, external_url=external_url)
     await web.start()
     try:
@@ -214,6 +216,80 @@ async def test_a_finding_is_the_snapshots_document_and_its_life() -> None:
     assert document["occurrences"] == 240
 
 
+def quiet(found: Finding) -> Told:
+    """A finding that is acked, silenced and inhibited, each by what is named here."""
+    source = alert(finding("shop", rule="target.unreachable"))
+    return Told(
+        silences_=[silence()],
+        silenced={found.fingerprint: silence()},
+        inhibited={found.fingerprint: source},
+        past=Past(steps=[Step(at=NOW, state="firing", severity="warning", why="it began")]),
+    )
+
+
+async def test_a_finding_says_who_keeps_it_quiet_and_what_ended_it() -> None:
+    """In the list as in the one document; with the labels of its target."""
+    known = Ack(author="ann", comment="on Monday", at=NOW, severity=Severity.WARNING)
+    desk = Pile(
+        targets_=[server()], alerts_=[replace(alert(), acked=known), replace(alert(finding("x")), ended_by="y")]
+    )
+    async with serving(desk, told=quiet(finding())) as web:
+        one, other = listed((await ask(web, "/api/v1/findings")).document)
+        whole = (await ask(web, f"/api/v1/findings/{FINGERPRINT}")).document
+    assert one["acked"] == {"author": "ann", "comment": "on Monday", "at": "2026-11-22T15:00:00+00:00"}
+    assert one["silenced_by"] == "silence-1"
+    assert one["inhibited_by"] == finding("shop", rule="target.unreachable").fingerprint
+    assert [other[key] for key in ("acked", "silenced_by", "inhibited_by", "ended_by")] == [None, None, None, "y"]
+    assert one["labels"] == other["labels"] == {"env": "prod"}
+    steps = [{"at": "2026-11-22T15:00:00+00:00", "state": "firing", "severity": "warning", "why": "it began"}]
+    assert whole == {**one, "history": steps}
+
+
+async def test_a_history_that_cannot_be_read_is_not_an_empty_one() -> None:
+    """Null, and why; the rest of the finding is there."""
+    async with serving(pile(), told=Told(past=Past(steps=None, reason="state.db: it is locked"))) as web:
+        document = (await ask(web, f"/api/v1/findings/{FINGERPRINT}")).document
+        page = await ask(web, f"/findings/{FINGERPRINT}")
+    assert (document["history"], document["history_reason"]) == (None, "state.db: it is locked")
+    assert document["status"] == "firing"
+    assert "It cannot be read: state.db: it is locked" in page.text
+
+
+async def test_an_unknown_finding_is_a_document_that_says_so() -> None:
+    """404, as JSON."""
+    async with serving(pile()) as web:
+        answer = await ask(web, "/api/v1/findings/0000")
+    assert (answer.status, answer.document) == (404, {"error": "no such finding"})
+
+
+async def test_status_tells_how_the_daemon_itself_fares() -> None:
+    """Its store, what waits for whom, and which entries of `ignore` do nothing."""
+    entry = IgnoreStatus(
+        rule="index.*", target=None, database=None, subject=None, reason="r", until=NOW.date(), state="unused"
+    )
+    told = Told(
+        store_="state.db: the disk is full",
+        receivers_=[ReceiverStatus(name="ops", waiting=2, oldest=NOW, dead=1, failing="ops: HTTP 503")],
+        ignores_=[entry],
+    )
+    async with serving(pile(), told=told) as web:
+        sick = (await ask(web, "/api/v1/status")).document
+    async with serving(pile()) as web:
+        well = (await ask(web, "/api/v1/status")).document
+    assert sick["store"] == {"state": "degraded", "reason": "state.db: the disk is full"}
+    assert sick["receivers"] == [
+        {
+            "receiver": "ops",
+            "waiting": 2,
+            "waiting_since": "2026-11-22T15:00:00+00:00",
+            "dead_letters": 1,
+            "failing": "ops: HTTP 503",
+        }
+    ]
+    assert sick["ignored"] == [{**vars(entry), "until": "2026-11-22"}]
+    assert (well["store"], well["receivers"], well["ignored"]) == ({"state": "ok", "reason": ""}, [], [])
+
+
 async def test_status_counts_and_tells_what_is_not_known() -> None:
     """Never silent about what was not evaluated."""
     async with serving(pile()) as web:
@@ -244,7 +320,8 @@ async def test_a_port_in_use_is_told_with_how_to_mend() -> None:
     """And leaves nothing open behind."""
     async with serving(pile()) as web:
         exposition = Exposition()
-        site = Site(shelf=pile(), exposition=exposition, own=Own(pile(), exposition.left_away), rules={})
+        own = Own(pile(), exposition.left_away)
+        site = Site(shelf=pile(), handling=Told(), exposition=exposition, own=own, rules={})
         with pytest.raises(
             MonitorError, match=rf"web\.listen: 127\.0\.0\.1:{web.port}: something listens there already"
         ):

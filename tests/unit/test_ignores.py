@@ -7,7 +7,7 @@ import pytest
 
 from monitor.findings.ignores import Ignore, Ignores
 from monitor.model import Finding, Target
-from tests.alerts import finding
+from tests.alerts import NOON, at, finding
 
 TODAY = date(2027, 1, 31)
 AUDIT = finding("public.audit_log", rule="index.unused")
@@ -82,6 +82,35 @@ def test_entries_that_met_nothing_are_named() -> None:
     assert ignores.unused() == [broad, narrow, over, idle]
     ignores.ignored(AUDIT, TODAY)
     assert ignores.unused() == [idle]
+
+
+def test_another_configuration_keeps_what_is_known_of_the_entries_that_stay() -> None:
+    met, idle, goes = entry("index.*"), entry("pool.*"), entry("index.unused")
+    before = Ignores([met, idle, goes])
+    before.ignored(AUDIT, TODAY)
+    assert before.tried(idle, NOON, answered=True) == 0
+    after = Ignores([idle, met, entry("wal.*")], before)
+    assert after.unused() == [idle, entry("wal.*")]
+    assert (after.met, after.tried(idle, at(60), answered=True)) == ({met}, 60)
+
+
+def test_an_entry_is_tried_anew_when_what_it_concerns_answers_again() -> None:
+    idle = entry("pool.*")
+    ignores = Ignores([idle])
+    seconds = [ignores.tried(idle, at(each), answered=each != 50) for each in (0, 40, 50, 60, 80)]
+    assert seconds == [0, 40, 0, 0, 20]
+
+
+@pytest.mark.parametrize(("glob", "concerned"), [(None, True), ("sh*", True), ("pool", False), ("", False)])
+def test_an_entry_concerns_the_servers_its_glob_names(glob: str | None, concerned: bool) -> None:  # noqa: FBT001
+    assert entry(target=glob).concerns("shop") is concerned
+
+
+def test_an_entry_is_named_by_its_globs() -> None:
+    """The reason and the day are no part of its name: they may be reworded."""
+    each = entry("index.*", target="shop", database="", subject="public.*", until=TODAY)
+    assert str(each) == 'index.*, target shop, database "", subject public.*'
+    assert str(entry("index.*")) == "index.*"
 
 
 def test_without_entries_nothing_is_ignored() -> None:

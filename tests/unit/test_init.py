@@ -1,5 +1,6 @@
 """The starter configuration and the shipped example, which are one file: sound, private, and never over another."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -25,6 +26,37 @@ def test_the_shipped_example_is_a_sound_configuration(tmp_path: Path, change: tu
     assert config.route is not None
     assert (config.route.receiver, config.store_url.reveal()) == ("screen", f"sqlite:///{tmp_path}/state.db")
     assert "subscriptions.stopped" in config.catalog.rules
+
+
+COMMENTED_KEY = re.compile(r"^( *)# ( *(?:- |(?!pgarchitect)[a-z_]+:))", re.MULTILINE)
+ENVIRON = {
+    "PGARCHITECT_DSN": DSN,
+    "SLACK_WEBHOOK": "https://hooks.example.com/x",
+    "SLACK_TOKEN": "xoxb-1",
+    "CHAT_URL": "json://chat.example.com",
+    "HOOK_SECRET": "hush",
+    "ANNS_PASSWORD": "hush",
+    "API_TOKEN": "a-token-long-enough-to-be-one",
+}
+
+
+def test_all_that_the_example_shows_in_comments_works_together(tmp_path: Path) -> None:
+    """Every commented key, without its `#`: no mistake, and nothing that has no effect."""
+    (path, *_) = starter(tmp_path)
+    (tmp_path / "pw").write_text("hush")
+    (tmp_path / "all.j2").write_text("{{ tally }}")
+    (tmp_path / "targets.d").mkdir()
+    (tmp_path / "targets.d" / "some.yaml").write_text("[{targets: ['db1.example.com:5432']}]")
+    text = COMMENTED_KEY.sub(r"\1\2", path.read_text()).replace("/run/secrets/pw", str(tmp_path / "pw"))
+    path.write_text(text.replace("links: [{", "links: [{target: shop, "))  # with discovery there are several
+    config = load_config(path, load_catalog(), ENVIRON)
+    assert set(config.receivers) == {"screen", "ops", "team", "am", "all", "program"}
+    assert [digest.title for digest in config.digests] == ["Weekly digest"]
+    assert (len(config.inhibitions), len(config.ignores), set(config.intervals)) == (1, 1, {"nights"})
+    assert config.route is not None
+    assert [route.receiver for route in config.route.routes] == ["team", "ops", "program", "am"]
+    assert not [warning for warning in config.warnings if "statements" not in warning]
+    assert (set(config.web.basic_auth), len(config.web.tokens)) == ({"ann"}, 1)
 
 
 def test_the_starter_writes_the_example_for_its_owner_only(tmp_path: Path) -> None:

@@ -11,8 +11,22 @@ import pytest
 from monitor.draw.outlook import outlook
 from monitor.draw.page import FIRST, Drawer, static
 from monitor.draw.words import ago, evidence, figure, visible, when
-from monitor.model import Evidence, Remedy, Severity, State
-from tests.unit.shelf import NOW, RULES, SERVER, Pile, alert, finding, run, server, unknown
+from monitor.model import Ack, Evidence, Remedy, Severity, State
+from monitor.status import Past, Step
+from tests.unit.shelf import (
+    NOW,
+    RULES,
+    SERVER,
+    Pile,
+    Told,
+    alert,
+    finding,
+    glance,
+    run,
+    server,
+    silence,
+    unknown,
+)
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -27,8 +41,12 @@ HOSTILE = [
 ]
 
 
-def drawn(pile: Pile, *, refresh: bool = True) -> str:
-    return Drawer(RULES).overview(pile, NOW, refresh=refresh).decode()
+def drawn(pile: Pile, *, refresh: bool = True, told: Told | None = None) -> str:
+    return Drawer(RULES).overview(glance(pile, told), refresh=refresh).decode()
+
+
+def ack(author: str = "ann", comment: str = "mended on Monday") -> Ack:
+    return Ack(author=author, comment=comment, at=NOW - timedelta(minutes=10), severity=Severity.WARNING)
 
 
 def words(page: str) -> str:
@@ -54,11 +72,16 @@ def test_a_hostile_name_stays_text_everywhere(name: str) -> None:
         alerts_=[alert(evil), alert(evil, State.PENDING), alert(evil, State.RESOLVED)],
         not_evaluated_=[unknown(rule=name, reason=name)],
     )
+    quiet = replace(silence(name, name), matchers=(name,))
+    noted = replace(alert(evil), acked=ack(name, name), ended_by=name, ends_at=NOW)
+    told = Told(silences_=[quiet], silenced={evil.fingerprint: quiet}, inhibited={evil.fingerprint: alert(evil)})
+    seen = glance(pile, told)
     drawer = Drawer(RULES)
     pages = (
-        drawer.overview(pile, NOW, refresh=True),
-        drawer.findings(pile, NOW, 1),
-        drawer.finding(alert(evil), NOW),
+        drawer.overview(seen, refresh=True),
+        drawer.findings(seen, 1),
+        drawer.finding(seen, noted, Past(steps=[Step(at=NOW, state=name, severity=name, why=name)])),
+        drawer.finding(seen, alert(evil, State.RESOLVED), Past(steps=None, reason=name)),
         drawer.targets(pile, NOW),
         drawer.message(name, name, NOW),
     )
@@ -131,6 +154,60 @@ def test_suspects_and_resolved_ones_are_no_findings() -> None:
     assert "Resolved lately" in page
 
 
+def test_what_keeps_a_finding_quiet_is_marked() -> None:
+    """On the overview and in the list; the others bear no mark."""
+    acked, silenced, muted, loud = (finding(f"public.{name}") for name in ("acked", "silenced", "muted", "loud"))
+    told = Told(silenced={silenced.fingerprint: silence()}, inhibited={muted.fingerprint: alert(loud)})
+    desk = Pile(
+        targets_=[server()],
+        alerts_=[replace(alert(acked), acked=ack()), alert(silenced), alert(muted), alert(loud)],
+    )
+    for page in (drawn(desk, told=told), Drawer(RULES).findings(glance(desk, told), 1).decode()):
+        found = re.findall(r'<span class="badge warning">warning</span>((?: <span[^>]*>\w+</span>)*) <a', page)
+        assert [words(each).split() for each in found] == [["acked"], ["silenced"], ["inhibited"], []]
+    assert Drawer(RULES).overview(glance(desk), refresh=False).count(b">silenced<") == 0
+
+
+def test_silences_of_now_are_listed_with_who_and_why_and_until_when() -> None:
+    """A long list is cut; without any there is no chapter."""
+    page = words(drawn(Pile(), told=Told(silences_=[silence()] * (FIRST + 2))))
+    assert "Silences Nobody is told" in page
+    assert "target=&#34;shop&#34; 2026-11-22 17:00:00 UTC (in 2 h) ann upgrade" in page
+    assert page.count("upgrade") == FIRST
+    assert "and 2 more silences" in page
+    assert "Silences" not in words(drawn(Pile()))
+
+
+def test_a_finding_shows_who_took_note_who_silenced_it_and_its_past() -> None:
+    """The newest step first, and of many only the newest."""
+    down = finding("shop", rule="target.unreachable", title="The server does not answer")
+    told = Told(silenced={finding().fingerprint: silence()}, inhibited={finding().fingerprint: alert(down)})
+    steps = [
+        Step(at=NOW - timedelta(minutes=60 - each), state="firing", severity="info", why=f"w{each}")
+        for each in range(60)
+    ]
+    page = words(Drawer(RULES).finding(glance(told=told), replace(alert(), acked=ack()), Past(steps=steps)).decode())
+    for part in (
+        "state firing",
+        "since 2026-11-22 14:00:00 UTC (60 min ago)",
+        "seen 240 times",
+        "acked 2026-11-22 14:50:00 UTC (10 min ago) by ann: mended on Monday",
+        "silenced until 2026-11-22 17:00:00 UTC (in 2 h) by ann: upgrade",
+        "inhibited nobody is told of it while this fires: The server does not answer",
+        "2026-11-22 14:59:00 UTC (60 s ago) firing info w59 2026-11-22 14:58:00",
+        "… and 10 earlier steps.",
+    ):
+        assert part in page, part
+
+
+def test_what_ended_a_finding_is_said() -> None:
+    """Beside when it was over; one without a past says so."""
+    over = replace(alert(state=State.RESOLVED), ended_by="its table is gone")
+    page = words(Drawer(RULES).finding(glance(), over, Past(steps=())).decode())
+    assert "over 2026-11-22 15:00:00 UTC: its table is gone" in page
+    assert "No step has been written yet." in page
+
+
 def test_targets_show_their_probes_and_what_we_cost() -> None:
     """Version, since when, databases, each probe's result and age, and our own seconds."""
     page = words(drawn(Pile(targets_=[server()])))
@@ -154,10 +231,10 @@ def test_a_long_list_is_cut_and_the_rest_has_its_own_page() -> None:
     page = drawn(pile)
     assert page.count('<article class="finding') == FIRST
     assert "5 more findings" in page
-    second = Drawer(RULES).findings(pile, NOW, 2).decode()
+    second = Drawer(RULES).findings(glance(pile), 2).decode()
     assert second.count("<li>") == 5
     assert "Page 2 of 2" in second
-    assert "There is no such page." in Drawer(RULES).findings(pile, NOW, 3).decode()
+    assert "There is no such page." in Drawer(RULES).findings(glance(pile), 3).decode()
 
 
 def test_the_page_asks_for_itself_again_unless_held_still() -> None:

@@ -17,7 +17,7 @@ from monitor.report.json import as_json
 from monitor.report.markdown import as_markdown, code, escape
 from monitor.report.review import Review, Verdict
 from monitor.report.text import as_text, print_text
-from monitor.report.wording import figure, script
+from monitor.report.wording import figure, ordinal, script
 from tests import reviews
 from tests.golden import same_as_golden
 
@@ -167,6 +167,31 @@ def test_what_was_not_evaluated_is_always_said(needs: Needs) -> None:
         assert expected in shown.splitlines()[0]
         assert "too early" in shown
         assert "index.unused in shop/shop" in shown.replace("\\", "")
+
+
+@pytest.mark.parametrize(("count", "line"), [(1, "1 finding is ignored"), (3, "3 findings are ignored")])
+def test_what_is_ignored_is_counted_in_one_line(count: int, line: str) -> None:
+    """And what was looked at is not called free of findings."""
+    review = replace(reviews.HEALTHY, ignored=count)
+    for shown in (as_text(review), as_markdown(review)):
+        assert f"{line} by the configuration" in shown.splitlines()
+        assert "answered and nothing was found that is not ignored" in shown.splitlines()[0]
+        assert "ignored" not in as_text(reviews.HEALTHY) + as_markdown(reviews.HEALTHY)
+
+
+def test_what_the_ledger_knows_stands_with_its_finding() -> None:
+    """Since when, for which time, who took note, who silenced it; nothing with the one it does not know."""
+    text = " ".join(as_text(reviews.STANDING, 200).split())
+    assert "stands since 2026-02-20 10:03 UTC, 3rd time; acknowledged by ann: with the owners" in text
+    assert "stands since 2026-03-01 09:11 UTC; silenced by bob until 2026-03-01 12:11 UTC: moving house" in text
+    assert text.count("stands since") == as_markdown(reviews.STANDING).count("Stands since") == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (113, "113th")]
+)
+def test_ordinals_are_written_as_they_are_spoken(count: int, shown: str) -> None:
+    assert ordinal(count) == shown
 
 
 def test_the_worst_area_comes_first() -> None:

@@ -78,12 +78,31 @@ def test_json_has_the_keys_of_the_contract_in_order() -> None:
     """Programs may rely on the names; people on the order."""
     document = json.loads(as_json(reviews.SICK))
     assert " ".join(document) == (
-        "schema_version generated_at tool window_seconds verdict targets findings not_evaluated statements pools tables"
+        "schema_version generated_at tool window_seconds verdict targets findings ignored not_evaluated statements "
+        "pools tables"
     )
     assert " ".join(document["targets"][0]) == "target database server_version up labels not_applicable probes"
     assert " ".join(document["targets"][0]["probes"][0]) == "probe result reason duration_seconds rows"
     assert " ".join(document["not_evaluated"][0]) == "target database rule reason needs"
     assert document["generated_at"] == "2026-03-01T10:11:12+00:00"
+
+
+def test_json_has_what_the_ledger_knows_behind_the_findings_own_keys() -> None:
+    """Since when and for which time; who took note of it or silenced it; nothing where it is not known."""
+    acked, silenced, unknown = json.loads(as_json(reviews.STANDING))["findings"]
+    own = list(unknown)
+    assert own[-1] == "confidence"
+    assert list(acked) == [*own, "since", "occurrences", "acked"]
+    assert (acked["since"], acked["occurrences"]) == ("2026-02-20T10:03:12+00:00", 3)
+    assert acked["acked"] == {"author": "ann", "comment": "with the owners", "at": "2026-02-28T10:11:12+00:00"}
+    assert list(silenced) == [*own, "since", "occurrences", "silenced"]
+    assert silenced["silenced"]["until"] == "2026-03-01T12:11:12+00:00"
+
+
+def test_json_counts_what_is_ignored() -> None:
+    """A number at the top, also when it is none."""
+    assert json.loads(as_json(reviews.STANDING))["ignored"] == 3
+    assert json.loads(as_json(reviews.HEALTHY))["ignored"] == 0
 
 
 def test_json_knows_no_infinity() -> None:

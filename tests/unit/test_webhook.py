@@ -70,7 +70,7 @@ async def test_the_document_has_the_findings_form_and_what_the_ledger_knows(http
     document = await posted(httpserver, told)
     assert breaches(document, SCHEMA) == []
     assert " ".join(document) == (
-        "version receiver group group_labels idempotency_key created_at sent_at left_out alerts"
+        "version receiver group group_labels idempotency_key created_at sent_at digest left_out alerts"
     )
     assert (document["version"], document["receiver"], document["group_labels"]) == (1, "ops", {"target": "shop"})
     assert (document["created_at"], document["sent_at"]) == ("2026-03-01T12:01:00+00:00", "2026-03-01T12:01:30+00:00")
