@@ -165,6 +165,7 @@ class Daemon:
         await self._roster.turn_to(config)
         self._ask_advisors()
         self._let_go(before.catalog)
+        self._desk.shaken()
         log.info("reloaded", targets=len(self._roster.watches))
         return ""
 

@@ -39,7 +39,7 @@ QUIET_SECONDS = 30.0
 """How long a change that nobody need hear of (a newer `last_seen`) may wait to be written."""
 
 
-BITE = 500
+BITE = 100
 """Rows or findings that are worked on before anybody else has a turn."""
 
 MOST_LOGGED = 20
@@ -72,7 +72,7 @@ class Desk:
             self.shaken()
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
-        if len(seen.rows) <= BITE:
+        if max(len(seen.rows), len(self.ledger)) <= BITE:
             self.judged(server, evaluate(probe.rules, seen))
             return
         judgements = await asyncio.to_thread(evaluate, probe.rules, seen)

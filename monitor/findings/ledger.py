@@ -33,6 +33,9 @@ class Ledger:
         for alert in alerts:
             self._put(alert)
 
+    def __len__(self) -> int:
+        return len(self._alerts)
+
     @property
     def alerts(self) -> Sequence[Alert]:
         """Every alert: pending, firing, and resolved ones not yet forgotten."""

@@ -1,8 +1,9 @@
 """Ten thousand findings at once: all of them known, few messages, a daemon that answers, and memory given back."""
 
 import asyncio
-import json
+import contextlib
 import math
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.soak
 MANY = 10_000
 MIB = 1 << 20
 PACE = 0.05
+MOST_MESSAGES = 20
+LATE_SECONDS = 0.25
+"""What 99 of 100 answers of `/healthz` stay below. 0.1 is wanted; 0.05 to 0.13 was measured on two busy cores."""
 
 
 @dataclass
@@ -65,15 +69,18 @@ def resident(running: Daemon) -> int:
     return int(line.split()[1]) * 1024
 
 
-async def total(running: Daemon, status: str) -> int:
-    document = json.loads(await running.get(f"/api/v1/findings?rule={RULE}&status={status}&per_page=1"))
-    return int(document["total"])
+def stored(running: Daemon, status: str) -> int:
+    """Count in the store, so that looking costs the daemon nothing."""
+    sql = "select count(*) from alerts where state = ? and finding ->> 'rule' = ?"
+    with contextlib.closing(sqlite3.connect(f"file:{running.folder / 'state.db'}?mode=ro", uri=True)) as store:
+        ((count,),) = store.execute(sql, (status, RULE))
+    return int(count)
 
 
 async def reaches(running: Daemon, status: str, count: int, seconds: float = 60) -> float:
     """Wait until so many have a status; give how long that took."""
     began = time.monotonic()
-    while await total(running, status) != count:
+    while await asyncio.to_thread(stored, running, status) != count:
         assert time.monotonic() - began < seconds, running.tail()
         await asyncio.sleep(0.25)
     return time.monotonic() - began
@@ -103,17 +110,19 @@ async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
                 print(f"known after {await reaches(running, 'firing', MANY):.1f} s")  # noqa: T201 - a measurement
                 await asyncio.sleep(20)
                 report("firing", running, felt, before)
-                print("messages", len(grouped.messages), len(apart.messages))  # noqa: T201
             async with pulse(running) as felt:
                 await database.execute("truncate public.sick")
                 print(f"over after {await reaches(running, 'firing', 0):.1f} s")  # noqa: T201
                 await reaches(running, "resolved", 0)
                 await asyncio.sleep(20)
                 report("over", running, felt, before)
-                print("messages", len(grouped.messages), len(apart.messages))  # noqa: T201
+            for told in (grouped, apart):
+                assert 0 < len(told.messages) <= MOST_MESSAGES
+                assert sum(len(message["alerts"]) + message["left_out"] for message in told.messages) >= 2 * MANY
 
 
 def report(when: str, running: Daemon, felt: Pulse, before: int) -> None:
     grown = (resident(running) - before) / MIB
     late = ", ".join(f"p{100 * part:g} {1000 * felt.percentile(part):.0f} ms" for part in (0.5, 0.9, 0.99, 1.0))
     print(f"{when}: {late} of {len(felt.seconds)}; memory {before / MIB:.0f} MiB, grown by {grown:.1f} MiB")  # noqa: T201
+    assert felt.percentile(0.99) <= LATE_SECONDS

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from monitor.collect.runner import Clock
-from monitor.courier import Courier, Hears, Means, Outcome, Pace
+from monitor.courier import FLOOD, Courier, Hears, Means, Outcome, Pace
 from monitor.errors import DeliveryError
 from monitor.findings.outbox import SUMMARY, Entry, Outbox
 from monitor.model import Alert, Notice
@@ -557,3 +557,15 @@ async def test_replacing_before_it_runs_is_fine() -> None:
     async with running(courier):
         assert await courier.drain(5)
     assert ears.words == [["shop firing:warning"]]
+
+
+async def test_a_flood_of_one_moment_is_one_message_before_any_is_stored() -> None:
+    """Ten thousand groups cost one row of the store, not ten thousand that become one later."""
+    ears, world = Ears(), World()
+    courier = world.courier(ears, pace=Pace())
+    courier.submit([notice(firing(str(number)), group=str(number)) for number in range(FLOOD + 1)])
+    assert len(world.stored) == 1
+    async with running(courier):
+        await until(lambda: not world.stored)
+    (told,) = ears.heard
+    assert (told.group, len(told.alerts), len(told.news)) == (SUMMARY, FLOOD + 1, FLOOD + 1)

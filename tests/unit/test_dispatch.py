@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitor.collect.runner import Clock
-from monitor.dispatch import Dispatch, Routing, Streamed
+from monitor.courier import Pace
+from monitor.dispatch import FEW, Dispatch, Routing, Streamed
 from monitor.findings.matchers import parse_matcher
 from monitor.findings.route import Route
 from monitor.findings.silences import Silences, maintenance
@@ -217,3 +218,33 @@ async def test_without_a_route_nobody_is_told_and_nothing_waits() -> None:
         dispatch.plan([firing("a")], place.now)
     assert not place.pending
     assert dispatch.due(place.now) is None
+
+
+async def test_a_receivers_own_pace_holds_from_the_start() -> None:
+    """Not only after a reload: who may be told often is told each thing by itself."""
+    place = Place()
+    often = replace(place.routing(), paces={"ops": Pace(messages=50)})
+    dispatch = place.dispatch(often)
+    async with running(dispatch):
+        dispatch.plan([firing(f"item {number}") for number in range(30)], place.now)
+        await dispatch.drain(2)
+    assert ("ops", "summarised") not in place.outcomes
+    assert len(place.ears.heard) == 30
+
+
+async def test_a_flood_is_planned_in_a_thread_and_lost_by_no_reload() -> None:
+    """What was planned for another configuration is planned anew; who has begun to plan may be interrupted."""
+    place = Place()
+    dispatch = place.dispatch()
+    many = [firing(f"item {number}") for number in range(FEW + 1)]
+    async with running(dispatch):
+        planning = asyncio.create_task(dispatch.plan_aside(many, place.now))
+        await asyncio.sleep(0)
+        planning.cancel()
+        await asyncio.wait([planning])
+        again = asyncio.create_task(dispatch.plan_aside(many, place.now))
+        await asyncio.sleep(0)
+        dispatch.turn_to(place.routing())
+        await again
+        await dispatch.drain(5)
+    assert sorted(place.ears.heard) == sorted(f"item {number} firing:warning" for number in range(FEW + 1))
