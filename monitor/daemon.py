@@ -17,7 +17,7 @@ from monitor.controls import DaemonControls
 from monitor.courier import Outcome
 from monitor.desk import Desk
 from monitor.door import door
-from monitor.errors import ConfigErrors
+from monitor.errors import ConfigErrors, MonitorError
 from monitor.expose.metrics import Exposition, clashes
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
@@ -77,6 +77,7 @@ class Daemon:
         self._rules: dict[str, Judge] = dict(config.catalog.rules)
         """What the manual pages show: one mapping, filled anew at a reload."""
         self._web = self._door()
+        self._reloading = asyncio.Lock()
         self._reload_failed = ""
         self._shaken = asyncio.Event()
 
@@ -149,6 +150,10 @@ class Daemon:
 
     async def reload(self) -> str:
         """Read the configuration anew; one with mistakes changes nothing, and is told of. Gives what is wrong."""
+        async with self._reloading:
+            return await self._reloaded()
+
+    async def _reloaded(self) -> str:
         try:
             config = await asyncio.to_thread(load_config, self.config.file, whole_catalog())
         except ConfigErrors as error:
@@ -156,7 +161,7 @@ class Daemon:
             log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
             self._desk.shaken()
             return self._reload_failed
-        self._reload_failed = ""
+        self._reload_failed = self._renewed()
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
             log.warning("web and store change with the next start only")
         before = self._take_over(config)
@@ -167,6 +172,15 @@ class Daemon:
         self._let_go(before.catalog)
         self._desk.shaken()
         log.info("reloaded", targets=len(self._roster.watches))
+        return self._reload_failed
+
+    def _renewed(self) -> str:
+        """Show the certificate that lies there now; gives why it cannot be shown."""
+        try:
+            self._web.renew()
+        except MonitorError as error:
+            log.error("the certificate is no good, the old one stays in use", reason=str(error))
+            return str(error)
         return ""
 
     async def _reload(self) -> None:

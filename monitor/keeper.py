@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -91,6 +92,18 @@ class Keeper:
             if self.reason:
                 log.info("store mended")
             self.reason = ""
+
+    async def forget(self, before: datetime) -> None:
+        """Delete what is too old to be kept; while the store cannot be used, the next time will do."""
+        async with self._one_by_one:
+            if self._stored is None:
+                return
+            try:
+                gone = await self._stored.forget(before)
+            except StoreError as error:
+                await self._fail(error)
+            else:
+                log.debug("forgotten", rows=gone)
 
     async def close(self) -> None:
         """Let go of the store; one that hangs is left to itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,6 +28,8 @@ from monitor.status import ReceiverStatus
 from monitor.store.records import LedgerRead
 
 log = structlog.get_logger()
+
+SWEEP_SECONDS = 3600.0
 
 NOTHING = LedgerRead(alerts=(), told=(), outbox=(), silences=())
 
@@ -55,6 +58,7 @@ class Telling:
         self._dispatch: Dispatch | None = None
         self._digests = Digests(pending, schedule, clock, alerts=self._audible, say=self._say)
         self._wanted = asyncio.Event()
+        self._swept_at = -math.inf
 
     def want(self) -> None:
         """Ask for a round at once."""
@@ -94,10 +98,13 @@ class Telling:
         await self._tasks.stop("dispatch")
 
     def forget(self, before: datetime) -> None:
-        """Drop what was over before that moment."""
+        """Drop what was over before that moment: from memory now, from the store once an hour."""
         self.silences.forget(before)
         if self._dispatch is not None:
             self._dispatch.forget(before)
+        if self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = self._clock.monotonic()
+            self._tasks.start("sweep", lambda: self.keeper.forget(before))
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
         """Give what muted an alert in the newest round; it should have its labels."""
@@ -161,10 +168,8 @@ class Telling:
     def _silence(self, document: Mapping[str, object]) -> None:
         try:
             self.silences.restore(silence_from_document(document))
-        except (
-            ValueError
-        ):  # the store's notice tells of rows that cannot be read at all; this one is of another version
-            return
+        except ValueError as error:
+            log.warning("a stored silence cannot be read, and is left out", reason=str(error))
 
     def _renewed(self) -> None:
         self._digests.write_all()
