@@ -9,6 +9,7 @@ import aiohttp
 
 from monitor.errors import DeliveryError
 from monitor.model import Notice, Secret
+from monitor.notify.post import no_redirect, wait_asked, word
 from monitor.notify.template import Template
 
 DEADLINE_SECONDS = 10.0
@@ -74,7 +75,7 @@ class Slack:
         known = re.fullmatch(r"[a-z_]{1,60}", body) and body not in self.webhook.reveal()
         said = f"HTTP {status} {body}" if known else f"HTTP {status}"  # Slack's reason; anything else stays unsaid
         if status == TOO_MANY:
-            return self._failure(f"{said}: too many messages", retryable=True, retry_after=seconds(retry_after))
+            return self._failure(f"{said}: too many messages", retryable=True, retry_after=wait_asked(retry_after))
         if status >= BUSY:
             return self._failure(f"{said}: it is in trouble", retryable=True)
         return self._failure(f"{said}: {REMEDIES.get(status, 'refused')}", retryable=False)
@@ -86,34 +87,3 @@ class Slack:
 def silent() -> logging.Logger:
     """A logger for slack_sdk that writes nothing: others would write URLs at debug level."""
     return logging.Logger("silent", logging.CRITICAL)  # noqa: LOG001 - it belongs to no tree of loggers
-
-
-def seconds(retry_after: str) -> float | None:
-    """What a Retry-After header asks for."""
-    return float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
-
-
-def no_redirect() -> aiohttp.TraceConfig:
-    """Where a redirect leads is not where we were told to post, and following one would turn the POST into a GET."""
-    trace = aiohttp.TraceConfig()
-
-    async def refuse(_session: object, _context: object, answer: aiohttp.TraceRequestRedirectParams) -> None:
-        raise aiohttp.TooManyRedirects(answer.response.request_info, (answer.response,))
-
-    trace.on_request_redirect.append(refuse)
-    return trace
-
-
-def word(error: Exception) -> str:
-    """What went wrong, without the error's text: that may hold the URL."""
-    match error:
-        case aiohttp.TooManyRedirects():
-            return "it redirects elsewhere"
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return "that is no URL"
-        case aiohttp.ClientSSLError():
-            return "TLS fails; is its certificate valid?"
-        case TimeoutError():
-            return "timeout"
-        case _:
-            return type(error).__name__

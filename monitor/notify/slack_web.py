@@ -16,7 +16,8 @@ import aiohttp
 
 from monitor.errors import DeliveryError
 from monitor.model import Secret
-from monitor.notify.slack import BUSY, TOO_MANY, no_redirect, seconds, silent, word
+from monitor.notify.post import no_redirect, wait_asked, word
+from monitor.notify.slack import BUSY, TOO_MANY, silent
 
 if TYPE_CHECKING:  # slack_sdk takes memory, and most who run us have other receivers
     from slack_sdk.models.blocks import Block
@@ -145,7 +146,7 @@ class SlackWeb:
         code = _code(body, self.client.token or "")
         if status == TOO_MANY or code in CROWDED:
             said = f"{code or f'HTTP {status}'}: too many messages"
-            return self._failed(said, code, retryable=True, retry_after=seconds(retry_after))
+            return self._failed(said, code, retryable=True, retry_after=wait_asked(retry_after))
         if code in PASSING or status >= BUSY:
             return self._failed(f"{code or f'HTTP {status}'}: it is in trouble", code, retryable=True)
         if code:
