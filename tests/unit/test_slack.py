@@ -350,7 +350,10 @@ async def test_nobody_there_is_worth_a_retry() -> None:
 
 
 async def test_a_server_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
-    with untrusted(tmp_path) as server, pytest.raises(DeliveryError, match="its certificate is not one we trust") as caught:
+    with (
+        untrusted(tmp_path) as server,
+        pytest.raises(DeliveryError, match="its certificate is not one we trust") as caught,
+    ):
         await receiver(server).send(notice(firing()))
     assert caught.value.retryable
     assert server.log == []
