@@ -23,6 +23,8 @@ from monitor.notify.stream import Stream
 from tests.alerts import firing
 from tests.conftest import absent
 
+pytestmark = pytest.mark.soak
+
 CONFIG = """
 route:
   receiver: hook

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from pytest_httpserver import HTTPServer
 
 from monitor.store.engine import Store
@@ -14,6 +15,8 @@ from monitor.store.records import LedgerWrite, ToldRow
 from tests.alerts import firing
 from tests.database import Database
 from tests.faults.harness import Daemon, daemon
+
+pytestmark = pytest.mark.soak
 
 
 async def test_a_digest_that_was_slept_through_is_sent_once(

@@ -14,6 +14,8 @@ import pytest
 from tests.database import Database
 from tests.faults.harness import Daemon, daemon, one, series
 
+pytestmark = pytest.mark.soak
+
 RULE = "headcount.many"
 PROMPTLY = 10.0
 """Seconds within which a changed file has its effect."""

@@ -17,6 +17,8 @@ from tests.end_to_end.command import Outcome, monitor
 from tests.faults.harness import Daemon, daemon
 from tests.unit.controls import certificate
 
+pytestmark = pytest.mark.soak
+
 RULE = "headcount.many"
 CANARY = "c4n4ry-t0ken"
 ANN = {"USER": "ann"}

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pytest_httpserver import HTTPServer
 
 from monitor.embedded import free_port
 from tests.end_to_end.command import Outcome, monitor
 from tests.end_to_end.test_alertmanager import alertmanager
+
+pytestmark = pytest.mark.soak
 
 
 async def outcome(folder: Path, receiver: Mapping[str, object], name: str = "ops") -> Outcome:

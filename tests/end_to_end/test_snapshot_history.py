@@ -22,6 +22,8 @@ from tests.database import Database
 from tests.end_to_end.command import Outcome, monitor
 from tests.faults.harness import Daemon, daemon
 
+pytestmark = pytest.mark.soak
+
 RULE = "index.missing_foreign_key"
 SUBJECT = "public.child (parent_id)"
 HOUR = timedelta(hours=1)
