@@ -17,7 +17,7 @@ from tests.faults.harness import Daemon, daemon
 
 pytestmark = pytest.mark.soak
 
-CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "200"))
+CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "60"))
 AT_ONCE = 8
 """Findings that come, grow worse and go at the same time."""
 LIFE_SECONDS = 1.3
