@@ -32,7 +32,7 @@ class Table(Sequence[Row]):
         self.columns = columns
         self.constants = constants or {}
         self._rows = rows
-        self._length = len(next(iter(columns.values()), ()))
+        self._length = len(rows) or len(next(iter(columns.values()), ()))
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -65,7 +65,8 @@ def as_table(probe: Probe, rows: Sequence[Row]) -> Table:
         row = rows[0] if rows else {}
         columns = {name: value for name, value in row.items() if isinstance(value, list | array)}
         return Table(columns, {name: value for name, value in row.items() if name not in columns})
-    names = rows[0].keys() if rows else ()
+    wanted = {*probe.key, *probe.counters, probe.reset_column, "stats_reset"}
+    names = [name for name in (rows[0] if rows else ()) if name in wanted]  # no more than is compared
     return Table({name: [row[name] for row in rows] for name in names}, rows=rows)
 
 
