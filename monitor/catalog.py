@@ -62,6 +62,11 @@ class Catalog:
         return MappingProxyType({judge.id: judge for judge in (*of_probes, *self.judges)})
 
     @property
+    def asked(self) -> Mapping[str, Probe]:
+        """The probes that are not turned off, by name."""
+        return {name: probe for name, probe in self.probes.items() if probe.enabled}
+
+    @property
     def sections(self) -> frozenset[str]:
         """The top-level keys of the configuration that fill a probe's options."""
         return frozenset(probe.section for probe in self.probes.values() if probe.section)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 
 from monitor.collect.runner import Clock
-from monitor.courier import Outcome
+from monitor.courier import Report
 from monitor.errors import DeliveryError
 from monitor.model import Alert
 from monitor.notify.stream import RESEND_SECONDS, Stream
@@ -17,7 +17,6 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 GROUP = ""
 """The group of its marks: what a stream has told is known by alert only."""
 
-Report = Callable[[str, Outcome, str], None]
 Marked = Callable[[Sequence[ToldRow], Sequence[ToldKey]], None]
 
 
@@ -29,7 +28,7 @@ class Channel:
         self._outcome, self._marked = outcome, marked
         self._alerts: Sequence[Alert] = ()
         self._changed = asyncio.Event()
-        self._kept: Mapping[str, str] = {each: f"firing:{severity}" for each, severity in stream.sent().items()}
+        self._kept = self._sent()
         self._failures = 0
 
     def knows(self, fingerprint: str) -> bool:
@@ -81,7 +80,7 @@ class Channel:
 
     def _keep(self) -> None:
         """Have stored what Alertmanager may know."""
-        now = {each: f"firing:{severity}" for each, severity in self._stream.sent().items()}
+        now = self._sent()
         if now == self._kept:
             return
         told = [
@@ -91,3 +90,7 @@ class Channel:
         ]
         self._marked(told, [(self.name, GROUP, each) for each in self._kept.keys() - now.keys()])
         self._kept = now
+
+    def _sent(self) -> Mapping[str, str]:
+        """Give the status of each alert that Alertmanager may know."""
+        return {each: f"firing:{severity}" for each, severity in self._stream.sent().items()}

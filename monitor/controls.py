@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from uuid import uuid4
 
 from monitor.collect.runner import Clock
@@ -47,7 +48,7 @@ class DaemonControls:
     def silences(self) -> Sequence[Document]:
         """Give every silence as its document with its state, those that work first."""
         now = self._clock.now()
-        shown = [{**silence_document(each), "state": each.state(now).value} for each in self._silences.silences]
+        shown = [_shown(each, now) for each in self._silences.silences]
         return sorted(shown, key=lambda document: document["state"] != "active")
 
     async def silence(self, document: Document, author: str) -> Document:
@@ -57,7 +58,7 @@ class DaemonControls:
         made = silence_from_document({**begun, "id": uuid4().hex, "author": author, "created_at": now.isoformat()})
         self._silences.add(made, now)
         self._kept(made, author, "silence")
-        return {**silence_document(made), "state": made.state(now).value}
+        return _shown(made, now)
 
     async def unsilence(self, silence_id: str, author: str) -> bool:
         """End a silence now."""
@@ -84,3 +85,7 @@ class DaemonControls:
         """Note it, and have it written and acted on."""
         self._pending.noted(AuditEntry(at=self._clock.now(), who=author, action=action, document=document))
         self._desk.wake()
+
+
+def _shown(silence: Silence, now: datetime) -> Document:
+    return {**silence_document(silence), "state": silence.state(now).value}

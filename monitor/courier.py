@@ -10,12 +10,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
 from monitor.findings.outbox import DEADLINE, Changes, Entry, Outbox
-from monitor.model import Notice
+from monitor.model import Notice, Receiver
 from monitor.notify.rate import Bucket
 
 Outcome = Literal["ok", "retry", "failed", "dropped", "summarised"]
@@ -38,17 +38,6 @@ FLOOD = 100
 """More messages than this for one receiver at one moment are made one before any is stored."""
 
 NOT_NAMED = "the configuration does not name this receiver any more"
-
-
-class Hears(Protocol):
-    """Somebody who is told; says by DeliveryError whether a second try makes sense, and never retries itself."""
-
-    @property
-    def name(self) -> str:
-        """The receiver's name in the configuration."""
-
-    async def send(self, notice: Notice) -> None:
-        """Deliver, or raise DeliveryError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +85,7 @@ class Means:
 class Courier:
     """Takes notices for all receivers; `run` delivers until it is cancelled, `drain` waits for what is under way."""
 
-    def __init__(self, receivers: Sequence[Hears], means: Means) -> None:
+    def __init__(self, receivers: Sequence[Receiver], means: Means) -> None:
         self._means, self._paces = means, means.paces
         self._workers = {receiver.name: self._worker(receiver) for receiver in receivers}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -152,7 +141,7 @@ class Courier:
             return False
         return not self._means.outbox.receivers
 
-    def replace(self, receivers: Sequence[Hears], paces: Mapping[str, Pace] | None = None) -> None:
+    def replace(self, receivers: Sequence[Receiver], paces: Mapping[str, Pace] | None = None) -> None:
         """Deliver to these from now on; without `paces` those stay as they are.
 
         One that is as it was goes on undisturbed; one that changed is tried at once; what waits for one that is gone
@@ -176,7 +165,7 @@ class Courier:
     def _pace(self, name: str) -> Pace:
         return self._paces.get(name, self._means.pace)
 
-    def _worker(self, receiver: Hears) -> _Worker:
+    def _worker(self, receiver: Receiver) -> _Worker:
         return _Worker(receiver, self._means, self._pace(receiver.name))
 
     def _start(self, worker: _Worker) -> None:
@@ -193,7 +182,7 @@ class Courier:
 class _Worker:
     """Sends one receiver its messages, one at a time."""
 
-    def __init__(self, receiver: Hears, means: Means, pace: Pace) -> None:
+    def __init__(self, receiver: Receiver, means: Means, pace: Pace) -> None:
         self.calm = asyncio.Event()
         self.calm.set()
         self._receiver, self._means, self._outbox = receiver, means, means.outbox
@@ -217,7 +206,7 @@ class _Worker:
             self.calm.clear()
         self._wanted.set()
 
-    def turn_to(self, receiver: Hears, pace: Pace) -> None:
+    def turn_to(self, receiver: Receiver, pace: Pace) -> None:
         """Send to this one from now on; if it is not as it was, at once."""
         if pace != self._pace:
             self._pace, self._bucket = pace, Bucket(pace.messages, pace.refill_seconds)

@@ -27,7 +27,6 @@ from monitor.handling import DaemonHandling
 from monitor.measurement import Row
 from monitor.model import Alert, State
 from monitor.pending import Pending
-from monitor.probe import Probe
 from monitor.report.review import Review
 from monitor.report.snapshot import compose
 from monitor.roster import Roster
@@ -234,7 +233,7 @@ class Daemon:
     def _let_go(self, before: Catalog) -> None:
         """End what probes and rules said that were asked before and are no more."""
         now = self.config.catalog
-        self._desk.end_probes({name for name in _asked(before) if name not in _asked(now)})
+        self._desk.end_probes(before.asked.keys() - now.asked.keys())
         self._desk.end_rules({*_judging(before), *_silenced(now)} - _judging(now))
 
     def _advising(self, advisor: Advisor) -> Callable[[], None]:
@@ -272,13 +271,9 @@ class Daemon:
         return [*rows, *self._desk.about_ignores()]
 
 
-def _asked(catalog: Catalog) -> dict[str, Probe]:
-    return {name: probe for name, probe in catalog.probes.items() if probe.enabled}
-
-
 def _judging(catalog: Catalog) -> set[str]:
     """Give the rules that judge: those of probes that are asked, and those that belong to none."""
-    of_probes = {rule.id for probe in _asked(catalog).values() for rule in probe.rules}
+    of_probes = {rule.id for probe in catalog.asked.values() for rule in probe.rules}
     return of_probes | {judge.id for judge in catalog.judges}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -211,13 +210,7 @@ class Desk:
 
     def labelled(self) -> list[Alert]:
         """Give all alerts with their targets' labels."""
-        servers = self.shelf.servers
-        return [
-            replace(alert, labels=servers[name].server.labels)
-            if (name := alert.source.server) in servers and servers[name].server.labels
-            else alert
-            for alert in self.ledger.alerts
-        ]
+        return [self.shelf.labelled(alert) for alert in self.ledger.alerts]
 
     def judge_ourselves(self, catalog: Catalog, monitor: Sequence[Row]) -> None:
         """Apply the rules about ourselves to every server, and to the daemon (`monitor`: its rows)."""

@@ -13,14 +13,14 @@ from datetime import datetime
 
 from monitor.channel import GROUP, Channel
 from monitor.collect.runner import Clock
-from monitor.courier import Courier, Hears, Means, Pace, Report, Written
+from monitor.courier import Courier, Means, Pace, Report, Written
 from monitor.findings.inhibition import BUILT_IN, Inhibition, Sources
 from monitor.findings.intervals import TimeInterval
 from monitor.findings.outbox import Outbox
 from monitor.findings.route import Route
 from monitor.findings.router import Mute, Muted, Plan, Router
 from monitor.findings.silences import Silences
-from monitor.model import Alert, Notice, Severity, State
+from monitor.model import Alert, Notice, Receiver, Severity, State
 from monitor.notify.stream import Post, Stream
 from monitor.pending import Pending, restored
 from monitor.status import ReceiverStatus
@@ -47,7 +47,7 @@ class Routing:
     intervals: Mapping[str, Sequence[TimeInterval]] = field(default_factory=dict)
     inhibitions: Sequence[Inhibition] = ()
     quiet_ends: frozenset[str] = frozenset()
-    receivers: Sequence[Hears] = ()
+    receivers: Sequence[Receiver] = ()
     streams: Sequence[Streamed] = ()
     paces: Mapping[str, Pace] = field(default_factory=dict)
 

@@ -32,12 +32,12 @@ class DaemonHandling:
         """Give the silence that keeps an alert quiet which is not over."""
         if alert.state is State.RESOLVED:
             return None
-        silence = self._telling.silences.silenced_by(self._labelled(alert).all_labels, now)
+        silence = self._telling.silences.silenced_by(self._desk.shelf.labelled(alert).all_labels, now)
         return _silence(silence) if silence else None
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
         """Give the firing alert that explains one which is not over."""
-        return None if alert.state is State.RESOLVED else self._telling.inhibited_by(self._labelled(alert))
+        return None if alert.state is State.RESOLVED else self._telling.inhibited_by(self._desk.shelf.labelled(alert))
 
     def store(self) -> str:
         """Say why the store cannot be used; empty while it can."""
@@ -59,9 +59,6 @@ class DaemonHandling:
             return Past(steps=[_step(each) for each in await self._telling.keeper.history(fingerprint)])
         except StoreError as error:
             return Past(steps=None, reason=str(error))
-
-    def _labelled(self, alert: Alert) -> Alert:
-        return replace(alert, labels=self._desk.shelf.labels(alert.source.server))
 
 
 def _silence(silence: Silence) -> SilenceStatus:

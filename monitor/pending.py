@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from monitor.findings.outbox import Entry
-from monitor.findings.router import Plan
 from monitor.model import Alert
 from monitor.store.records import (
     AuditEntry,
@@ -49,12 +48,8 @@ class Pending:
         """Add to an alert's history."""
         self._transitions.append(transition)
 
-    def planned(self, plan: Plan) -> None:
-        """Save the marks of who was told what."""
-        self.marked(plan.told, plan.forgotten)
-
     def marked(self, told: Iterable[ToldRow], forgotten: Iterable[ToldKey]) -> None:
-        """Save marks, and delete those that are of no more use."""
+        """Save the marks of who was told what, and delete those that are of no more use."""
         self._told |= dict.fromkeys(forgotten)
         self._told |= {mark.key: mark for mark in told}
 

@@ -66,7 +66,7 @@ class Roster:
         async with self._turning:
             self._config = config
             await self._see()
-            await self._turn(_asked(config))
+            await self._turn(list(config.catalog.asked.values()))
         self._follow()
 
     async def end(self) -> None:
@@ -132,7 +132,7 @@ class Roster:
     def _begin(self, server: Server) -> None:
         watch = Watch(
             server,
-            _asked(self._config),
+            list(self._config.catalog.asked.values()),
             self._desk,
             self._runner,
             tasks=self._tasks,
@@ -162,7 +162,3 @@ class Roster:
         if not self._look.whole:
             named |= {alert.source.server for alert in self._desk.ledger.alerts}.difference(ended)
         self._desk.keep_only(named)
-
-
-def _asked(config: Config) -> list[Probe]:
-    return [probe for probe in config.catalog.probes.values() if probe.enabled]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from monitor.findings.ledger import Ledger
 from monitor.model import Alert, State
@@ -53,6 +54,11 @@ class Shelf:
         """Give the labels that the configuration puts on a server."""
         standing = self.servers.get(server)
         return standing.server.labels if standing else {}
+
+    def labelled(self, alert: Alert) -> Alert:
+        """Give an alert with its target's labels."""
+        labels = self.labels(alert.source.server)
+        return replace(alert, labels=labels) if labels else alert
 
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         """Give the rules that could not say, by target."""

@@ -83,7 +83,7 @@ def asked(wishes: Wishes, catalog: Catalog, config: Config | None) -> Question:
     _check_globs(wishes.rules, catalog)
     question = Question(
         servers=servers,
-        probes=[probe for probe in catalog.probes.values() if probe.enabled],
+        probes=list(catalog.asked.values()),
         advisors=[judge for judge in catalog.judges if isinstance(judge, Advisor)],
         window=wishes.window,
         problems={problem.name: problem.reason for problem in catalog.problems},

@@ -98,9 +98,8 @@ class Rates:
         self._begins: float | None = None
         self._buckets: deque[_Bucket] = deque()
         self._sums: dict[Key, list[float]] = {}
-        self._seen: dict[Key, Row] = {}
         self._rows: dict[Key, Row] = {}
-        """What `_seen` and `_sums` come to: a row is made anew only when it changed."""
+        """The window's rows with their sums; made anew only where they changed."""
 
     def serves(self, probe: Probe) -> bool:
         """Tell whether what is remembered fits a probe: the same counters by the same key over the same window."""
@@ -129,9 +128,6 @@ class Rates:
         grown.update(zip(self._counters, counters, strict=True))
         return grown
 
-    def _summed(self, key: Key) -> None:
-        self._rows[key] = self._row(self._seen[key], self._sums[key])
-
     def _began_anew(self, now: Table, before: Table) -> bool:
         column = self._probe.reset_column
         return column is not None and now.constants.get(column) != before.constants.get(column)
@@ -139,8 +135,8 @@ class Rates:
     def _forget(self, at: float) -> None:
         self._begins = at
         self._buckets.clear()
-        for kept in (self._sums, self._seen, self._rows):
-            kept.clear()
+        self._sums.clear()
+        self._rows.clear()
 
     def _grown(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
         """Give row, key and deltas; of big readings only the rows that changed."""
@@ -185,8 +181,6 @@ class Rates:
 
     def _remember(self, grown: Sequence[tuple[Row, Key, list[float]]], began: float) -> None:
         if not self._window:
-            self._sums = {key: deltas for _, key, deltas in grown}
-            self._seen = {key: row for row, key, _ in grown}
             self._rows = {key: self._row(row, deltas) for row, key, deltas in grown}
             self._begins = began
             return
@@ -194,10 +188,9 @@ class Rates:
             self._buckets.append(_Bucket(began))
         bucket = self._buckets[-1].sums
         for row, key, deltas in grown:
-            self._seen[key] = row
             for sums in (bucket, self._sums):
                 sums[key] = [a + b for a, b in zip(sums[key], deltas, strict=True)] if key in sums else deltas
-            self._summed(key)
+            self._rows[key] = self._row(row, self._sums[key])
 
     def _expire(self, at: float) -> None:
         while len(self._buckets) > 1 and self._buckets[1].begins <= at - self._window:
@@ -206,10 +199,9 @@ class Rates:
             for key, deltas in gone.sums.items():
                 left = [max(a - b, 0) for a, b in zip(self._sums[key], deltas, strict=True)]
                 if any(key in bucket.sums for bucket in self._buckets):
-                    self._sums[key] = left
-                    self._summed(key)
+                    self._sums[key], self._rows[key] = left, self._row(self._rows[key], left)
                 else:
-                    del self._sums[key], self._seen[key], self._rows[key]
+                    del self._sums[key], self._rows[key]
 
 
 def _aligned(now: Table, before: Table, probe: Probe) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from monitor.collect.runner import Clock
-from monitor.courier import FLOOD, Courier, Hears, Means, Outcome, Pace
+from monitor.courier import FLOOD, Courier, Means, Outcome, Pace
 from monitor.errors import DeliveryError
 from monitor.findings.outbox import SUMMARY, Entry, Outbox
-from monitor.model import Alert, Notice
+from monitor.model import Alert, Notice, Receiver
 from tests.alerts import at, firing, resolved
 
 BUSY = DeliveryError("ops: HTTP 503", retryable=True)
@@ -107,7 +107,7 @@ class World:
             pace=pace,
         )
 
-    def courier(self, *receivers: Hears, chance: float = 1.0, pace: Pace = PLENTY) -> Courier:
+    def courier(self, *receivers: Receiver, chance: float = 1.0, pace: Pace = PLENTY) -> Courier:
         """A courier that knows what the store knows."""
         return Courier(receivers, self.means(Outbox(self.stored.values()), chance=chance, pace=pace))
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from pytest_httpserver import HTTPServer
 
 from monitor.collect.runner import Clock
-from monitor.courier import Hears
 from monitor.digests import Digests, divided
 from monitor.dispatch import Dispatch, Routing
 from monitor.errors import DeliveryError
 from monitor.findings.digest import Periodical
 from monitor.findings.outbox import SUMMARY, Outbox
 from monitor.findings.silences import Silences
-from monitor.model import Alert, Notice, Secret
+from monitor.model import Alert, Notice, Receiver, Secret
 from monitor.notify.webhook import Webhook
 from monitor.pending import Pending
 from monitor.schedule import Schedule
@@ -195,7 +194,7 @@ async def test_a_trigger_leads_to_a_message(httpserver: HTTPServer) -> None:
     assert json.loads(request.data)["digest"]["title"] == "Daily digest"
 
 
-def dispatch(world: World, url: str, read: LedgerRead, receiver: Hears | None = None) -> Dispatch:
+def dispatch(world: World, url: str, read: LedgerRead, receiver: Receiver | None = None) -> Dispatch:
     """What the daemon builds, with one receiver and no route."""
 
     async def written() -> None:
