@@ -10,7 +10,7 @@ from monitor.collect.runner import Clock
 from monitor.courier import Report
 from monitor.errors import DeliveryError
 from monitor.model import Alert
-from monitor.notify.stream import RESEND_SECONDS, Stream
+from monitor.notify.stream import Stream
 from monitor.store.records import ToldKey, ToldRow
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
@@ -23,8 +23,11 @@ Marked = Callable[[Sequence[ToldRow], Sequence[ToldKey]], None]
 class Channel:
     """One stream's worker. Nothing waits in it: what was not delivered is contained in the next post."""
 
-    def __init__(self, name: str, stream: Stream, *, clock: Clock, outcome: Report, marked: Marked) -> None:
+    def __init__(
+        self, name: str, stream: Stream, resend_seconds: float, *, clock: Clock, outcome: Report, marked: Marked
+    ) -> None:
         self.name, self._stream, self._clock = name, stream, clock
+        self._patience = resend_seconds / 4
         self._outcome, self._marked = outcome, marked
         self._alerts: Sequence[Alert] = ()
         self._changed = asyncio.Event()
@@ -48,7 +51,7 @@ class Channel:
                 await asyncio.sleep(wait)
                 continue
             try:
-                async with asyncio.timeout(RESEND_SECONDS / 4):
+                async with asyncio.timeout(self._patience):
                     await self._changed.wait()
             except TimeoutError:
                 pass

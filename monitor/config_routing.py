@@ -34,7 +34,7 @@ _CHANNEL = re.compile(r"[#@]?[^\s,]+\Z")
 class Strict(BaseModel):
     """A mapping with known keys only."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 def _matcher(value: object) -> Matcher:

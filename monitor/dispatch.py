@@ -135,7 +135,14 @@ class Dispatch:
         marks = (mark for mark in self._told.values() if mark.receiver == streamed.name and mark.group == GROUP)
         sent = {mark.fingerprint: Severity(mark.status.removeprefix("firing:")) for mark in marks}
         stream = Stream(streamed.post, streamed.resend, sent=sent)
-        return Channel(streamed.name, stream, clock=self._clock, outcome=self._outcome, marked=self._marked)
+        return Channel(
+            streamed.name,
+            stream,
+            streamed.resend,
+            clock=self._clock,
+            outcome=self._outcome,
+            marked=self._marked,
+        )
 
     async def run(self) -> None:
         """Deliver until cancelled."""

@@ -177,6 +177,10 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (LEAST + "receivers: {a: {}}\n", "monitor.yaml:2: receivers.a: should have exactly one kind"),
         (LEAST + f"receivers: {{a: {{slack: {{webhook: {CANARY}}}}}}}\n", "receivers.a.slack.webhook: should be a URL"),
         (LEAST + "route: {receiver: a}\n", "monitor.yaml:2: route.receiver: no such receiver"),
+        (
+            LEAST + "inhibit: [{source_matchers: [a=b], target_matchers: [a=c], source: [a=b]}]\n",
+            "inhibit[0].source: no such key",
+        ),
         (LEAST + "route: a\n", "monitor.yaml:2: route: should be a mapping of keys"),
         (LEAST + "web: {listen: 'localhost'}\n", "web.listen: should be HOST:PORT"),
         (LEAST + "web: {listen: '::1:80'}\n", "web.listen: should be HOST:PORT"),

@@ -47,8 +47,8 @@ class Place:
     def routing(self, route: Route = AT_ONCE) -> Routing:
         return Routing(route=route, receivers=[self.ears])
 
-    def streaming(self) -> Routing:
-        streams = [Streamed(name="am", post=self.ears, resend=60)]
+    def streaming(self, resend: float = 60) -> Routing:
+        streams = [Streamed(name="am", post=self.ears, resend=resend)]
         return Routing(route=replace(AT_ONCE, receiver="am"), streams=streams)
 
     def dispatch(self, routing: Routing | None = None, read: LedgerRead | None = None) -> Dispatch:
@@ -209,6 +209,19 @@ async def test_a_restart_ends_at_alertmanager_what_was_told_there() -> None:
     async with running(after):
         after.plan([resolved("a")], at(5))
     assert place.ears.heard == ["a firing:warning", "a resolved"]
+
+
+async def test_an_alertmanager_is_told_anew_as_often_as_it_was_asked_for() -> None:
+    """It ends what it does not hear of for four times as long: a false all-clear. By the real clock, nothing is new."""
+    place = Place(ears=Ears(name="am"))
+    dispatch = place.dispatch(place.streaming(resend=0.2))
+    async with running(dispatch):
+        dispatch.plan([firing("a")], place.now)
+        async with asyncio.timeout(5):
+            while len(place.ears.heard) < 3:
+                await asyncio.sleep(0.02)
+                place.now += timedelta(seconds=0.02)
+    assert set(place.ears.heard) == {"a firing:warning"}
 
 
 async def test_without_a_route_nobody_is_told_and_nothing_waits() -> None:
