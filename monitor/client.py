@@ -63,6 +63,10 @@ class Door:
         return f"Basic {b64encode(proof.encode()).decode()}"
 
 
+_KEYS = {"findings": "fingerprint", "silences": "id", "audit": "action"}
+"""What each entry of a list has."""
+
+
 class Client:
     """One conversation, as a context: `async with Client(door) as client`. All calls raise MonitorError."""
 
@@ -110,6 +114,12 @@ class Client:
         """Give silences."""
         return await self._listed("silences", {})
 
+    async def audit(self) -> list[Document]:
+        """Give who changed what, newest first."""
+        if not self._door.authorization:
+            await self._ask("GET", "/api/v1/status", params={"per_page": "1"})
+        return await self._listed("audit", {})
+
     async def silence(self, document: Document, *, author: str = "") -> Document:
         """Begin a silence, and give it with its id."""
         return await self._change("POST", "silences", {**document, **_by(author)})
@@ -127,7 +137,7 @@ class Client:
             asked = {**filters, "page": str(page), "per_page": str(PAGE)}
             document = await self._ask("GET", f"/api/v1/{name}", params=asked)
             entries, total = document.get(name), document.get("total")
-            if not isinstance(total, int) or not _are_documents(entries, "fingerprint" if name == "findings" else "id"):
+            if not isinstance(total, int) or not _are_documents(entries, _KEYS[name]):
                 raise self._wrong(_NOT_OURS)
             found += entries
             if not entries or page * PAGE >= total:

@@ -12,19 +12,33 @@ from monitor.findings.ledger import Change
 from monitor.findings.silences import Silence, Silences, silence_document, silence_from_document
 from monitor.model import Ack
 from monitor.pending import Pending
+from monitor.store.audit import StoredAudit
+from monitor.store.engine import Store
+from monitor.store.ledger_book import StoredLedger
 from monitor.store.records import AuditEntry, SilenceRow
 
 Document = Mapping[str, object]
+
+MOST_READ = 1000
+"""So many lines of the audit log, or dead letters, are shown: the newest."""
 
 
 class DaemonControls:
     """The daemon's answer to `monitor.status.Controls`."""
 
     def __init__(
-        self, desk: Desk, silences: Silences, pending: Pending, *, clock: Clock, reload: Callable[[], Awaitable[str]]
+        self,
+        desk: Desk,
+        silences: Silences,
+        pending: Pending,
+        *,
+        clock: Clock,
+        store: Callable[[], Store],
+        reload: Callable[[], Awaitable[str]],
     ) -> None:
+        """`store` gives the open store, or raises StoreError."""
         self._desk, self._silences, self._pending, self._clock = desk, silences, pending, clock
-        self._reload = reload
+        self._store, self._reload = store, reload
 
     async def ack(self, fingerprint: str, author: str, comment: str) -> bool:
         """Take note of an open alert."""
@@ -75,6 +89,26 @@ class DaemonControls:
         self._desk.shelf.changed()
         self._pending.silence(SilenceRow(id=silence.id, ends_at=silence.ends_at, document=document))
         self._audit(author, action, document)
+
+    async def audited(self) -> Sequence[Document]:
+        """Give who changed what, newest first; what is not written yet is not there yet."""
+        lines = await StoredAudit(self._store()).newest(MOST_READ)
+        return [{**vars(line), "at": line.at.isoformat()} for line in lines]
+
+    async def dead_letters(self) -> Sequence[Document]:
+        """Give the messages that were given up, newest first: for whom, why, since when; never what they say."""
+        letters = await StoredLedger(self._store()).dead_letters(MOST_READ)
+        return [
+            {
+                "receiver": letter.receiver,
+                "reason": letter.why,
+                "created_at": letter.created_at.isoformat(),
+                "tries": letter.tries,
+                "group": letter.group,
+                "key": letter.key,
+            }
+            for letter in letters
+        ]
 
     async def reload(self, author: str) -> str:
         """Read the configuration anew."""

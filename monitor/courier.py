@@ -14,7 +14,8 @@ from typing import Literal
 
 from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
-from monitor.findings.outbox import DEADLINE, Changes, Entry, Outbox
+from monitor.findings.letters import Changes, Entry
+from monitor.findings.outbox import DEADLINE, Outbox
 from monitor.model import Notice, Receiver
 from monitor.notify.rate import Bucket
 
@@ -191,6 +192,8 @@ class _Worker:
         self._nap: asyncio.Future[None] | None = None
         self._failures = 0
         self._given_up = 0
+        self._heard = False
+        """Whether it took anything: who takes one message and fails at another may fail because of what that holds."""
         self._rested = datetime.min.replace(tzinfo=means.clock.now().tzinfo)
         """What is due then is due now: that rest is over, whatever the clock says."""
         if self.name in means.outbox.receivers:
@@ -212,7 +215,7 @@ class _Worker:
             self._pace, self._bucket = pace, Bucket(pace.messages, pace.refill_seconds)
         if receiver == self._receiver:
             return
-        self._receiver, self._failures, self._given_up = receiver, 0, 0
+        self._receiver, self._failures, self._given_up, self._heard = receiver, 0, 0, False
         if self._nap is not None:
             self._nap.cancel()
 
@@ -273,20 +276,22 @@ class _Worker:
         else:
             self._means.note(self._outbox.sent(entry.id))
             self._means.outcome(self.name, "ok", "")
-            self._given_up = 0
+            self._given_up, self._heard = 0, True
         self._failures = 0
         return 0.0
 
     def _refused(self, entry: Entry, why: str) -> None:
         """Give up, or look for the alert that spoils the message; but not if nothing at all is taken."""
-        divisible = len(entry.notice.alerts) > 1 and entry.notice.digest is None
-        if divisible and self._given_up < ENOUGH_REFUSALS:
-            self._means.note(self._outbox.halved(entry.id, self._means.clock.now()))
-            self._means.outcome(self.name, "retry", f"{self._told(why)}; its alerts are tried apart")
+        if entry.divisible and self._given_up < ENOUGH_REFUSALS:
+            self._halve(entry, why)
         else:
             self._given_up += 1
             self._means.note(self._outbox.gave_up(entry.id, self._told(why)))
             self._means.outcome(self.name, "failed", self._told(why))
+
+    def _halve(self, entry: Entry, why: str) -> None:
+        self._means.note(self._outbox.halved(entry.id, self._means.clock.now()))
+        self._means.outcome(self.name, "retry", f"{self._told(why)}; its alerts are tried apart")
 
     def _again(self, entry: Entry, why: str, asked: float | None) -> float:
         """Back off: twice as long each time, up to a limit, with jitter; never shorter than the receiver asked for."""
@@ -294,9 +299,12 @@ class _Worker:
         wait = max(usual * (0.5 + self._means.chance() / 2), min(asked or 0.0, LONGEST_ASKED_SECONDS))
         now = self._means.clock.now()
         self._failures += 1
-        for changed in self._means.note(self._outbox.failed(entry.id, now, wait, self._told(why))):
-            self._rested = max(self._rested, changed.due_at)
-        self._means.outcome(self.name, "retry", self._told(why))
+        self._rested = max(self._rested, now + timedelta(seconds=wait))
+        if entry.spoils(self._failures, heard=self._heard):
+            self._halve(entry, why)
+        else:
+            self._means.note(self._outbox.failed(entry.id, now, wait, self._told(why)))
+            self._means.outcome(self.name, "retry", self._told(why))
         self._means.bury(self._outbox.overdue(self.name, now, self._pace.deadline), "dropped")
         return wait
 

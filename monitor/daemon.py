@@ -25,6 +25,7 @@ from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
 from monitor.handling import DaemonHandling
 from monitor.measurement import Row
+from monitor.memory import release
 from monitor.model import Alert, State
 from monitor.pending import Pending
 from monitor.report.review import Review
@@ -42,6 +43,9 @@ TICK_SECONDS = 10.0
 
 REST_SECONDS = 0.005
 """For each server, the rest between two judgements on itself: many servers that are down shake it all the time."""
+
+RELEASE_SECONDS = 15.0
+"""How often memory that is free is given back to the system."""
 
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
@@ -70,7 +74,12 @@ class Daemon:
             heard=self._heard,
         )
         self._controls = DaemonControls(
-            self._desk, self._telling.silences, pending, clock=self._clock, reload=self.reload
+            self._desk,
+            self._telling.silences,
+            pending,
+            clock=self._clock,
+            store=lambda: self._telling.keeper.store,
+            reload=self.reload,
         )
         self._failing: dict[str, str] = {}
         self._rules: dict[str, Judge] = dict(config.catalog.rules)
@@ -78,6 +87,7 @@ class Daemon:
         self._web = self._door()
         self._reloading = asyncio.Lock()
         self._reload_failed = ""
+        self._released_at = self._clock.monotonic()
         self._shaken = asyncio.Event()
 
     @property
@@ -259,6 +269,9 @@ class Daemon:
         old = self._clock.now() - timedelta(seconds=self.config.retention_findings)
         self._desk.forget(old)
         self._telling.forget(old)
+        if self._clock.monotonic() - self._released_at >= RELEASE_SECONDS:
+            self._released_at = self._clock.monotonic()
+            self._tasks.start("release", lambda: asyncio.to_thread(release))
 
     def _about_the_monitor(self) -> Sequence[Row]:
         rows: list[Row] = [

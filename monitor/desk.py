@@ -15,8 +15,8 @@ from monitor.errors import StoreError
 from monitor.expose.metrics import Exposition
 from monitor.findings.ignores import Ignores, without_ignored
 from monitor.findings.ledger import Change, Ledger
-from monitor.measurement import Measurement, Row
-from monitor.model import Alert, Judgement, NoVerdict, Server, State, Target
+from monitor.measurement import Measurement, Row, measured
+from monitor.model import Alert, Judgement, NoVerdict, Result, Server, State, Target
 from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.report.snapshot import Pages
@@ -26,8 +26,8 @@ from monitor.rules.evaluate import advise, evaluate
 from monitor.rules.own import OWN, TARGET_RULES
 from monitor.shelf import Shelf
 from monitor.standing import ServerStanding, shown, wanted
+from monitor.steps import logged, remedied, step_of
 from monitor.store.ledger_book import StoredLedger
-from monitor.store.records import Transition
 
 log = structlog.get_logger()
 
@@ -40,9 +40,6 @@ QUIET_SECONDS = 30.0
 
 BITE = 100
 """Rows or findings that are worked on before anybody else has a turn."""
-
-MOST_LOGGED = 20
-"""Findings of one moment that have a line each in the log."""
 
 
 class Desk:
@@ -71,12 +68,28 @@ class Desk:
             self.shaken()
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
+        self._look_for_remedies(probe, seen)
         if max(len(seen.rows), len(self.ledger)) <= BITE:
             self.judged(server, evaluate(probe.rules, seen))
             return
         judgements = await asyncio.to_thread(evaluate, probe.rules, seen)
         async with self.whole:
             await self._follow_slowly(self._accepted(server, judgements))
+
+    def _look_for_remedies(self, probe: Probe, seen: Measurement) -> None:
+        """See whether what findings advise stands in the catalogue, and what it did to the numbers."""
+        if probe.things is not None and seen.result is Result.OK:
+            book = Pages(seen.target, self.newest)
+            changes = self.ledger.catalogued(
+                seen.target,
+                [*probe.things(seen)],
+                lambda proof, since: measured(book.last(proof.probe), proof, since),
+                seen.taken_at,
+            )
+            self.note(changes)
+            for change in changes:
+                if change.alert.state is State.FIRING and change.alert.cure:
+                    self._pending.step(remedied(change.alert, change.alert.cure))
 
     def judged(self, server: Server, judgements: Sequence[Judgement]) -> None:
         """Follow what rules said of a server."""
@@ -101,26 +114,28 @@ class Desk:
 
     async def _follow_slowly(self, judgements: Sequence[Judgement]) -> None:
         steps = self.ledger.observing(judgements, self.clock.now())
+        told = 0
         while changes := list(islice(steps, BITE)):
-            self.note(changes)
+            told += self.note(changes, told)
             await asyncio.sleep(0)
 
-    def note(self, changes: Sequence[Change]) -> None:
-        """Take over the ledger's changes."""
-        _log(changes)
+    def note(self, changes: Sequence[Change], before: int = 0) -> int:
+        """Take over the ledger's changes; give how many are worth telling, `before` of the same measurement aside."""
+        told = logged(changes, before)
         for change in changes:
             fingerprint = change.alert.finding.fingerprint
             if change.dropped:
                 self._pending.dropped([fingerprint])
             else:
-                self._pending.alert(change.alert)
+                self._pending.alert(self.shelf.labelled(change.alert))
             if change.worth_telling:
-                self._pending.step(_step(change.alert, self.clock.now()))
+                self._pending.step(step_of(change.alert, self.clock.now()))
                 for listener in self.listeners:
                     listener(change.alert)
         self.shelf.changed()
-        if any(change.worth_telling for change in changes):
+        if told:
             self.wake()
+        return told
 
     def left(self, server: Server, database: str) -> None:
         """Take a database that is not looked at any more off the shelf and out of the metrics."""
@@ -159,7 +174,7 @@ class Desk:
         self.ledger = Ledger({**{alert.finding.fingerprint: alert for alert in alerts}, **found}.values())
         self.shelf.follow(self.ledger)
         for alert in found.values():
-            self._pending.alert(alert)
+            self._pending.alert(self.shelf.labelled(alert))
 
     def keep_only(self, servers: set[str]) -> None:
         """End what concerned servers that are watched no longer."""
@@ -167,14 +182,18 @@ class Desk:
 
     def end_server(self, name: str) -> None:
         """Take a server off the shelf and out of the metrics."""
-        self.shelf.servers.pop(name, None)
+        self.shelf.drop(name)
         self.exposition.drop_target(name)
         self.newest = {key: seen for key, seen in self.newest.items() if key[0].server != name}
         self._busy.pop(name, None)
 
     def forget(self, before: datetime) -> None:
         """Drop what was over before that moment."""
-        self._pending.dropped(self.ledger.forget(before))
+        gone = self.ledger.forget(before)
+        if gone:
+            self._pending.dropped(gone)
+            self.shelf.keep_labels({alert.source.server for alert in self.ledger.alerts})
+            self.shelf.changed()
 
     def turned(self, server: Server) -> None:
         """Take note that a server came or went, or still does not answer."""
@@ -200,7 +219,7 @@ class Desk:
 
     def write_all(self) -> None:
         """Count every alert as unwritten: the store may be a new one."""
-        for alert in self.ledger.alerts:
+        for alert in self.labelled():
             self._pending.alert(alert)
 
     @property
@@ -277,28 +296,6 @@ class Desk:
         if seconds >= 2 * QUIET_SECONDS:
             self._busy[standing.server.name] = (now, spent)
         return (spent - before) / seconds if seconds >= QUIET_SECONDS else 0.0
-
-
-def _log(changes: Sequence[Change]) -> None:
-    """Say what people may hear of; of many at once, the first ones and how many there are."""
-    told = [change.alert for change in changes if change.worth_telling]
-    for alert in told[:MOST_LOGGED]:
-        rule, fingerprint = alert.finding.rule, alert.finding.fingerprint
-        log.info("finding", state=alert.state.value, rule=rule, fingerprint=fingerprint)
-    if len(told) > MOST_LOGGED:
-        log.info("more findings", count=len(told) - MOST_LOGGED)
-
-
-def _step(alert: Alert, now: datetime) -> Transition:
-    severity = alert.finding.severity.value
-    over = alert.state is State.RESOLVED
-    return Transition(
-        fingerprint=alert.finding.fingerprint,
-        at=now,
-        state=alert.state.value,
-        severity=severity,
-        why=alert.ended_by if over else alert.finding.summary,
-    )
 
 
 def _unloaded(catalog: Catalog) -> list[Row]:

@@ -81,6 +81,7 @@ class Dispatch:
         self.silences = silences
         self._told: dict[ToldKey, ToldRow] = {mark.key: mark for mark in read.told}
         self._outbox = Outbox(map(restored, read.outbox))
+        self._dead = read.dead
         self._means = Means(
             outbox=self._outbox,
             keep=pending.letters,
@@ -98,6 +99,7 @@ class Dispatch:
     def restore(self, read: LedgerRead) -> None:
         """Go on from what was stored, which was read only now; what happened meanwhile is newer."""
         self._told = {**{mark.key: mark for mark in read.told}, **self._told}
+        self._dead = read.dead
         self._courier.restore(map(restored, read.outbox))
         self.turn_to(self._routing)
 
@@ -109,6 +111,7 @@ class Dispatch:
 
     def forget(self, before: datetime) -> None:
         """Drop dead letters from before that moment."""
+        self._dead = tuple(letter for letter in self._dead if letter.created_at >= before)
         changes = self._outbox.forget(before)
         self._pending.letters(changes.entries, changes.gone)
 
@@ -179,7 +182,7 @@ class Dispatch:
 
     async def plan_aside(self, alerts: Sequence[Alert], now: datetime) -> None:
         """Do the same; with many alerts in a thread, so that the event loop goes on."""
-        if len(alerts) <= FEW:
+        if max(len(alerts), self._router.known if self._router else 0) <= FEW:
             self.plan(alerts, now)
             return
         router, silences = self._router, Silences(self.silences.silences)
@@ -220,7 +223,7 @@ class Dispatch:
 
     def receivers(self) -> list[ReceiverStatus]:
         """Say of each receiver what waits for it, and how much was given up; also of one that is named no more."""
-        dead = Counter(entry.receiver for entry in self._outbox.dead())
+        dead = Counter([each.receiver for each in self._dead] + [each.receiver for each in self._outbox.dead()])
         named = [receiver.name for receiver in self._routing.receivers]
         return [self._standing(name, dead[name]) for name in dict.fromkeys((*named, *self._channels, *dead))]
 

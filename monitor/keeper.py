@@ -7,7 +7,7 @@ fails, everything waits in memory and `reason` says why.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -74,14 +74,19 @@ class Keeper:
         if self._store.notice:
             log.warning("store", notice=self._store.notice)
 
-    async def write(self) -> None:
-        """Write what changed; what cannot be written waits."""
+    async def write(self, ready: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Write what changed; what cannot be written waits.
+
+        `ready` is called when the store may be written to: what happens once it has returned is not in this write.
+        """
         async with self._one_by_one:
+            if self._stored is None:
+                await self.open()
+            if ready is not None:
+                await ready()
             await self._write()
 
     async def _write(self) -> None:
-        if self._stored is None:
-            await self.open()
         if self._stored is None:
             return
         try:

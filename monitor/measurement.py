@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
 from monitor.errors import Needs, ProbeSkipped
 from monitor.model import Result, Target
+from monitor.proof import Proof
 
 Row: TypeAlias = Mapping[str, object]
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+FRESH_SECONDS = 300.0
+"""The shortest window that a number is taken from again: the longest pause between two readings of a probe of ours."""
+
+READING_SECONDS = 5.0
+"""How long a reading may take: its time is that of its beginning, its counters' that of its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +72,20 @@ def number(row: Row, column: str) -> float:
     if value is None and column in row:
         raise ProbeSkipped(f"the server gives no {column}", Needs.RIGHTS)
     raise ProbeSkipped(f"column {column} is not a number", Needs.REPAIR)
+
+
+def measured(seen: Measurement | None, proof: Proof, since: datetime) -> float | str:
+    """Read a proof's number again, from a window that began after `since`; or say why that cannot be."""
+    if seen is None or seen.result is not Result.OK:
+        return f"{proof.probe} is not read" + (f": {seen.reason}" if seen and seen.reason else "")
+    began = seen.taken_at - timedelta(seconds=seen.window_seconds)
+    if seen.window_growth is None or seen.lifetime or seen.window_seconds < FRESH_SECONDS:
+        return "its counters began anew, and too short a time ago"
+    if began < since - timedelta(seconds=READING_SECONDS):
+        return "not enough time has passed"
+    rows = [row for row in seen.window_growth if proof.labels.items() <= row.items()]
+    grown = [float(each) for row in rows if isinstance(each := row.get(proof.metric), int | float | Decimal)]
+    return sum(grown) / seen.window_seconds if grown else "its counters were reset, or it is gone"
 
 
 def size(count: float) -> str:

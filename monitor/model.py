@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from monitor.errors import Needs
+from monitor.proof import Cure, Outcome, Proof, Sign
 
 Scalar: TypeAlias = str | int | float | bool | None
 Evidence: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
@@ -27,10 +28,7 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """0 for info, 1 for warning, 2 for critical."""
-        return _RANKS[self._value_]
-
-
-_RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
+        return ("info", "warning", "critical").index(self._value_)
 
 
 class Area(StrEnum):
@@ -152,6 +150,8 @@ class Remedy:
     sql: tuple[str, ...] = ()
     rollback: tuple[str, ...] = ()
     caution: str = ""
+    sign: Sign | None = None
+    """What the catalogue shows once it was applied; None: nothing that could be looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +170,8 @@ class Finding:
     evidence: Evidence
     remedy: Remedy = Remedy()
     confidence: Confidence = Confidence.HIGH
+    proof: Proof | None = None
+    """The number that is read again once the remedy's sign stands."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -244,6 +246,8 @@ class Alert:
     acked: Ack | None = None
     ended_by: str = ""
     """What ended it, in words: "not seen any more", "its database is gone" …"""
+    cure: Cure | None = None
+    """The remedy that was applied since it fires, or that ended it."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The target's labels of the configuration; put on when it goes out to people."""
 
@@ -253,6 +257,11 @@ class Alert:
         if self.state is State.PENDING:
             return ""
         return f"firing:{self.finding.severity}" if self.state is State.FIRING else "resolved"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the remedy that ended it did."""
+        return self.cure.outcome if self.cure else None
 
     @property
     def all_labels(self) -> Mapping[str, str]:
@@ -283,6 +292,8 @@ class Digest:
     still: int
     """Fired before, and still do."""
     over: int
+    fixed: int = 0
+    """Of those over, the ones that a remedy mended."""
 
     @property
     def count(self) -> int:
@@ -337,13 +348,7 @@ def as_document(finding: Finding) -> dict[str, object]:
         "target": finding.target.server,
         "database": finding.target.database,
         "subject": finding.subject,
-        "object": {
-            "kind": about.kind,
-            "schema": about.schema,
-            "name": about.name,
-            "column": about.column,
-            "columns": list(about.columns),
-        },
+        "object": {**vars(about), "columns": list(about.columns)},
         "title": finding.title,
         "summary": finding.summary,
         "impact": finding.impact,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -22,14 +22,16 @@ from monitor.measurement import (
     size,
 )
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
+from monitor.proof import Better, Proof, Sign, Thing
 from monitor.rule import Rule
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 
 __all__ = [
-    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric", "Needs",
-    "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row", "Rule",
-    "Scalar", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
-    "duration", "identifier", "literal", "number", "plural", "read_statement", "redact", "share", "sight", "size",
+    "GIB", "KIB", "MIB", "Area", "Better", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric",
+    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Proof",
+    "Remedy", "Row", "Rule", "Scalar", "Scope", "Session", "Severity", "Shape", "Sign", "Statement", "StatementKind",
+    "Target", "TargetDenied", "Thing", "duration", "identifier", "literal", "number", "plural", "read_statement",
+    "redact", "share", "sight", "size",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -122,6 +124,7 @@ class Memory:
 
 Observe: TypeAlias = Callable[[Session, Memory, object], Awaitable[Sequence[Row]]]
 Detail: TypeAlias = Callable[[Session, Memory, Measurement], Awaitable[Measurement]]
+Things: TypeAlias = Callable[[Measurement], Iterable[Thing]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +142,8 @@ class Probe:
     sql: Mapping[int, str] = field(default_factory=dict)
     observe: Observe | None = None
     detail: Detail | None = None
+    things: Things | None = None
+    """What a reading saw stand in the catalogue: there the ledger looks for the signs of remedies."""
     timeout: float = 5.0
     window: float = 0.0
     needs: tuple[str, ...] = ()

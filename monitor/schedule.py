@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 log = structlog.get_logger()
@@ -28,6 +29,9 @@ LATE_SECONDS: Final = 86400
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_RANGE = re.compile(r"(\*|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([1-9][0-9]?))?\Z")
 _FIELDS: Final = 5
+_TICK: Final = timedelta(microseconds=1)
+_CHANGE: Final = timedelta(hours=3)
+"""Clocks are set by less than this."""
 _LOOK_BACK: Final = (1 / 24, 1.0, 8.0, 32.0, 367.0, 8.0 * 367)  # days; between two 29ths of February lie eight years
 
 
@@ -42,17 +46,13 @@ class Cron:
             raise ValueError("names both a day of the month and a weekday; leave one of them *")
         # APScheduler counts weekdays from Monday, cron from Sunday: names mean the same to both.
         fields[4] = _weekdays(fields[4])
-        try:
-            self.trigger = CronTrigger.from_crontab(" ".join(fields), timezone=time_zone(zone))
-        except (ValueError, LookupError) as error:
-            raise ValueError(f"is no time of cron's: {error}") from None
+        self.trigger = _OnTheWall(" ".join(fields), time_zone(zone))
         if self.next(datetime.now(UTC)) is None:
             raise ValueError("is a time that never comes")
 
     def next(self, after: datetime) -> datetime | None:
         """Give the first moment after another one, in UTC."""
-        found: datetime | None = self.trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
-        return found and found.astimezone(UTC)
+        return self.trigger.get_next_fire_time(after, after)
 
     def previous(self, until: datetime) -> datetime | None:
         """Give the last moment not after another one, in UTC."""
@@ -66,6 +66,42 @@ class Cron:
         while (found := self.next(moment)) is not None:
             yield found
             moment = found
+
+
+class _OnTheWall(BaseTrigger):  # type: ignore[misc]
+    """Cron's times as clocks on the wall of a time zone show them, each once.
+
+    A time that comes twice when clocks are set back counts the first time; one that is left out when they are set
+    forward comes as much later as the clocks were set: 02:30 at 03:30.
+    """
+
+    def __init__(self, text: str, zone: ZoneInfo) -> None:
+        try:
+            self._times = CronTrigger.from_crontab(text, timezone=UTC)
+        except (ValueError, LookupError) as error:
+            raise ValueError(f"is no time of cron's: {error}") from None
+        self._zone = zone
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """Give the first moment after `previous` or, when there is none, not before `now`; in UTC."""
+        after = (now - _TICK if previous is None else previous).astimezone(UTC)
+        wall = self._next(self._wall(after))
+        while wall is not None:
+            moment = wall.replace(tzinfo=self._zone).astimezone(UTC)
+            if moment > after:
+                return moment
+            wall = self._next(wall)
+        return None
+
+    def _next(self, wall: datetime) -> datetime | None:
+        found: datetime | None = self._times.get_next_fire_time(None, wall + _TICK)
+        return found
+
+    def _wall(self, moment: datetime) -> datetime:
+        """Give what clocks show, as if it were UTC; shortly after they were set, what they showed before."""
+        shown, before = (each.astimezone(self._zone) for each in (moment, moment - _CHANGE))
+        unset = shown.utcoffset() == before.utcoffset()
+        return (shown if unset else before).replace(tzinfo=UTC, fold=0)
 
 
 def time_zone(name: str) -> ZoneInfo:

@@ -97,7 +97,7 @@ class ReceiverStatus:
     waiting: int = 0
     oldest: datetime | None = None
     dead: int = 0
-    """Since the start: the store keeps those of before."""
+    """Also those of before the last start, as far as the store has them."""
     failing: str = ""
 
 
@@ -206,6 +206,12 @@ class Controls(Protocol):
 
     async def unsilence(self, silence_id: str, author: str) -> bool:
         """End a silence now; False: there is none of that id that is not over."""
+
+    async def audited(self) -> Sequence[Mapping[str, object]]:
+        """Give who changed what, newest first; raises StoreError."""
+
+    async def dead_letters(self) -> Sequence[Mapping[str, object]]:
+        """Give the messages that were given up and why, newest first; raises StoreError."""
 
     async def reload(self, author: str) -> str:
         """Read the configuration anew; gives why it could not be taken over, or nothing."""

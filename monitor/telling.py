@@ -137,11 +137,15 @@ class Telling:
         """
         async with self._desk.whole:
             before = self.keeper.reason
-            while self._wanted.is_set():
-                await self._plan()
-            await self.keeper.write()
+            await self._planned()
+            await self.keeper.write(self._planned)  # what came while it waited for the store is planned too
         if self.keeper.reason != before:
             self._desk.shaken()
+
+    async def _planned(self) -> None:
+        """Plan until nothing is left to plan; from then to the next pause that stays so."""
+        while self._wanted.is_set():
+            await self._plan()
 
     async def _plan(self) -> None:
         self._wanted.clear()

@@ -1,7 +1,8 @@
 """The rule about foreign keys that no index serves."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from monitor.probe import (
@@ -14,6 +15,7 @@ from monitor.probe import (
     Row,
     Rule,
     Severity,
+    Sign,
     identifier,
     number,
     plural,
@@ -47,11 +49,13 @@ class MissingForeignKey(Rule):
         if not any(number(row, "foreign_keys") for row in seen.rows if row["kind"] == "total"):
             yield NoVerdict(reason="the database has no foreign key", needs=None)
         names = Names(seen.details.keys())  # type: ignore[arg-type]  # detail() files them by schema and name
+        there = indexes(seen)
         for siblings in by_table(seen.rows).values():
             for row in siblings:
                 if row["managed"]:
                     continue
-                yield self._accuse(seen, row, siblings, names)
+                finding = self._accuse(seen, row, siblings, names)
+                yield replace(finding, remedy=replace(finding.remedy, sign=sign(row, there)))
 
     def _accuse(self, seen: Measurement, row: Row, siblings: Sequence[Row], names: Names) -> Finding:
         child, columns, rows = (str(row["schema"]), str(row["table"])), columns_of(row), child_rows(row)
@@ -82,6 +86,22 @@ class MissingForeignKey(Rule):
     def _severity(self, row: Row, rows: int | None, deletes: float) -> Severity:
         small = rows is not None and rows < self.small_rows
         return Severity.INFO if small and not deletes else self.severity
+
+
+def indexes(seen: Measurement) -> Mapping[str, Sequence[str]]:
+    """Give the names of the indexes that work, by table."""
+    there = defaultdict(list)
+    for row in seen.details.values():
+        if "table" in row:
+            name = identifier(str(row["schema"]), str(row["name"]))
+            there[identifier(str(row["schema"]), str(row["table"]))].append(name)
+    return there
+
+
+def sign(row: Row, there: Mapping[str, Sequence[str]]) -> Sign:
+    """Say what shows that the key got its index: one that begins with its columns and was not there."""
+    table = identifier(str(row["schema"]), str(row["table"]))
+    return Sign(kind="index", relation=table, columns=columns_of(row), before=tuple(sorted(there.get(table, ()))))
 
 
 def child_rows(row: Row) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 from operator import itemgetter
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from monitor.probe import Row
 from probes.statements_reading import COUNTERS, KEY
@@ -26,12 +26,9 @@ seconds = itemgetter("exec_seconds")
 calls = itemgetter("calls")
 counters = itemgetter(*COUNTERS)
 key_of = itemgetter(*KEY)
-_text_of = itemgetter("dbid", "queryid")
-
-
-def entry_of(row: Row) -> Entry:
-    """Give what an entry's text is known by."""
-    return cast("Entry", _text_of(row))
+entry_of: Callable[[Row], Entry] = itemgetter("dbid", "queryid")
+"""Gives what an entry's text is known by."""
+_database_of: Callable[[Row], int] = itemgetter("dbid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +42,7 @@ class View:
 
     def database(self, row: Row) -> str:
         """Give the database's name; "" when it was dropped."""
-        return self.databases.get(entry_of(row)[0], "")
+        return self.databases.get(_database_of(row), "")
 
     def role(self, row: Row) -> str:
         """Give the role's name, or its oid when it was dropped."""

@@ -20,6 +20,7 @@ from monitor.model import (
     State,
     Target,
 )
+from monitor.proof import Cure, Outcome, Sign, Thing
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHOP = Target("shop", "shop")
@@ -73,6 +74,14 @@ def firing(subject: str = "shop", severity: Severity = Severity.WARNING, *, rule
 
 def resolved(subject: str = "shop") -> Alert:
     return replace(firing(subject), state=State.RESOLVED, ends_at=at(60))
+
+
+def mended(subject: str = "shop", outcome: Outcome | None = Outcome.FIXED) -> Alert:
+    """Over, because its index was made; or, without an outcome, only over since."""
+    sign = Sign(kind="index", relation="public.orders")
+    thing = Thing(kind="index", relation="public.orders", name="public.orders_idx", undo="drop index public.orders_idx")
+    by = f"{outcome or 'not seen any more'}: index public.orders_idx exists since 12:01"
+    return replace(resolved(subject), cure=Cure(at=at(30), sign=sign, thing=thing, outcome=outcome), ended_by=by)
 
 
 def moments() -> st.SearchStrategy[datetime]:

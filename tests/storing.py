@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from monitor.model import Ack, Alert, Digest, Notice, Severity
+from monitor.model import Ack, Alert, Digest, Finding, Notice, Severity
+from monitor.proof import Better, Cure, Outcome, Proof, Sign, Thing
 from monitor.store.records import LedgerWrite, OutboxEntry, OutboxState, ToldRow, Transition
-from tests.alerts import alerts, at, firing, moments
+from tests.alerts import alerts, at, findings, firing, moments
 
 
 def acks() -> st.SearchStrategy[Ack]:
@@ -15,7 +16,58 @@ def acks() -> st.SearchStrategy[Ack]:
 
 def whole_alerts() -> st.SearchStrategy[Alert]:
     """Alerts as the ledger holds them."""
-    return st.builds(replace, alerts(), acked=st.none() | acks(), ended_by=st.text())
+    found = st.builds(_provable, findings(), st.none() | signs(), st.none() | proofs())
+    return st.builds(
+        replace,
+        alerts(),
+        finding=found,
+        acked=st.none() | acks(),
+        ended_by=st.text(),
+        cure=st.none() | cures(),
+        labels=labels(),
+    )
+
+
+def _provable(finding: Finding, sign: Sign | None, proof: Proof | None) -> Finding:
+    return replace(finding, remedy=replace(finding.remedy, sign=sign), proof=proof)
+
+
+def names() -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.text(), max_size=2).map(tuple)
+
+
+def signs() -> st.SearchStrategy[Sign]:
+    return st.builds(Sign, kind=st.text(), relation=st.text(), columns=names(), before=names())
+
+
+def proofs() -> st.SearchStrategy[Proof]:
+    numbers = st.floats(allow_nan=False)
+    return st.builds(
+        Proof,
+        probe=st.text(),
+        metric=st.text(),
+        labels=labels(),
+        value=numbers,
+        what=st.text(),
+        better=st.sampled_from(Better),
+        pace=numbers,
+    )
+
+
+def cures() -> st.SearchStrategy[Cure]:
+    uses = st.none() | st.integers(0, 2**62).map(float)
+    thing = st.builds(
+        Thing, kind=st.text(), relation=st.text(), name=st.text(), columns=names(), uses=uses, undo=st.text()
+    )
+    return st.builds(
+        Cure,
+        at=moments(),
+        sign=signs(),
+        thing=thing,
+        proof=st.none() | proofs(),
+        gone=st.booleans(),
+        outcome=st.none() | st.sampled_from(Outcome),
+    )
 
 
 def labels() -> st.SearchStrategy[dict[str, str]]:
@@ -43,7 +95,7 @@ def notices() -> st.SearchStrategy[Notice]:
 
 def digests() -> st.SearchStrategy[Digest]:
     numbers = st.integers(0, 2**31 - 1)
-    return st.builds(Digest, title=st.text(), since=moments(), new=numbers, still=numbers, over=numbers)
+    return st.builds(Digest, title=st.text(), since=moments(), new=numbers, still=numbers, over=numbers, fixed=numbers)
 
 
 def entries() -> st.SearchStrategy[OutboxEntry]:

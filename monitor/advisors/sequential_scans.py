@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from monitor.errors import Needs
 from monitor.measurement import MIB, Measurement, Row, duration, number, plural, size
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result
+from monitor.proof import Proof, Sign
 from monitor.rule import Advisor, Book
 from monitor.sqltext import StatementKind, identifier
 
@@ -103,7 +104,7 @@ class SequentialScans(Advisor):
             return
         wasteful = [row for row in naming if self._wastes(table, row)]
         if wasteful:
-            yield self._accusation(table, tables, statements, wasteful)
+            yield replace(self._accusation(table, tables, statements, wasteful), proof=_proof(table))
 
     def _wastes(self, table: _Scanned, row: Row) -> bool:
         """Tell whether a statement touches most of the table and returns next to nothing of it."""
@@ -126,7 +127,8 @@ class SequentialScans(Advisor):
             impact="the whole table goes through memory for a handful of rows, slower with each row that is added",
             remedy=Remedy(
                 caution="Look at the plans of these statements: an index on what their WHERE compares is what they "
-                "lack, most likely. None was proved yet, so none is proposed."
+                "lack, most likely. None was proved yet, so none is proposed.",
+                sign=Sign(kind="index", relation=table.subject, before=_indexes(table, tables)),
             ),
             confidence=Confidence.LOW,
             count=len(labels),
@@ -155,6 +157,26 @@ def _scanned(row: Row, seconds: float, *, unique: bool) -> _Scanned:
         rows_read=number(row, "seq_tup_read"),
         seconds=seconds,
         unique=unique,
+    )
+
+
+def _indexes(table: _Scanned, tables: Measurement) -> tuple[str, ...]:
+    """Give the names of the indexes it has."""
+    own = [row for row in tables.details.values() if (row["schema"], row.get("table")) == (table.schema, table.name)]
+    return tuple(sorted(identifier(table.schema, str(row["name"])) for row in own))
+
+
+def _proof(table: _Scanned) -> Proof | None:
+    """The rows a second that these reads take; nothing where the time is not known."""
+    if not table.seconds:
+        return None
+    return Proof(
+        probe="indexes",
+        metric="seq_tup_read",
+        labels={"kind": "table", "schema": table.schema, "table": table.name},
+        value=table.rows_read / table.seconds,
+        what="rows a second read by sequential scans",
+        pace=table.reads / table.seconds,
     )
 
 

@@ -201,6 +201,22 @@ def silences(
     _print(talk.silences(way, as_json=form is Form.JSON, everything=everything))
 
 
+@findings.command()
+def audit(
+    *,
+    form: Format = Form.TEXT,
+    url: Url = None,
+    config: ConfigFile = None,
+    user: User = "",
+    ca_file: CaFile = None,
+    cert: Cert = None,
+) -> None:
+    """List who changed what: acks, silences, reloads."""
+    from monitor.cli import talk
+
+    _print(talk.audit(_way(url, config, user, ca_file, cert), as_json=form is Form.JSON))
+
+
 def _way(url: str | None, config: Path | None, user: str, ca_file: Path | None, cert: Path | None) -> Way:
     from monitor.cli.reach import Way
 

@@ -13,6 +13,8 @@ from monitor.whole import whole_catalog
 
 COLLECT_AFTER = (10_000, 10, 50)
 """With thousands of findings a full collection holds up everything for 0.3 s: it is to be seldom."""
+SWITCH_SECONDS = 0.001
+"""How long a thread may hold up the event loop: thousands of findings are judged, routed and written in threads."""
 
 
 async def run_daemon(file: Path) -> None:
@@ -23,4 +25,5 @@ async def run_daemon(file: Path) -> None:
         print(warning, file=sys.stderr)  # noqa: T201 - the talk goes to stderr
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    sys.setswitchinterval(SWITCH_SECONDS)
     await Daemon(config).run()

@@ -85,6 +85,28 @@ def table_of_silences(silences: Sequence[Document], sheet: Sheet) -> str:
     return _table(("silence", "from", "until", "matchers", "author", "comment"), rows, sheet)
 
 
+def table_of_changes(changes: Sequence[Document], sheet: Sheet) -> str:
+    """Give one line an entry of the audit log."""
+    if not changes:
+        return "nobody changed anything"
+    rows = (
+        (
+            Text(sheet.when(each.get("at"))),
+            Text(cut(str(each.get("who", "")))),
+            Text(cut(str(each.get("action", "")))),
+            Text(cut(_about(each.get("document")))),
+        )
+        for each in changes
+    )
+    return _table(("when", "who", "what", "about"), rows, sheet)
+
+
+def _about(document: object) -> str:
+    if not isinstance(document, dict):
+        return ""
+    return " ".join(str(document[key]) for key in ("fingerprint", "id", "matchers", "comment") if document.get(key))
+
+
 def one_finding(document: Document, sheet: Sheet) -> str:
     """Give a finding with its evidence, its SQL and its life."""
     try:
@@ -106,6 +128,8 @@ def _life(document: Document, sheet: Sheet) -> Iterator[tuple[str, str]]:
     if document.get("fired_at"):
         yield "told from", sheet.when(document["fired_at"])
     yield "last seen", f"{sheet.when(document.get('last_seen'))}, {document.get('occurrences', 1):,} times in all"
+    if document.get("remedied_at"):
+        yield "remedied", f"{sheet.when(document['remedied_at'])}: {document.get('outcome') or _unmeasured(document)}"
     if document.get("ends_at"):
         yield "ended", " ".join((sheet.when(document["ends_at"]), str(document.get("ended_by") or ""))).strip()
     ack = document.get("acked")
@@ -125,9 +149,15 @@ def _life(document: Document, sheet: Sheet) -> Iterator[tuple[str, str]]:
     yield "finding", str(document.get("fingerprint"))
 
 
+def _unmeasured(document: Document) -> str:
+    return "its effect was not measured" if document.get("status") == "resolved" else "its effect is being measured"
+
+
 def state(finding: Document) -> str:
-    """Give the one word that tells most: `acked`, `silenced` and `inhibited` are firing and quiet."""
+    """Give the one word that tells most: `acked`, `silenced` and `inhibited` are firing and quiet; `fixed` is over."""
     status = str(finding.get("status"))
+    if status == "resolved" and finding.get("outcome"):
+        return str(finding["outcome"])
     quiet = {"acked": "acked", "silenced": "silenced_by", "inhibited": "inhibited_by"}
     words = [word for word, key in quiet.items() if status == "firing" and finding.get(key)]
     return words[0] if words else status

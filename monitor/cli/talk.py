@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from rich.console import Console
 
 from monitor.cli.reach import Way, door
-from monitor.cli.shown import Sheet, one_finding, table_of_findings, table_of_silences
+from monitor.cli.shown import Sheet, one_finding, table_of_changes, table_of_findings, table_of_silences
 from monitor.client import Client, Document
 from monitor.errors import UsageError
 from monitor.findings.matchers import Matcher, Op
@@ -102,6 +102,13 @@ async def silences(way: Way, *, as_json: bool, everything: bool) -> str:
     now = datetime.now(UTC)
     found = [each for each in found if everything or datetime.fromisoformat(str(each["ends_at"])) > now]
     return _json({"silences": found}) if as_json else table_of_silences(found, sheet())
+
+
+async def audit(way: Way, *, as_json: bool) -> str:
+    """Give a table of who changed what, newest first."""
+    async with Client(door(way, os.environ)) as client:
+        found = await client.audit()
+    return _json({"audit": found}) if as_json else table_of_changes(found, sheet())
 
 
 async def unsilenced(way: Way, beginning: str, *, author: str) -> str:

@@ -84,6 +84,8 @@ class Growth:
 class _Bucket:
     begins: float
     sums: dict[Key, list[float]] = field(default_factory=dict)
+    idle: set[Key] = field(default_factory=set)
+    """Rows that were there and did not grow: most rows of most readings."""
 
 
 class Rates:
@@ -98,6 +100,7 @@ class Rates:
         self._begins: float | None = None
         self._buckets: deque[_Bucket] = deque()
         self._sums: dict[Key, list[float]] = {}
+        self._still: list[float] = [0] * len(self._counters)
         self._rows: dict[Key, Row] = {}
         """The window's rows with their sums; made anew only where they changed."""
 
@@ -108,16 +111,19 @@ class Rates:
 
     def take(self, now: Table, at: float) -> Growth:
         """Compare with the reading before; `at` is a monotonic time in seconds."""
+        if not self._counters:
+            return Growth()
         before, last = self._before, self._taken_at
         self._before, self._taken_at = now, at
         if before is None or self._began_anew(now, before):
             self._forget(at)
             return Growth()
         grown = list(self._grown(now, before))
-        self._remember(grown, last)
+        since_last = [self._row(row, deltas) for row, _, deltas in grown]
+        self._remember(grown, since_last, last)
         self._expire(at)
         return Growth(
-            since_last=[self._row(row, deltas) for row, _, deltas in grown],
+            since_last=since_last,
             seconds=at - last,
             over_window=list(self._rows.values()),
             window_seconds=at - (self._begins if self._begins is not None else last),
@@ -179,29 +185,38 @@ class Rates:
             return False
         return bool(now.columns[column][place] != before.columns[column][old])
 
-    def _remember(self, grown: Sequence[tuple[Row, Key, list[float]]], began: float) -> None:
+    def _remember(self, grown: Sequence[tuple[Row, Key, list[float]]], since_last: Sequence[Row], began: float) -> None:
         if not self._window:
-            self._rows = {key: self._row(row, deltas) for row, key, deltas in grown}
+            self._rows = {key: row for (_, key, _), row in zip(grown, since_last, strict=True)}
             self._begins = began
             return
         if not self._buckets or began - self._buckets[-1].begins >= self._window / BUCKETS:
             self._buckets.append(_Bucket(began))
-        bucket = self._buckets[-1].sums
-        for row, key, deltas in grown:
-            for sums in (bucket, self._sums):
-                sums[key] = [a + b for a, b in zip(sums[key], deltas, strict=True)] if key in sums else deltas
-            self._rows[key] = self._row(row, self._sums[key])
+        bucket = self._buckets[-1]
+        for (_, key, deltas), row in zip(grown, since_last, strict=True):
+            if any(deltas):
+                for sums in (bucket.sums, self._sums):
+                    sums[key] = [a + b for a, b in zip(sums[key], deltas, strict=True)] if key in sums else deltas
+            else:
+                bucket.idle.add(key)
+            total = self._sums.get(key, deltas)
+            self._rows[key] = row if total is deltas else self._row(row, total)
 
     def _expire(self, at: float) -> None:
         while len(self._buckets) > 1 and self._buckets[1].begins <= at - self._window:
             gone = self._buckets.popleft()
             self._begins = self._buckets[0].begins
             for key, deltas in gone.sums.items():
-                left = [max(a - b, 0) for a, b in zip(self._sums[key], deltas, strict=True)]
                 if any(key in bucket.sums for bucket in self._buckets):
-                    self._sums[key], self._rows[key] = left, self._row(self._rows[key], left)
+                    left = [max(a - b, 0) for a, b in zip(self._sums[key], deltas, strict=True)]
+                    self._sums[key] = left
                 else:
-                    del self._sums[key], self._rows[key]
+                    left = self._still
+                    del self._sums[key]
+                self._rows[key] = self._row(self._rows[key], left)
+            present = (keys for bucket in self._buckets for keys in (bucket.sums, bucket.idle))
+            for key in (gone.sums.keys() | gone.idle).difference(*present):
+                del self._rows[key]
 
 
 def _aligned(now: Table, before: Table, probe: Probe) -> bool:

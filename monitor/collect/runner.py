@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
-from monitor.collect.rates import Rates, Table, as_table
+from monitor.collect.rates import Growth, Rates, Table, as_table
 from monitor.collect.session import GuardedSession
 from monitor.errors import (
     MonitorError,
@@ -25,6 +27,9 @@ from monitor.model import Result, Target
 from monitor.probe import Facts, Memory, PerTarget, Probe, Session, Shape
 
 log = structlog.get_logger()
+
+FEW = 500
+"""So many rows are compared at once; more, each a row of its own, take longer than others like to wait."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ class Runner:
         rows = await read(probe, session, kept.memory, seen.options)
         if any(need.startswith("role:") for need in probe.needs):
             await _still_able(probe, session)
-        table = as_table(probe, rows)
-        growth = kept.rates.take(table, self._clock.monotonic())
+        compare = partial(_compared, probe, kept.rates, rows, self._clock.monotonic())
+        table, growth = compare() if len(rows) <= FEW else await asyncio.to_thread(compare)
         shown: Sequence[Row] = table if probe.shape is Shape.COLUMNS else rows
         seen = replace(
             seen,
@@ -105,6 +110,11 @@ class Runner:
         if self._lifetime:
             seen = replace(seen, window_growth=shown, window_seconds=_lifetime(table, seen.taken_at))
         return await probe.detail(session, kept.memory, seen) if probe.detail else seen
+
+
+def _compared(probe: Probe, rates: Rates, rows: Sequence[Row], at: float) -> tuple[Table, Growth]:
+    table = as_table(probe, rows)
+    return table, rates.take(table, at)
 
 
 async def _able(probe: Probe, session: GuardedSession) -> None:

@@ -81,6 +81,7 @@ class Message:
 
     def _compiled(self, source: str, variables: Collection[str]) -> Template:
         tree = self._sandbox.parse(source, name=self._name, filename=self._name)
+        self.uses = frozenset(meta.find_undeclared_variables(tree))
         self._check(tree, {*variables, *self._sandbox.globals})
         counting = cast("nodes.Template", _Counting().visit(tree))
         code = self._sandbox.compile(counting, name=self._name, filename=self._name)

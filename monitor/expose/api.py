@@ -29,7 +29,13 @@ T = TypeVar("T")
 MOST = 500
 """Entries a page may have."""
 
-FILTERS = ("target", "database", "rule", "severity", "status")
+FILTERS: Mapping[str, Callable[[Alert], str]] = {
+    "target": lambda alert: alert.finding.target.server,
+    "database": lambda alert: alert.finding.target.database or "",
+    "rule": lambda alert: alert.finding.rule,
+    "severity": lambda alert: alert.finding.severity.value,
+    "status": lambda alert: alert.state.value,
+}
 """What findings can be asked by."""
 
 
@@ -63,8 +69,11 @@ def query(asked: Mapping[str, str], filters: Sequence[str] = ()) -> Query:
 
 def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
     """Give findings, worst first as the shelf has them."""
-    wanted = query(asked, FILTERS)
-    fitting = [alert for alert in glance.shelf.alerts() if not wanted.filters or _fits(alert, wanted.filters)]
+    wanted = query(asked, tuple(FILTERS))
+    fitting = glance.shelf.alerts()
+    for name, value in wanted.filters.items():
+        own = FILTERS[name]
+        fitting = [alert for alert in fitting if own(alert) == value]
     return dump(wanted.cut("findings", fitting, partial(_alert, glance)))
 
 
@@ -107,19 +116,11 @@ def error(text: str) -> bytes:
 
 def dump(document: Mapping[str, object]) -> bytes:
     """Write JSON; what JSON has no number for becomes null."""
-    return json.dumps(_finite(document), allow_nan=False).encode()
-
-
-def _fits(alert: Alert, filters: Mapping[str, str]) -> bool:
-    about = alert.finding
-    own = {
-        "target": about.target.server,
-        "database": about.target.database or "",
-        "rule": about.rule,
-        "severity": about.severity.value,
-        "status": alert.state.value,
-    }
-    return all(own[name] == value for name, value in filters.items())
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError):  # seldom: to look at every value first takes longer than to write them
+        text = json.dumps(_finite(document), allow_nan=False)
+    return text.encode()
 
 
 def _alert(glance: Glance, alert: Alert) -> dict[str, object]:
@@ -133,11 +134,13 @@ def _alert(glance: Glance, alert: Alert) -> dict[str, object]:
         "last_seen": _time(alert.last_seen),
         "ends_at": _time(alert.ends_at),
         "ended_by": alert.ended_by,
+        "outcome": alert.outcome and alert.outcome.value,
+        "remedied_at": _time(alert.cure.at) if alert.cure else None,
         "occurrences": alert.occurrences,
         "acked": _ack(alert.acked) if alert.acked else None,
         "silenced_by": silence.id if silence else None,
         "inhibited_by": source.finding.fingerprint if source else None,
-        "labels": dict(glance.shelf.labels(alert.source.server)),
+        "labels": dict(glance.shelf.labels(alert.source.server) or alert.labels),
     }
 
 

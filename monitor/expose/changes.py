@@ -41,6 +41,7 @@ class Wish:
 
     def __init__(self, request: web.Request, document: Document, who: str) -> None:
         self._path, self._document, self._who = request.match_info, document, who
+        self.query = request.query
 
     @property
     def author(self) -> str:
@@ -85,6 +86,8 @@ class Changes:
             web.get("/api/v1/silences", self.silences),
             web.post("/api/v1/silences", self._changing(self.silence)),
             web.delete("/api/v1/silences/{id}", self._changing(self.unsilence)),
+            web.get("/api/v1/audit", self._changing(self.audit)),
+            web.get("/api/v1/dead-letters", self.dead_letters),
             web.post("/-/reload", self._changing(self.reload)),
         ]
 
@@ -129,6 +132,20 @@ class Changes:
         if not await self._controls.unsilence(wish.path("id"), wish.author):
             raise Refused(404, "no such silence, or it is over")
         return _json({"id": wish.path("id")})
+
+    async def audit(self, wish: Wish) -> web.Response:
+        """Give who changed what, one page; it names people, and so is for those who may change something."""
+        return _json(api.query(wish.query).cut("audit", await self._controls.audited(), dict))
+
+    async def dead_letters(self, request: web.Request) -> web.Response:
+        """Give the messages that were given up, one page."""
+        try:
+            asked = api.query(request.query)
+            return _json(asked.cut("dead_letters", await self._controls.dead_letters(), dict))
+        except UsageError as error:
+            return _json({"error": str(error)}, 400)
+        except MonitorError as error:
+            return _json({"error": str(error)}, 503)
 
     async def reload(self, wish: Wish) -> web.Response:
         """Read the configuration anew."""

@@ -23,7 +23,7 @@ _NOBODY: Final[Mapping[str, Secret]] = MappingProxyType({})
 _HASH = re.compile(r"\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}\Z")
 _SENDABLE = re.compile(r"[\x21-\x7e]+\Z")
 _UNREADABLE = (
-    "a bcrypt hash cannot be read without the package bcrypt; install it, "
+    "a bcrypt hash cannot be read without the package bcrypt; install it (pip install bcrypt), "
     "or name the password itself by !env NAME or !file PATH"
 )
 _PROVED = 1000

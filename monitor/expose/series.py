@@ -101,7 +101,7 @@ class Reading:
     def take(self, seen: Measurement, room: int) -> None:
         """Replace the samples by a new reading's, at most `room` of them."""
         rows = seen.rows if seen.exposed is None else seen.exposed
-        before = set(self._known)
+        before = set(self._known) if self._counters else ()
         named = [(self._key(row), row) for row in rows]
         present = {key: self._of(key) for key, _ in named}
         self._gauge(named)
@@ -133,6 +133,8 @@ class Reading:
 
     def _count(self, seen: Measurement, named: Named, before: Container[Key]) -> None:
         """Let the counters grow: by growth where it is known, else new ones start at the server's own figure."""
+        if not self._counters:
+            return
         if seen.exposed is not None:
             self._grow(named)
         elif seen.grown is None:

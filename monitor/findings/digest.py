@@ -12,6 +12,7 @@ from datetime import datetime
 from monitor.findings.episode import without_suspicion
 from monitor.findings.matchers import Matcher, all_match
 from monitor.model import Alert, Digest, Notice, State
+from monitor.proof import Outcome
 
 WORST = 5
 LISTED = 65
@@ -73,6 +74,7 @@ def digest(
             new=len(found.new),
             still=len(found.still),
             over=len(found.over),
+            fixed=sum(alert.outcome is Outcome.FIXED for alert in found.over),
         ),
     )
 

@@ -23,6 +23,7 @@ def began(finding: Finding, judgement: Judgement, now: datetime, former: Alert |
             ends_at=former.ends_at,
             occurrences=former.occurrences + 1,
             ended_by=former.ended_by,
+            cure=former.cure,
         )
     return _held(alert, judgement.hold, now)
 
@@ -68,7 +69,7 @@ def _held(alert: Alert, hold: float, now: datetime) -> Alert:
     """A suspicion fires once it has stood for `hold`; with none, at first sight."""
     if (now - alert.starts_at).total_seconds() < hold:
         return alert
-    return replace(alert, state=State.FIRING, fired_at=now, ends_at=None, ended_by="")
+    return replace(alert, state=State.FIRING, fired_at=now, ends_at=None, ended_by="", cure=None)
 
 
 def _still_acked(alert: Alert) -> Alert:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.findings.episode import UNWATCHED, absence, began, covers, ended, seen, without_suspicion
+from monitor.findings.cure import Number, absent, looked, rests, still_there
+from monitor.findings.episode import NOT_SEEN, UNWATCHED, absence, began, covers, ended, seen, without_suspicion
 from monitor.model import Ack, Alert, Finding, Judgement, State, Target
+from monitor.proof import Thing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,19 @@ class Ledger:
         return list(self.observing(judgements, now))
 
     def observing(self, judgements: Sequence[Judgement], now: datetime) -> Iterator[Change]:
-        """Observe step by step; whoever pauses in between lets nobody else observe or drop anything meanwhile."""
+        """Observe step by step; in a pause between two steps others may observe and drop."""
         return (change for judgement in judgements for change in self._judged(judgement, now))
+
+    def catalogued(self, target: Target, things: Sequence[Thing], number: Number, at: datetime) -> list[Change]:
+        """Follow the remedies of what fires on a target: what stands in its catalogue, and what the numbers are now.
+
+        To be told of a reading before its rules judge it: what they say takes the new things for granted.
+        """
+        prints = [each for (source, _), found in self._open.items() if source == target for each in found]
+        firing = [alert for each in sorted(prints) if (alert := self._alerts[each]).state is State.FIRING]
+        awaited = [alert for alert in firing if alert.cure or alert.finding.remedy.sign]
+        after = [(alert, looked(alert, things, number, at)) for alert in awaited]
+        return [self._turn(before, now) for before, now in after if now != before]
 
     def ack(self, fingerprint: str, ack: Ack) -> Change | None:
         """Note that somebody has taken note of an open alert.
@@ -94,16 +107,18 @@ class Ledger:
         if None in unknown:
             return
         for fingerprint in sorted(self._open.get((judgement.source, judgement.rule), set()) - accused.keys()):
-            alert = self._alerts[fingerprint]
-            if alert.finding.subject not in unknown and not _over(alert):
+            alert = self._alerts.get(fingerprint)  # None: dropped in a pause
+            if alert is not None and alert.finding.subject not in unknown and not _over(alert):
                 yield from self._absent(alert, judgement, now)
 
     def _seen(self, finding: Finding, judgement: Judgement, now: datetime) -> Iterator[Change]:
         known = self._alerts.get(finding.fingerprint)
+        if known is not None and _over(known) and rests(known, finding.severity.rank, now):
+            return
         if known is None or _over(known):
             after = began(finding, judgement, now, known)
         else:
-            after = seen(known, finding, judgement, now)
+            after = still_there(seen(known, finding, judgement, now), now)
         if after != known:
             yield self._turn(known, after)
 
@@ -111,7 +126,11 @@ class Ledger:
         if _suspected(alert):
             yield self._lift(alert)
         elif (now - alert.last_seen).total_seconds() >= judgement.keep:
-            yield self._turn(alert, ended(alert, now, absence(judgement, alert.finding.subject)))
+            why = absence(judgement, alert.finding.subject)
+            mended = absent(alert, now) if why == NOT_SEEN else None
+            after = mended or ended(replace(alert, cure=None), now, why)
+            if after != alert:
+                yield self._turn(alert, after)
         elif now < alert.last_seen:  # the clock was set back: begin to wait anew
             yield self._turn(alert, replace(alert, last_seen=now))
 

@@ -1,13 +1,15 @@
 r"""Matchers with Alertmanager's meaning: which labels a silence, a route or an inhibition is about.
 
-Written `severity="critical"` or `rule=~"index\..*"`; a label that is not there is the empty text.
+Written `severity="critical"` or `rule=~"index\..*"`; a label that is not there is the empty text. Regular expressions
+are RE2's, as Alertmanager's are: they take time in proportion to the text, whatever somebody writes.
 """
 
+import importlib
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PLAIN = r'[^\s"\'`{}!=~,\\]+'
@@ -19,6 +21,11 @@ _BARE_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
 _ESCAPED = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
 _MEANT = {"n": "\n", '"': '"', "\\": "\\"}
 _SHOWN = 80  # of a text that is refused, this much is shown
+
+
+@runtime_checkable  # pydantic asks for it
+class _Expression(Protocol):
+    def fullmatch(self, text: str) -> object | None: ...
 
 
 class Op(StrEnum):
@@ -37,7 +44,7 @@ class Matcher:
     label: str
     op: Op
     value: str
-    _regex: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+    _regex: _Expression | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -50,7 +57,7 @@ class Matcher:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Tell whether these labels are meant."""
         there = labels.get(self.label, "")
-        same = there == self.value if self._regex is None else self._regex.fullmatch(there) is not None
+        same = there == self.value if self._regex is None else self._regex.fullmatch(_sound(there)) is not None
         return same is (self.op in {Op.EQUAL, Op.LIKE})
 
     def __str__(self) -> str:
@@ -105,14 +112,25 @@ def _quoted(text: str) -> str:
     return '"' + "".join(_ESCAPED.get(character, character) for character in text) + '"'
 
 
-def _compiled(label: str, value: str) -> re.Pattern[str]:
-    """Compile an expression; what Python warns of (`[[:alpha:]]`) means something else in Alertmanager: refused."""
+def _compiled(label: str, value: str) -> _Expression:
+    """Compile an expression. The library is loaded with the first one: most configurations need none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return re.compile(value)
-    except (re.error, Warning, OverflowError, RecursionError) as error:
-        raise ValueError(f"{label}: {_cut(value)} is no regular expression: {error}") from error
+        re2 = importlib.import_module("re2")
+    except ImportError:
+        raise ValueError(f"{label}: regular expressions need the package google-re2; install it") from None
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled: _Expression = re2.compile(value, options)
+    except re2.error as error:
+        why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"{label}: {_cut(value)} is no regular expression of RE2's: {_cut(why)}") from None
+    return compiled
+
+
+def _sound(text: str) -> str:
+    """Give a text that can be written in UTF-8, which RE2 reads."""
+    return text if is_whole(text) else text.encode(errors="replace").decode()
 
 
 def _cut(text: str) -> str:

@@ -6,62 +6,24 @@ is merged is a new entry. Restored from what was stored, an outbox goes on as if
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
 
-from monitor.model import Alert, Notice
+from monitor.findings.letters import SUMMARY, Ahead, Changes, Entry, halves, merged, parted, summary
+from monitor.model import Notice
 
-SUMMARY = "summary"
-"""The group of a message that says what many groups would have said."""
+__all__ = ["DEADLINE", "SUMMARY", "Changes", "Entry", "Outbox"]
 
 DEADLINE = timedelta(hours=24)
 MOST_DEAD = 500
 """How many dead letters are remembered; the store has them all."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A notice on its way to its receiver."""
-
-    id: str
-    """Sorts as the entries came; parts (`ID.0`, `ID.1`) stand where the whole stood."""
-    receiver: str
-    group: str
-    notice: Notice
-    created_at: datetime
-    """When the newest news in it was news (of a summary: the oldest message in it); its deadline counts from here."""
-    due_at: datetime
-    tries: int = 0
-    """How often it was tried in vain."""
-    state: Literal["waiting", "dead"] = "waiting"
-    why: str = ""
-    """What went wrong with the last try."""
-
-    @property
-    def part(self) -> bool:
-        """Tell a part of a message that was refused as a whole: it goes out as it is."""
-        return "." in self.id
-
-    @property
-    def alone(self) -> bool:
-        """Tell what is never said in one with others."""
-        return self.part or self.notice.digest is not None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Changes:
-    """What is to be stored, all or nothing: entries as they are now, and ids of those that are no more."""
-
-    entries: tuple[Entry, ...] = ()
-    gone: tuple[str, ...] = ()
-
-
 class Outbox:
     """Waiting and dead entries.
 
     At most one entry of a group waits, and newer notices are merged into it. One whose fate is not known (it is being
-    sent, or was when the process died) stays as it is, and newer ones wait behind it.
+    sent, or was when the process died) stays as it is, and newer ones wait behind it; so does one that is stuck.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
@@ -88,16 +50,17 @@ class Outbox:
         return tuple(self._dead.values())
 
     def restore(self, entries: Iterable[Entry]) -> None:
-        """Take up what was stored. The first of each group may have been under way when the process died."""
-        seen: set[tuple[str, str]] = set()
+        """Take up what was stored. What had to wait for nothing may have been under way when the process died."""
+        aheads: dict[str, Ahead] = {}
         for entry in sorted(entries, key=lambda entry: entry.id):
             self._tick = max(self._tick, _tick(entry.id))
             if entry.state == "dead":
                 self._dead[entry.id] = entry
                 continue
-            if (entry.receiver, entry.group) not in seen:
+            ahead = aheads.setdefault(entry.receiver, Ahead())
+            if not ahead.bars(entry):
                 self._unsure.add(entry.id)
-            seen.add((entry.receiver, entry.group))
+            ahead.add(entry)
             self._keep(entry)
 
     def put(self, notices: Iterable[Notice], now: datetime) -> Changes:
@@ -109,24 +72,20 @@ class Outbox:
 
     def put_as_one(self, notices: Sequence[Notice], now: datetime) -> Changes:
         """Take in many notices for one receiver as one message."""
-        return self.put([_summary(notices)], now)
+        return self.put([summary(notices)], now)
 
     def next(self, receiver: str, now: datetime) -> Entry | None:
         """Give what is to be sent now: of the first of each group the one longest due. None: nothing is due.
 
         Whoever asks says what became of it: `sent`, `failed`, `gave_up`, `halved`, or `let_go`. A summary waits for all
-        that came before it, and all that came after waits for the summary: it speaks for any group.
+        that came before it, and all that came after waits for the summary: it speaks for any group. What is stuck is
+        waited for only by what tells of the same alerts.
         """
-        before: set[str] = set()
-        due: list[Entry] = []
+        ahead, due = Ahead(), []
         for entry in self.waiting(receiver):
-            if entry.group == SUMMARY and before:
-                break
-            if entry.group not in before and entry.id not in self._sending and _is_due(entry, now):
+            if entry.id not in self._sending and _is_due(entry, now) and not ahead.bars(entry):
                 due.append(entry)
-            before.add(entry.group)
-            if entry.group == SUMMARY:
-                break
+            ahead.add(entry)
         chosen = min(due, key=lambda entry: (entry.due_at, entry.id), default=None)
         if chosen is not None:
             self._sending.add(chosen.id)
@@ -138,16 +97,46 @@ class Outbox:
         return Changes() if self._take(entry_id) is None else Changes(gone=(entry_id,))
 
     def failed(self, entry_id: str, now: datetime, wait: float, why: str) -> Changes:
-        """It did not arrive: it is due again in `wait` seconds, with what came for its group meanwhile."""
+        """It did not arrive: it is due again in `wait` seconds, with what came for its group meanwhile.
+
+        What is stuck takes over only the newest of its own alerts, so that the others are told without it.
+        """
         entry = self._take(entry_id)
         if entry is None:
             return Changes()
         entry = replace(entry, tries=entry.tries + 1, due_at=now + timedelta(seconds=wait), why=why)
+        if entry.stuck:
+            return self._freed(entry, now)
         behind = self._waiting.get(self._last.get((entry.receiver, entry.group), ""))
         if entry.part or behind is None or behind.part:
             self._keep(entry)
             return Changes(entries=(entry,))
         return self._merge(entry, behind.notice, now, gone=(entry.id, behind.id))
+
+    def _freed(self, entry: Entry, now: datetime) -> Changes:
+        """Keep what is stuck, and take out of what waits behind it whatever tells of the same alerts."""
+        kept, gone, rests = entry, [], []
+        for other in self._behind(entry):
+            own, rest = parted(kept.notice, other.notice)
+            gone += [kept.id, other.id]
+            self._take(other.id)
+            mark = ".0" if entry.part else ""
+            kept = replace(kept, id=f"{self._new_id(own, now)}{mark}", notice=own, created_at=own.created_at)
+            if rest is not None:
+                rests.append(replace(other, id=self._new_id(rest, now), notice=rest))
+        for each in (kept, *rests):
+            self._keep(each)
+        return Changes(entries=(kept, *rests), gone=tuple(gone))
+
+    def _behind(self, entry: Entry) -> list[Entry]:
+        """Give what waits for an entry because of the same alerts, and was never sent."""
+        return [
+            other
+            for other in self.waiting(entry.receiver)
+            if other.id > entry.id
+            and (other.group == entry.group or SUMMARY in {other.group, entry.group})
+            and not (other.alone or other.id in self._unsure or other.told.isdisjoint(entry.told))
+        ]
 
     def gave_up(self, entry_id: str, why: str) -> Changes:
         """It makes no sense to try it again: a dead letter."""
@@ -168,7 +157,7 @@ class Outbox:
         entry = self._take(entry_id)
         if entry is None:
             return Changes()
-        notices = {f"{entry_id}.{number}": half for number, half in enumerate(_halves(entry.notice))}
+        notices = {f"{entry_id}.{number}": half for number, half in enumerate(halves(entry.notice))}
         wanted = {each: half for each, half in notices.items() if half.news or not entry.notice.news}
         parts = [
             replace(entry, id=each, notice=half, tries=0, due_at=min(now, entry.due_at), why="")
@@ -196,7 +185,7 @@ class Outbox:
             return Changes()
         for entry in many:
             self._take(entry.id)
-        notice = _summary([entry.notice for entry in many])
+        notice = summary([entry.notice for entry in many])
         created_at = min(entry.created_at for entry in many)
         return Changes(
             entries=(self._add(replace(notice, created_at=created_at), now),),
@@ -214,7 +203,7 @@ class Outbox:
         last = self._waiting.get(self._last.get((notice.receiver, notice.group), ""))
         if last is not None and last.notice.key == notice.key:
             return Changes()
-        if last is None or last.part or last.id in self._unsure:
+        if last is None or last.part or last.stuck or last.id in self._unsure:
             return Changes(entries=(self._add(notice, now),))
         return self._merge(last, notice, now, gone=(last.id,))
 
@@ -222,15 +211,14 @@ class Outbox:
         """Put one entry in the place of several of a group; it is due when the older one was."""
         for each in gone:
             self._take(each)
-        added = self._add(_merged(entry.notice, newer), now)
-        merged = replace(added, due_at=entry.due_at, tries=entry.tries, why=entry.why)
-        self._keep(merged)
-        return Changes(entries=(merged,), gone=gone)
+        added = self._add(merged(entry.notice, newer), now)
+        added = replace(added, due_at=entry.due_at, tries=entry.tries, why=entry.why)
+        self._keep(added)
+        return Changes(entries=(added,), gone=gone)
 
     def _add(self, notice: Notice, now: datetime) -> Entry:
-        self._tick = max(self._tick + 1, int(now.timestamp() * 1e6))
         entry = Entry(
-            id=f"{self._tick:017d}-{hashlib.sha256(notice.key.encode(errors='surrogatepass')).hexdigest()[:8]}",
+            id=self._new_id(notice, now),
             receiver=notice.receiver,
             group=notice.group,
             notice=notice,
@@ -239,6 +227,10 @@ class Outbox:
         )
         self._keep(entry)
         return entry
+
+    def _new_id(self, notice: Notice, now: datetime) -> str:
+        self._tick = max(self._tick + 1, int(now.timestamp() * 1e6))
+        return f"{self._tick:017d}-{hashlib.sha256(notice.key.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
     def _keep(self, entry: Entry) -> None:
         self._waiting[entry.id] = entry
@@ -270,41 +262,3 @@ def _tick(entry_id: str) -> int:
 def _is_due(entry: Entry, now: datetime) -> bool:
     """What was never tried is due at once: the clock may have been set back since it came."""
     return not entry.tries or entry.due_at <= now
-
-
-def _merged(old: Notice, newer: Notice) -> Notice:
-    """The newer one, and what is still untold of the old one; mere repetition makes nothing younger."""
-    untold = {fingerprint: alert for alert in old.alerts if (fingerprint := alert.finding.fingerprint) in old.news}
-    standing = {alert.finding.fingerprint: alert for alert in newer.alerts}
-    return replace(
-        newer,
-        alerts=tuple({**untold, **standing}.values()),
-        news=old.news | newer.news,
-        created_at=newer.created_at if newer.news else old.created_at,
-    )
-
-
-def _summary(notices: Sequence[Notice]) -> Notice:
-    """All alerts and all news of several notices, the newer state of each alert, and the labels all have in common."""
-    alerts = {alert.finding.fingerprint: alert for notice in notices for alert in notice.alerts}
-    common = set.intersection(*(set(notice.labels.items()) for notice in notices))
-    keys = "\x00".join(notice.key for notice in notices)
-    return replace(
-        notices[-1],
-        group=SUMMARY,
-        labels=dict(sorted(common)),
-        alerts=tuple(alerts.values()),
-        news=frozenset().union(*(notice.news for notice in notices)),
-        key=f"{SUMMARY}-{hashlib.sha256(keys.encode(errors='surrogatepass')).hexdigest()[:32]}",
-    )
-
-
-def _halves(notice: Notice) -> tuple[Notice, Notice]:
-    middle = len(notice.alerts) // 2
-    first, second = notice.alerts[:middle], notice.alerts[middle:]
-    return _part(notice, first, "0"), _part(notice, second, "1")
-
-
-def _part(notice: Notice, alerts: Sequence[Alert], mark: str) -> Notice:
-    news = notice.news & {alert.finding.fingerprint for alert in alerts}
-    return replace(notice, alerts=tuple(alerts), news=news, key=f"{notice.key}.{mark}")

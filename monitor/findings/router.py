@@ -69,6 +69,11 @@ class Router:
             self._mark(mark)
         self._changes.clear()
 
+    @property
+    def known(self) -> int:
+        """Count the alerts it knows of; those that are gone are work, too."""
+        return max(len(self._places), len(self._holders))
+
     def plan(self, alerts: Sequence[Alert], now: datetime, muted: Muted) -> Plan:
         """Give what is to be said at `now` (UTC). `alerts` is the whole ledger: what is not there has never been.
 

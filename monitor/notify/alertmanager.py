@@ -165,6 +165,7 @@ def annotations(alert: Alert, runbook: str) -> dict[str, str]:
         "remedy": "\n".join(terminated(statement) for statement in finding.remedy.sql),
         "rollback": "\n".join(terminated(statement) for statement in finding.remedy.rollback),
         "evidence": plain(json.dumps(facts, ensure_ascii=False)),
+        "outcome": plain(alert.ended_by) if alert.state is State.RESOLVED and alert.outcome else "",
         "runbook": runbook,
     }
     return {name: text for name, text in texts.items() if text}

@@ -104,7 +104,7 @@ class Apprise:
     def _write(self, notice: Notice, chats: list[_Chat]) -> list[_Letter]:
         """Write to each chat in its own words. The template is heard once: it may take a second."""
         own, problem = None, ""
-        if self.template is not None and notice.digest is None:
+        if self.template is not None and self.template.serves(notice):
             try:
                 own = self.template.write(notice, self.external_url)
             except BadTemplate as fault:

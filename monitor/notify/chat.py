@@ -22,6 +22,7 @@ from monitor.notify.wording import (
     tally,
     terminated,
     title,
+    word,
 )
 
 DETAILED, LISTED = 20, 100
@@ -29,7 +30,11 @@ DETAILED, LISTED = 20, 100
 TAIL_CHARACTERS = 80
 """What `… and 1,234 more (…)` and the lines before it take at most."""
 NAME_CHARACTERS, PROSE_CHARACTERS, SQL_CHARACTERS, TITLE_CHARACTERS = 200, 600, 2000, 160
-SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"}
+SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"} | {
+    "fixed": "\U0001f7e2",
+    "no effect": "\U0001f7e1",
+    "worse": "\U0001f534",
+}
 PARTED = "\u200b"
 """A zero-width space: it keeps a name from being a mention, and a scheme from being a link."""
 
@@ -111,9 +116,7 @@ def heading(notice: Notice) -> str:
     """The message's title: its first alert and how many more there are, on one plain line that formats nothing."""
     first, *others = _ordered(notice)
     still = "" if notice.news or state(first) == "resolved" else " (still)"
-    text = cut(
-        f"{SIGNS[state(first)]} {state(first).upper()}{still}: {title(first)} ({place(first)})", TITLE_CHARACTERS
-    )
+    text = cut(f"{SIGNS[word(first)]} {word(first).upper()}{still}: {title(first)} ({place(first)})", TITLE_CHARACTERS)
     more = f" … and {len(others)} more" if others else ""
     return calm(text).translate(HARMLESS) + more
 
@@ -198,7 +201,7 @@ def _cramped(ordered: Sequence[Alert], dialect: Dialect, room: Room) -> str:
     """Where not even a line fits: the beginning of the first one's."""
     first, *others = ordered
     more = f" … and {len(others)} more" if others else ""
-    said = f"{state(first).upper()}: {title(first)} ({place(first)})"
+    said = f"{word(first).upper()}: {title(first)} ({place(first)})"
     for characters in range(min(len(said), room.characters), 0, -1):
         text = dialect.text(cut(said, characters) + more)
         if room.size(text) <= room.characters:
@@ -250,4 +253,4 @@ def _line(alert: Alert, dialect: Dialect) -> str:
 
 
 def _head(alert: Alert) -> str:
-    return f"{SIGNS[state(alert)]} {state(alert).upper()}: {title(alert)}"
+    return f"{SIGNS[word(alert)]} {word(alert).upper()}: {title(alert)}"

@@ -8,7 +8,7 @@ from monitor.model import Alert, Notice
 from monitor.notify import chat
 from monitor.notify.chat import HARMLESS, LISTED, SIGNS, TITLE_CHARACTERS, Dialect, Room, calm, cut
 from monitor.notify.summary import WITH_LINKS, Summary, since, summary
-from monitor.notify.wording import line, page, place, state, title
+from monitor.notify.wording import line, page, place, title, word
 
 LINE_CHARACTERS = 300
 TAIL_CHARACTERS = 40
@@ -52,7 +52,7 @@ def _tail(left: int, dialect: Dialect) -> Iterator[str]:
 
 def _line(alert: Alert, notice: Notice, external_url: str | None, dialect: Dialect) -> str:
     what = (
-        f"{SIGNS[state(alert)]} {state(alert).upper()}: {title(alert)} — {place(alert)} · {line(alert.finding.subject)}"
+        f"{SIGNS[word(alert)]} {word(alert).upper()}: {title(alert)} — {place(alert)} · {line(alert.finding.subject)}"
     )
     text = dialect.text(cut(f"{what}, {since(alert, notice)}", LINE_CHARACTERS))
     link = page(external_url, alert)

@@ -26,17 +26,26 @@ from monitor.notify.wording import (
     place,
     plain,
     standing_for,
-    state,
     tally,
     terminated,
     title,
+    word,
 )
 
 DEADLINE_SECONDS = 10.0
 FULL, LINES, KINDS = 50, 50, 20
 """So many news are printed in full, so many by a line; so many kinds of the rest are counted."""
 INSET = " " * 9  # as wide as the time before each headline
-STYLES = {"critical": "bold white on red", "warning": "bold black on yellow", "info": "bold cyan", "resolved": "green"}
+STYLES = {
+    "critical": "bold white on red",
+    "warning": "bold black on yellow",
+    "info": "bold cyan",
+    "resolved": "green",
+} | {
+    "fixed": "green",
+    "no effect": "yellow",
+    "worse": "bold red",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +157,7 @@ def _head(alert: Alert, more: str = "") -> Text:
     moment = alert.ends_at if alert.state is State.RESOLVED else alert.fired_at
     return Text.assemble(
         f"{moment or alert.last_seen:%H:%M:%S} ",
-        (f" {state(alert).upper()} ", STYLES[state(alert)]),
+        (f" {word(alert).upper()} ", STYLES[word(alert)]),
         f" {place(alert)}  ",
         (title(alert), "bold"),
         (f"  {line(alert.finding.rule)}", "dim"),

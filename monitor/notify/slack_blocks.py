@@ -33,6 +33,7 @@ from monitor.notify.wording import (
     tally,
     terminated,
     title,
+    word,
 )
 
 # Limits of Slack; its characters are counted as UTF-16 does.
@@ -55,7 +56,11 @@ COUNTED_CHARACTERS = 1800
 DETAIL_BLOCKS = 40  # of 50; the rest is for the list and its end
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 STILL = "Still firing"
-SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"}
+SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"} | {
+    "fixed": "\U0001f7e2",
+    "no effect": "\U0001f7e1",
+    "worse": "\U0001f534",
+}
 
 
 def fallback(notice: Notice) -> str:
@@ -90,7 +95,7 @@ def about(alert: Alert, external_url: str | None) -> list[Block]:
 
 def remark(alert: Alert, what: str) -> tuple[str, list[Block]]:
     """A reply in a finding's thread: its text for notifications, and its blocks."""
-    said = escaped(f"{SIGNS[state(alert)]} {what}", PROSE_CHARACTERS)
+    said = escaped(f"{SIGNS[word(alert)]} {what}", PROSE_CHARACTERS)
     return said, [section(said)]
 
 
@@ -156,7 +161,7 @@ def _in_full(alert: Alert, external_url: str | None) -> Iterator[Block]:
 
 
 def _heading(alert: Alert) -> str:
-    return f"{SIGNS[state(alert)]} {state(alert).upper()}: {title(alert)}"
+    return f"{SIGNS[word(alert)]} {word(alert).upper()}: {title(alert)}"
 
 
 def _prose(alert: Alert) -> str:

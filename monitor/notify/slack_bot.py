@@ -14,7 +14,7 @@ from monitor.errors import DeliveryError
 from monitor.model import Alert, Notice, Secret, Severity, State
 from monitor.notify.places import Places
 from monitor.notify.slack_web import BASE_URL, SlackWeb, slack_web
-from monitor.notify.wording import divided, ending, line, title
+from monitor.notify.wording import divided, ending, line, title, word
 from monitor.notify.wording import place as place_of
 
 CALL_SECONDS = 10.0
@@ -160,7 +160,7 @@ def _change(heard: str, alert: Alert) -> tuple[str, bool]:
     finding = alert.finding
     which = f"{title(alert)} ({place_of(alert)} · {line(finding.subject)})"
     if alert.state is State.RESOLVED:
-        return f"Resolved: {which} {ending(alert)}", False
+        return f"{word(alert).capitalize()}: {which} {ending(alert)}", False
     status, _, times = heard.partition("#")
     before = status.removeprefix("firing:")
     if before not in set(Severity) or times != str(alert.occurrences):

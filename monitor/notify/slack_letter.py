@@ -36,15 +36,16 @@ def letter(notice: Notice, external_url: str | None, template: Template | None =
     """Give the text for notifications, and the blocks. A template may take a second: not for the event loop."""
     if notice.digest is not None:
         told = summary(notice)
-        return escaped(told.heading, LINE_CHARACTERS), _digest(told, notice, external_url)
-    built_in = partial(message, notice, external_url)
-    if template is None:
-        return fallback(notice), built_in()
+        short, built_in = escaped(told.heading, LINE_CHARACTERS), partial(_digest, told, notice, external_url)
+    else:
+        short, built_in = fallback(notice), partial(message, notice, external_url)
+    if template is None or not template.serves(notice):
+        return short, built_in()
     try:
         own = template.write(notice, external_url, safe)
     except BadTemplate as problem:
-        return fallback(notice), [section(escaped(failed(problem), LINE_CHARACTERS)), *built_in()]
-    return fallback(notice), [section(_cut(own))]
+        return short, [section(escaped(failed(problem), LINE_CHARACTERS)), *built_in()]
+    return short, [section(_cut(own))]
 
 
 def safe(text: str) -> str:

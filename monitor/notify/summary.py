@@ -54,7 +54,8 @@ def counts(digest: Digest) -> str:
     """`3 new, 12 still open, 4 over`."""
     if not digest.count:
         return "nothing new, nothing open"
-    return f"{digest.new} new, {digest.still} still open, {digest.over} over"
+    fixed = f" ({digest.fixed} fixed)" if digest.fixed else ""
+    return f"{digest.new} new, {digest.still} still open, {digest.over} over{fixed}"
 
 
 def since(alert: Alert, notice: Notice) -> str:

@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor.draw.messages import BadTemplate, Message
-from monitor.model import Alert, Notice, State
+from monitor.model import Alert, Digest, Notice, State
 from monitor.notify.document import document, moment, news_first
+from monitor.notify.summary import summary
 from monitor.notify.wording import line, place, plain, tally
 
 ALERTS = 500
@@ -31,9 +32,11 @@ VARIABLES = {
     "firing": "those of them that fire",
     "resolved": "those that are over",
     "external_url": "our own address, or none",
+    "digest": "none, or of a digest: title, since, new, still, over (how many), lists (title, alerts), left_out",
 }
 """The names a template may use. Each alert is the webhook's document with `place` (`server/database`) and `seconds`
-(how long it has stood, or stood). Filters beside jinja2's: sql, duration, size, plural."""
+(how long it has stood, or stood). Filters beside jinja2's: sql, duration, size, plural. A template that does not name
+`digest` leaves digests to the built-in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,10 @@ class Template:
     def of(cls, source: str, name: str = "template") -> Template:
         """Compile a template's text."""
         return cls(name=name, source=source, message=Message(name, source, VARIABLES))
+
+    def serves(self, notice: Notice) -> bool:
+        """Tell whether it is for this notice: a digest is left to those who know of digests."""
+        return notice.digest is None or "digest" in self.message.uses
 
     def write(self, notice: Notice, external_url: str | None, safe: Callable[[str], str] = str) -> str:
         """Give the template's text, or raise BadTemplate. It may take a second: not for the event loop.
@@ -110,6 +117,23 @@ def variables(notice: Notice, external_url: str | None) -> Mapping[str, object]:
         "firing": [each for each in documents if each["status"] == "firing"],
         "resolved": [each for each in documents if each["status"] == "resolved"],
         "external_url": external_url,
+        "digest": notice.digest and _digest(notice, notice.digest, external_url),
+    }
+
+
+def _digest(notice: Notice, digest: Digest, external_url: str | None) -> dict[str, object]:
+    told = summary(notice)
+    return {
+        "title": digest.title,
+        "since": moment(digest.since),
+        "new": digest.new,
+        "still": digest.still,
+        "over": digest.over,
+        "lists": [
+            {"title": title, "alerts": [_document(alert, notice, external_url) for alert in alerts]}
+            for title, alerts in told.lists
+        ],
+        "left_out": told.left_out,
     }
 
 

@@ -115,5 +115,6 @@ def _digest(notice: Notice) -> dict[str, object] | None:
         "new": digest.new,
         "still": digest.still,
         "over": digest.over,
+        "fixed": digest.fixed,
         "worst": [alert.finding.fingerprint for alert in worst(notice)],
     }

@@ -37,6 +37,12 @@ def state(alert: Alert) -> str:
     return "resolved" if alert.state is State.RESOLVED else alert.finding.severity.value
 
 
+def word(alert: Alert) -> str:
+    """The same as it is said to people: of what a remedy ended also whether it was fixed."""
+    over = alert.state is State.RESOLVED
+    return alert.outcome.value if over and alert.outcome else state(alert)
+
+
 def title(alert: Alert) -> str:
     """What is wrong, or that a target is back; on one line that is never empty."""
     if came_back(alert):

@@ -95,7 +95,8 @@ def _sqlite(path: Path, patience: float) -> Engine:
     engine = create_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         # No isolation level: the driver's own would begin late and never around DDL; `_begin` does it instead.
-        connect_args={"timeout": patience, "isolation_level": None},
+        # No statements are kept: each holds what it wrote last, and a message may be 10 MiB.
+        connect_args={"timeout": patience, "isolation_level": None, "cached_statements": 0},
         pool_size=1,
         max_overflow=0,
         hide_parameters=True,

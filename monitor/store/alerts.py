@@ -10,8 +10,12 @@ from monitor.store.bulk import Values, read, remove, replace
 from monitor.store.documents import (
     ack_from_text,
     ack_text,
+    cure_from_text,
+    cure_text,
     finding_from_text,
     finding_text,
+    labels_from_text,
+    labels_text,
     target_from_text,
     target_text,
 )
@@ -71,6 +75,8 @@ def _values(alert: Alert) -> Values:
         "finding": finding_text(alert.finding),
         "ack": ack_text(alert.acked),
         "ended_by": alert.ended_by,
+        "cure": cure_text(alert.cure),
+        "labels": labels_text(alert.labels),
     }
 
 
@@ -90,6 +96,8 @@ def _alert(row: Row[tuple[object, ...]]) -> Alert | None:
             occurrences=int(row.occurrences),
             acked=ack_from_text(row.ack),
             ended_by=row.ended_by,
+            cure=cure_from_text(row.cure),
+            labels=labels_from_text(row.labels),
         )
     except ValueError:
         return None

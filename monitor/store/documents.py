@@ -24,6 +24,8 @@ from monitor.model import (
     Target,
     as_document,
 )
+from monitor.proof import Cure
+from monitor.store.cures import cure, cure_document, plain, proof, sign
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ def target_from_text(text: str) -> Target:
 
 def finding_text(finding: Finding) -> str:
     """What is no JSON scalar (a date, a Decimal from a careless rule) is kept as its text."""
-    return json.dumps(as_document(finding), default=str)
+    return json.dumps(_finding_document(finding), default=str)
 
 
 def finding_from_text(text: str) -> Finding:
@@ -56,9 +58,27 @@ def ack_from_text(text: str | None) -> Ack | None:
     return None if text is None else _read("acknowledgement", text, _ack)
 
 
+def cure_text(known: Cure | None) -> str | None:
+    return None if known is None else json.dumps(cure_document(known))
+
+
+def cure_from_text(text: str | None) -> Cure | None:
+    """Raise ValueError when the text is not a remedy's aftermath."""
+    return None if text is None else _read("cure", text, cure)
+
+
+def labels_text(labels: Mapping[str, str]) -> str | None:
+    return json.dumps(dict(labels)) if labels else None
+
+
+def labels_from_text(text: str | None) -> Mapping[str, str]:
+    """Raise ValueError when the text is not that of labels."""
+    return {} if text is None else _read("labels", text, _labels)
+
+
 def alert_document(alert: Alert) -> dict[str, Any]:
     return {
-        "finding": as_document(alert.finding),
+        "finding": _finding_document(alert.finding),
         "source": [alert.source.server, alert.source.database],
         "state": alert.state.value,
         "starts_at": _told(alert.starts_at),
@@ -69,6 +89,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "occurrences": alert.occurrences,
         "ack": alert.acked and _ack_document(alert.acked),
         "ended_by": alert.ended_by,
+        "cure": alert.cure and cure_document(alert.cure),
         "labels": dict(alert.labels),
     }
 
@@ -140,9 +161,18 @@ def _finding(document: Mapping[str, Any]) -> Finding:
         summary=document["summary"],
         impact=document["impact"],
         evidence={name: _measured(value) for name, value in document["evidence"].items()},
-        remedy=Remedy(tuple(remedy["sql"]), tuple(remedy["rollback"]), remedy["caution"]),
+        remedy=Remedy(
+            tuple(remedy["sql"]), tuple(remedy["rollback"]), remedy["caution"], _perhaps(sign, document.get("sign"))
+        ),
         confidence=Confidence(document["confidence"]),
+        proof=_perhaps(proof, document.get("proof")),
     )
+
+
+def _finding_document(finding: Finding) -> dict[str, Any]:
+    """The finding's JSON form, and what only we need: how to see that its remedy was applied, and what it did."""
+    mend = {"sign": finding.remedy.sign, "proof": finding.proof}
+    return {**as_document(finding), **{name: plain(each) for name, each in mend.items() if each is not None}}
 
 
 def _measured(value: Scalar | list[Scalar]) -> Scalar | Sequence[Scalar]:
@@ -175,6 +205,7 @@ def _alert(document: Mapping[str, Any]) -> Alert:
         occurrences=int(document["occurrences"]),
         acked=_perhaps(_ack, document["ack"]),
         ended_by=str(document["ended_by"]),
+        cure=_perhaps(cure, document.get("cure")),
         labels=_labels(document["labels"]),
     )
 
@@ -199,6 +230,7 @@ def _digest_document(digest: Digest) -> dict[str, Any]:
         "new": digest.new,
         "still": digest.still,
         "over": digest.over,
+        "fixed": digest.fixed,
     }
 
 
@@ -209,6 +241,7 @@ def _digest(document: Mapping[str, Any]) -> Digest:
         new=int(document["new"]),
         still=int(document["still"]),
         over=int(document["over"]),
+        fixed=int(document.get("fixed", 0)),
     )
 
 

@@ -14,6 +14,9 @@ from monitor.store.records import DeadLetter, LedgerRead, LedgerWrite, Transitio
 from monitor.store.silences import forget_silences, read_silences, write_silences
 from monitor.store.told import forget_told, read_told, write_told
 
+MOST_DEAD = 500
+"""So many dead letters are counted after a restart."""
+
 
 class StoredLedger:
     """The ledger, its marks and its outbox in a store. Every method raises StoreError."""
@@ -63,7 +66,13 @@ def _read(connection: Connection) -> tuple[LedgerRead, dict[str, int]]:
     told, lost_told = read_told(connection)
     outbox, lost_notices = read_outbox(connection)
     silences, lost_silences = read_silences(connection)
-    read = LedgerRead(alerts=tuple(alerts), told=tuple(told), outbox=tuple(outbox), silences=tuple(silences))
+    read = LedgerRead(
+        alerts=tuple(alerts),
+        told=tuple(told),
+        outbox=tuple(outbox),
+        silences=tuple(silences),
+        dead=tuple(read_dead(connection, MOST_DEAD, 0)),
+    )
     return read, {"alerts": lost_alerts, "told marks": lost_told, "notices": lost_notices, "silences": lost_silences}
 
 

@@ -131,3 +131,5 @@ class LedgerRead:
     told: tuple[ToldRow, ...]
     outbox: tuple[OutboxEntry, ...]
     silences: tuple[SilenceRow, ...]
+    dead: tuple[DeadLetter, ...] = ()
+    """The newest of what was given up."""

@@ -1,44 +1,25 @@
-"""Silences at rest. Each change goes with its line in the audit log, or not at all."""
+"""Silences at rest. They are written with the ledger, each change with its line in the audit log, or not at all."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, select
 
-from monitor.store.audit import write_audit
-from monitor.store.bulk import read, remove, replace
+from monitor.store.bulk import read, replace
 from monitor.store.documents import document_from_text, document_text
 from monitor.store.engine import Store
-from monitor.store.records import AuditEntry, SilenceRow
+from monitor.store.records import SilenceRow
 from monitor.store.tables import silences as table
 
 
 class StoredSilences:
-    """The silences in a store. Every method raises StoreError."""
+    """The silences in a store, to be read by themselves."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def save(self, silence: SilenceRow, audit: Collection[AuditEntry] = ()) -> None:
-        """Write a silence over the one of its id."""
-
-        def save(connection: Connection) -> None:
-            write_silences(connection, [silence])
-            write_audit(connection, audit)
-
-        await self._store.run(save)
-
-    async def delete(self, silence_id: str, audit: Collection[AuditEntry] = ()) -> None:
-        """Delete a silence; one that is not there is gone already."""
-
-        def drop(connection: Connection) -> None:
-            remove(connection, table, [{"id": silence_id}])
-            write_audit(connection, audit)
-
-        await self._store.run(drop)
-
     async def load(self) -> list[SilenceRow]:
-        """Give all silences by their ends. What cannot be read is left out, and the store's notice says so."""
+        """Give all by their ends, or raise StoreError. What cannot be read is left out; the store's notice says so."""
         known, lost = await self._store.run(read_silences)
         self._store.lost(lost, "silences")
         return known

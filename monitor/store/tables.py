@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Dialect, Integer, MetaData, String, Tab
 from sqlalchemy.types import TypeDecorator
 
 # The newest revision in migrations/versions. Known here so that the daemon need not import Alembic.
-HEAD = "0002"
+HEAD = "0004"
 
 metadata = MetaData()
 
@@ -72,6 +72,8 @@ alerts = Table(
     Column("finding", Text, nullable=False),
     Column("ack", Text),
     Column("ended_by", Words, nullable=False, server_default=""),
+    Column("cure", Text),
+    Column("labels", Text),
 )
 
 # A group's name has any length, and an index of PostgreSQL has not: its mark (a digest) stands for it in the key.

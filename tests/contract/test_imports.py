@@ -7,19 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WORDS = {"errors", "model", "status", "sqltext", "measurement", "rule", "probe", "sight"}
+WORDS = {"errors", "proof", "model", "status", "sqltext", "measurement", "rule", "probe", "sight"}
 EVERYTHING = {"*"}
 
 # What each place may import from the house, beside itself.
 HOUSE: dict[str, set[str]] = {
     "errors": set(),
     "guardian": set(),
+    "memory": set(),
     "shipped": set(),
-    "model": {"errors"},
+    "proof": set(),
+    "model": {"errors", "proof"},
     "status": {"errors", "model"},
     "sqltext": {"errors"},
     "sight": {"sqltext"},
-    "measurement": {"errors", "model"},
+    "measurement": {"errors", "model", "proof"},
     "rule": {"errors", "model", "measurement"},
     "probe": WORDS,
     "log": {"errors", "model"},
@@ -32,8 +34,8 @@ HOUSE: dict[str, set[str]] = {
     "advisors": WORDS,
     "store": WORDS,
     "draw": WORDS,
-    "findings": {"errors", "model", "store"},
-    "notify": {"errors", "model", "draw"},
+    "findings": {"errors", "model", "proof", "store"},
+    "notify": {"errors", "model", "proof", "draw"},
     "expose": {*WORDS, "draw", "config_values"},
     "standing": {"errors", "model", "status", "measurement"},
     "shelf": {"model", "status", "findings", "standing"},
@@ -67,6 +69,7 @@ HOUSE: dict[str, set[str]] = {
     "watch": EVERYTHING,
     "roster": EVERYTHING,
     "desk": EVERYTHING,
+    "steps": {"findings", "model", "proof", "store"},
     "pending": {"findings", "model", "store"},
     "courier": {"collect.runner", "errors", "findings", "model", "notify"},
     "channel": {"collect.runner", "courier", "errors", "model", "notify", "store"},

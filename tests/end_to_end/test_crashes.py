@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, two hundred times: no announcement is lost, and what is said twice has one key."""
+"""`kill -9` at random moments, as often as asked: no announcement is lost, and what is said twice has one key."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.database import Database
+from tests.database import Cluster, Database
 from tests.end_to_end.hooks import RULE, TABLE, Hook, hook, settings, until
-from tests.faults.harness import Daemon, daemon
+from tests.faults.harness import STARTING, Daemon, daemon
 
 pytestmark = pytest.mark.soak
 
 CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "60"))
+SIDE_BY_SIDE = int(os.environ.get("PGARCHITECT_SIDE_BY_SIDE", "1"))
+"""Daemons that are killed at the same time, each with a store, a database and a receiver of its own."""
 AT_ONCE = 8
 """Findings that come, grow worse and go at the same time."""
 LIFE_SECONDS = 1.3
@@ -100,7 +102,7 @@ async def crash(running: Daemon) -> None:
     if random.random() < 1 / 8:
         await asyncio.sleep(random.uniform(0, 1))
     else:
-        await until(lambda: watches(running), running)
+        await until(lambda: watches(running), running, STARTING)
         await asyncio.sleep(random.uniform(0, LIFE_SECONDS))
     assert running.running.returncode is None, running.tail()
     running.running.kill()
@@ -135,31 +137,45 @@ def heard_of(told: Hook) -> dict[tuple[str, str], set[str]]:
     return heard
 
 
-async def test_no_crash_loses_an_announcement(database: Database, tmp_path: Path) -> None:
+async def test_no_crash_loses_an_announcement(cluster: Cluster, tmp_path: Path) -> None:
     """Each status that was committed reaches the receiver, or a later one does; twice only under the same key."""
-    await database.execute(TABLE)
-    with hook() as told:
-        config = settings(
-            tmp_path,
-            database,
-            receivers={"told": {"webhook": {"url": told.url}, "rate_limit": {"messages": 10_000, "per": "1s"}}},
-            route={"receiver": "told", "group_by": ["subject"], "group_wait": 0, "group_interval": 0.1},
-        )
-        written = Written(tmp_path / "state.db")
-        sickness = Sickness(database, written, told)
-        watching = asyncio.create_task(written.watch())
-        async with daemon(tmp_path, {"shop": database.dsn}, config) as running:
-            lives = [asyncio.create_task(sickness.come_and_go()) for _ in range(AT_ONCE)]
-            for _ in range(CRASHES):
-                await crash(running)
-            sickness.over = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.gather(*lives), 60)
-            with contextlib.suppress(AssertionError):
-                await until(lambda: not lost(told, written, sickness.patient), running, 30)
-            assert lost(told, written, sickness.patient) == []
-            assert all(life.done() and not life.cancelled() for life in lives), running.tail()
-        watching.cancel()
-        heard = heard_of(told)
-        print(f"{sickness.items} items, {len(heard)} statuses, {len(told.alerts)} alerts said")  # noqa: T201 - a measurement
-        assert {status: names for status, names in heard.items() if len(names) > 1} == {}
+    shares = [len(range(number, CRASHES, SIDE_BY_SIDE)) for number in range(SIDE_BY_SIDE)]
+    async with asyncio.TaskGroup() as group:
+        for number, crashes in enumerate(shares):
+            group.create_task(survived(cluster, tmp_path / f"daemon {number}", crashes))
+
+
+async def survived(cluster: Cluster, folder: Path, crashes: int) -> None:
+    """Kill one daemon so often, and see that nothing it had to say was lost."""
+    folder.mkdir()
+    async with cluster.fresh() as database:
+        await database.execute(TABLE)
+        with hook() as told:
+            await kill(database, told, folder, crashes)
+
+
+async def kill(database: Database, told: Hook, folder: Path, crashes: int) -> None:
+    config = settings(
+        folder,
+        database,
+        receivers={"told": {"webhook": {"url": told.url}, "rate_limit": {"messages": 10_000, "per": "1s"}}},
+        route={"receiver": "told", "group_by": ["subject"], "group_wait": 0, "group_interval": 0.1},
+    )
+    written = Written(folder / "state.db")
+    sickness = Sickness(database, written, told)
+    watching = asyncio.create_task(written.watch())
+    async with daemon(folder, {"shop": database.dsn}, config) as running:
+        lives = [asyncio.create_task(sickness.come_and_go()) for _ in range(AT_ONCE)]
+        for _ in range(crashes):
+            await crash(running)
+        sickness.over = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*lives), 60)
+        with contextlib.suppress(AssertionError):
+            await until(lambda: not lost(told, written, sickness.patient), running, 30)
+        assert lost(told, written, sickness.patient) == []
+        assert all(life.done() and not life.cancelled() for life in lives), running.tail()
+    watching.cancel()
+    heard = heard_of(told)
+    print(f"{sickness.items} items, {len(heard)} statuses, {len(told.alerts)} alerts said")  # noqa: T201 - a measurement
+    assert {status: names for status, names in heard.items() if len(names) > 1} == {}

@@ -137,6 +137,9 @@ async def taken_back(running: Daemon, fingerprint: str, silence: str) -> None:
     assert (last["acked"], last["silenced_by"]) == (None, None)
     assert (await findings(running, "silences")).out == "no silences\n"
     assert silence[:10] in (await findings(running, "silences", "--all")).out
+    lines = (await findings(running, "audit")).out.splitlines()
+    assert " unsilence " in lines[2], lines
+    assert " unack " in lines[3], lines
 
 
 async def test_a_daemon_behind_tls_wants_a_token(database: Database, tmp_path: Path) -> None:

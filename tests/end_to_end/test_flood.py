@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import math
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,46 +25,89 @@ MANY = 10_000
 MIB = 1 << 20
 PACE = 0.05
 MOST_MESSAGES = 20
-LATE_SECONDS = 1.0
-"""What 99 of 100 answers of `/healthz` stay below: no timed test, only that it is not deaf.
-
-0.1 is wanted; 0.05 to 0.13 s was measured on two busy cores.
+LATE_SECONDS = 0.1
+"""What 99 of 100 answers of `/healthz` stay below, as many times more as all work takes on this machine now."""
+GROWTH = 20 * MIB
+"""What the daemon may have more after the flood than it had when one finding had come and gone."""
+BACK_SECONDS = 60.0
+"""How long after the last message memory may take to come back: findings are forgotten, free memory is returned."""
+WORK = """
+import time
+wall = own = 0.0
+while True:
+    began, spent = time.monotonic(), time.process_time()
+    while time.process_time() - spent < 0.02:
+        pass
+    wall, own = wall + time.monotonic() - began, own + time.process_time() - spent
+    print(wall / own, flush=True)
+    time.sleep(0.2)
 """
 
 
 @dataclass
 class Pulse:
-    """How long `/healthz` took, again and again."""
+    """How long `/healthz` of a server took, again and again."""
 
+    url: str
     seconds: list[float] = field(default_factory=list)
 
-    async def feel(self, running: Daemon) -> None:
+    async def feel(self) -> None:
         """Ask at fixed moments, whether the question before has been answered or not."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http, asyncio.TaskGroup() as group:
             while True:
-                group.create_task(self._ask(http, running))
+                group.create_task(self._ask(http))
                 await asyncio.sleep(PACE)
 
-    async def _ask(self, http: aiohttp.ClientSession, running: Daemon) -> None:
+    async def _ask(self, http: aiohttp.ClientSession) -> None:
         began = time.monotonic()
-        async with http.get(running.url + "/healthz") as answer:
+        async with http.get(self.url + "/healthz") as answer:
             assert answer.status == 200
         self.seconds.append(time.monotonic() - began)
 
     def percentile(self, part: float) -> float:
         return sorted(self.seconds)[math.ceil(len(self.seconds) * part) - 1]
 
+    def __str__(self) -> str:
+        parts = ", ".join(f"p{100 * part:g} {1000 * self.percentile(part):.0f}" for part in (0.5, 0.9, 0.99, 1.0))
+        return f"{parts} ms of {len(self.seconds)}"
+
 
 @asynccontextmanager
-async def pulse(running: Daemon) -> AsyncIterator[Pulse]:
-    felt = Pulse()
-    task = asyncio.create_task(felt.feel(running))
+async def slowness() -> AsyncIterator[list[float]]:
+    """Have a process work a little now and then; put into the list how many times longer that took than it should."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", WORK, stdout=asyncio.subprocess.PIPE)
+    found: list[float] = []
     try:
-        yield felt
+        yield found
     finally:
-        task.cancel()
-        (ended,) = await asyncio.gather(task, return_exceptions=True)
-    assert isinstance(ended, asyncio.CancelledError), ended
+        process.kill()
+        said, _ = await process.communicate()
+        found.append(max(1.0, *map(float, said.split()[-2:-1])))
+
+
+@asynccontextmanager
+async def prompt(when: str, running: Daemon) -> AsyncIterator[None]:
+    """The daemon answers all the time; where others use the processors, it may take so much longer."""
+    felt = Pulse(running.url)
+    async with slowness() as found:
+        task = asyncio.create_task(felt.feel())
+        try:
+            yield
+        finally:
+            task.cancel()
+            (end,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(end, asyncio.CancelledError), end
+    (times,) = found
+    print(f"{when}: {felt}; all takes {times:.1f} times as long")  # noqa: T201 - a measurement
+    assert felt.percentile(0.99) <= LATE_SECONDS * times
+
+
+async def look(running: Daemon) -> None:
+    """Look at lists, page and metrics, as people and Prometheus do; again and again, until cancelled."""
+    while True:
+        for path in ("/api/v1/findings?per_page=500", "/findings", "/api/v1/status", "/metrics", "/"):
+            await running.get(path)
+            await asyncio.sleep(1)
 
 
 def resident(running: Daemon) -> int:
@@ -80,7 +125,7 @@ def stored(running: Daemon, status: str) -> int:
     return int(count)
 
 
-async def reaches(running: Daemon, status: str, count: int, seconds: float = 60) -> float:
+async def reaches(running: Daemon, status: str, count: int, seconds: float = 120) -> float:
     """Wait until so many have a status; give how long that took."""
     began = time.monotonic()
     while await asyncio.to_thread(stored, running, status) != count:
@@ -89,8 +134,25 @@ async def reaches(running: Daemon, status: str, count: int, seconds: float = 60)
     return time.monotonic() - began
 
 
+async def subsides(running: Daemon, before: int) -> None:
+    """Wait until memory is back."""
+    until = time.monotonic() + BACK_SECONDS
+    while resident(running) - before > GROWTH and time.monotonic() < until:  # noqa: ASYNC110 - another process changes it
+        await asyncio.sleep(1)
+    grown = (resident(running) - before) / MIB
+    print(f"memory {before / MIB:.0f} MiB, grown by {grown:.1f} MiB")  # noqa: T201 - a measurement
+    assert grown <= GROWTH / MIB, running.tail()
+
+
+async def insert(database: Database, count: int) -> None:
+    await database.execute("insert into public.sick select 'item ' || g, 1 from generate_series(1, $1) g", count)
+
+
 async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
-    """Every one is in the ledger, nobody is flooded, the daemon answers all the time, and what is over is let go."""
+    """Every one is in the ledger, nobody is flooded, the daemon answers all the time, and memory comes back.
+
+    Memory is measured when one finding has come, was told, ended and was forgotten, and again when all have.
+    """
     await database.execute(TABLE)
     with hook() as grouped, hook() as apart:
         routes = [{"receiver": "grouped", "continue": True}, {"receiver": "apart", "group_by": ["subject"]}]
@@ -104,28 +166,27 @@ async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
         )
         async with daemon(tmp_path, {"shop": database.dsn}, config) as running:
             await running.up()
-            await asyncio.sleep(3)
+            await insert(database, 1)
+            await reaches(running, "firing", 1)
+            await database.execute("truncate public.sick")
+            await reaches(running, "firing", 0)
+            await reaches(running, "resolved", 0)
             before = resident(running)
-            async with pulse(running) as felt:
-                await database.execute(
-                    "insert into public.sick select 'item ' || g, 1 from generate_series(1, $1) g", MANY
-                )
+            eyes = asyncio.create_task(look(running))
+            async with prompt("firing", running):
+                await insert(database, MANY)
                 print(f"known after {await reaches(running, 'firing', MANY):.1f} s")  # noqa: T201 - a measurement
-                await asyncio.sleep(20)
-                report("firing", running, felt, before)
-            async with pulse(running) as felt:
+                assert json.loads(await running.get(f"/api/v1/findings?rule={RULE}"))["total"] == MANY
+                await asyncio.sleep(15)
+            async with prompt("over", running):
                 await database.execute("truncate public.sick")
                 print(f"over after {await reaches(running, 'firing', 0):.1f} s")  # noqa: T201
                 await reaches(running, "resolved", 0)
-                await asyncio.sleep(20)
-                report("over", running, felt, before)
+                await asyncio.sleep(10)
+            eyes.cancel()
+            await asyncio.wait([eyes])
+            assert eyes.cancelled(), eyes.exception()
+            await subsides(running, before)
             for told in (grouped, apart):
                 assert 0 < len(told.messages) <= MOST_MESSAGES
                 assert sum(len(message["alerts"]) + message["left_out"] for message in told.messages) >= 2 * MANY
-
-
-def report(when: str, running: Daemon, felt: Pulse, before: int) -> None:
-    grown = (resident(running) - before) / MIB
-    late = ", ".join(f"p{100 * part:g} {1000 * felt.percentile(part):.0f} ms" for part in (0.5, 0.9, 0.99, 1.0))
-    print(f"{when}: {late} of {len(felt.seconds)}; memory {before / MIB:.0f} MiB, grown by {grown:.1f} MiB")  # noqa: T201
-    assert felt.percentile(0.99) <= LATE_SECONDS

@@ -10,8 +10,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from monitor.embedded import free_port
+from tests.end_to_end.alertmanagers import alertmanager
 from tests.end_to_end.command import Outcome, monitor
-from tests.end_to_end.test_alertmanager import alertmanager
 
 pytestmark = pytest.mark.soak
 

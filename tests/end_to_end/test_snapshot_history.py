@@ -15,7 +15,8 @@ from monitor.findings.silences import maintenance, silence_document
 from monitor.model import Alert, State, Target
 from monitor.store.alerts import StoredAlerts
 from monitor.store.engine import Store
-from monitor.store.records import SilenceRow
+from monitor.store.ledger_book import StoredLedger
+from monitor.store.records import LedgerWrite, SilenceRow
 from monitor.store.silences import StoredSilences
 from tests.alerts import firing
 from tests.database import Database
@@ -139,7 +140,7 @@ async def test_a_finding_that_came_back_says_for_which_time(sick: Database, tmp_
         quiet = replace(maintenance("shop", 3600, silence_id="one", now=now, author="bob"), starts_at=now - HOUR)
         quiet = replace(quiet, ends_at=now + timedelta(seconds=lasts))
         row = SilenceRow(id=quiet.id, ends_at=quiet.ends_at, document=silence_document(quiet))
-        await StoredSilences(store).save(row)
+        await StoredLedger(store).write(LedgerWrite(silences=[row]))
         found = accused(await report(file, "--store"))
         assert (found["occurrences"], "silenced" in found) == (3, silenced)
     assert ", 3rd time; silenced by bob until" in " ".join((await look(file, "--store")).out.split())

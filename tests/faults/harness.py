@@ -23,6 +23,10 @@ APPLICATION = "pgarchitect"
 Labels = frozenset[tuple[str, str]]
 Samples = Mapping[tuple[str, Labels], float]
 
+STARTING = 30.0
+"""Seconds it may take to load and to make its store while others keep the cores busy; promises count from then."""
+WATCHING = '"watching"'
+
 HEADCOUNT = """
 name: headcount
 help: A probe of the exam, asked of every database.
@@ -63,6 +67,7 @@ class Daemon:
     config: dict[str, Any]
     environ: Mapping[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
+    _said: int = 0
 
     @property
     def log(self) -> str:
@@ -85,7 +90,7 @@ class Daemon:
 
     async def start(self) -> None:
         """Start it, and do not wait for anything."""
-        file = self.write()
+        file, self._said = self.write(), self.log.count(WATCHING)
         environ = {**os.environ, "PYTHONUNBUFFERED": "1", **self.environ}
         with (self.folder / "stdout").open("ab") as out, (self.folder / "stderr").open("ab") as err:
             self.process = await asyncio.create_subprocess_exec(
@@ -141,8 +146,17 @@ class Daemon:
     async def firing(self, rule: str) -> list[dict[str, Any]]:
         return [each for each in await self.findings() if each["rule"] == rule and each["status"] == "firing"]
 
+    async def watching(self) -> None:
+        """Wait until it says that it watches, or ended, or takes far too long."""
+        end = time.monotonic() + STARTING
+        while self.log.count(WATCHING) <= self._said and self.running.returncode is None:
+            if time.monotonic() > end:
+                return
+            await asyncio.sleep(0.05)
+
     async def fires(self, rule: str, seconds: float = 8.0) -> dict[str, Any]:
         """Wait until a rule fires; give one of its findings."""
+        await self.watching()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             found = await self.firing(rule)
@@ -161,7 +175,8 @@ class Daemon:
         return list(json.loads(await self.get("/api/v1/targets"))["targets"])
 
     async def until(self, seconds: float, what: str, holds: Callable[[Samples], bool]) -> float:
-        """Wait until the metrics show something; give the seconds that took."""
+        """Wait until the metrics show something; give the seconds that took since it watches."""
+        await self.watching()
         began = time.monotonic()
         samples: Samples = {}
         while time.monotonic() - began < seconds:
@@ -185,6 +200,7 @@ class Daemon:
 
     async def down(self, seconds: float = 15.0, target: str = "shop") -> None:
         """Wait until a target is down and it is known why; before it was asked once it is down without a reason."""
+        await self.watching()
         until = time.monotonic() + seconds
         await self.until(seconds, f"{target} is down", lambda seen: one(seen, "pgarchitect_up", target=target) == 0)
         while not [each for each in await self.targets() if each["target"] == target and each["reason"]]:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from tests.faults.conftest import Shop
-from tests.faults.harness import daemon, headcount, one, series
+from tests.faults.harness import Daemon, daemon, headcount, one, series
 
 RECOVERY = 10.0
 SOAKED = partial(pytest.param, marks=pytest.mark.soak)
@@ -193,6 +193,16 @@ async def test_connect_is_revoked(shop: Shop, tmp_path: Path) -> None:
         await shop.cluster.run("postgres", "drop database private with (force)")
 
 
+async def all_read(shop: Shop, watched: Daemon, seconds: float = 15.0) -> None:
+    """Wait until every database was visited: its finding would else come in the midst of what is looked at."""
+    wanted = await shop.database.value(
+        "select count(*) from pg_catalog.pg_database where datallowconn and not datistemplate"
+    )
+    async with asyncio.timeout(seconds):
+        while len(await watched.firing("headcount.many")) < wanted:  # noqa: ASYNC110 - asked over HTTP
+            await asyncio.sleep(0.1)
+
+
 async def test_rights_that_are_revoked_resolve_nothing(shop: Shop, tmp_path: Path) -> None:
     """pg_monitor goes while we watch: denied, nothing ends, nothing is made up, and /metrics stays sound."""
     changed = {"rules": {"sessions.idle_in_transaction": {"warning_after": 1, "hold": 0, "keep": 0}}}
@@ -201,7 +211,7 @@ async def test_rights_that_are_revoked_resolve_nothing(shop: Shop, tmp_path: Pat
     async with daemon(tmp_path, {"shop": shop.monitor.dsn}, changed) as watched:
         await watched.measured()
         await watched.fires("sessions.idle_in_transaction")
-        await asyncio.sleep(1)
+        await all_read(shop, watched)
         before = {each["fingerprint"]: each["status"] for each in await watched.findings()}
         await shop.database.execute(f"revoke pg_monitor from {shop.role}")
         for _ in range(2):  # as the session sees it that was open before, and as a new one does

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.findings.outbox import Changes, Entry, Outbox
+from monitor.findings.letters import STUBBORN, Changes, Entry
+from monitor.findings.outbox import Outbox
 from monitor.model import Alert, Notice
 from tests.alerts import at, firing, resolved
 
@@ -18,7 +19,7 @@ Step = tuple[str, str, frozenset[str], frozenset[str], int]
 
 subjects = st.frozensets(st.sampled_from(SUBJECTS))
 deeds = st.sampled_from(
-    ("put", "put", "put", "take", "sent", "failed", "halved", "summed", "let_go", "crash", "forgot")
+    ("put", "put", "put", "take", "take", "sent", "failed", "halved", "summed", "let_go", "crash", "forgot", "stuck")
 )
 steps: st.SearchStrategy[list[Step]] = st.lists(
     st.tuples(deeds, st.sampled_from(GROUPS), subjects, subjects, st.integers(0, 100)), max_size=40
@@ -91,6 +92,9 @@ class Story:
             case "failed":
                 self.unheard(entry.notice, number)
                 self.store(self.outbox.failed(entry.id, at(self.now), number, "no"))
+            case "stuck":
+                self.unheard(entry.notice, 0)
+                self.stick(entry)
             case "halved":
                 self.unheard(entry.notice, 0)
                 if len(entry.notice.alerts) > 1:
@@ -103,6 +107,18 @@ class Story:
             case "forgot":
                 self.outbox.sent(entry.id)
                 self.crash()
+
+    def stick(self, entry: Entry) -> None:
+        """Let it fail until it is stuck, if such a one can be."""
+        self.store(self.outbox.failed(entry.id, at(self.now), 0, "no"))
+        for _ in range(STUBBORN):
+            again = self.outbox.next("ops", at(self.now))
+            if again is None:
+                return
+            if again.notice.key != entry.notice.key:
+                self.outbox.let_go(again.id)
+                return
+            self.store(self.outbox.failed(again.id, at(self.now), 0, "no"))
 
     def unheard(self, notice: Notice, number: int) -> None:
         """Whether it was heard is chance; if it was not, forget that it was."""
@@ -119,10 +135,13 @@ class Story:
         """Store and outbox agree, and of a group at most one is under way and at most one more waits as a whole."""
         waiting = self.outbox.waiting("ops")
         assert list(waiting) == sorted(self.stored.values(), key=lambda entry: entry.id)
-        under_way = [entry.group for entry in self.sending]
+        under_way = [entry.group for entry in self.sending if not (entry.part or entry.stuck)]
         assert len(under_way) == len(set(under_way))
+        alerts = [fingerprint for entry in self.sending for fingerprint in entry.told]
+        assert len(alerts) == len(set(alerts))
         for group in {entry.group for entry in waiting}:
-            assert len([entry for entry in waiting if entry.group == group and not entry.part]) <= 2
+            whole = [entry for entry in waiting if entry.group == group and not (entry.part or entry.stuck)]
+            assert len(whole) <= 2
 
 
 def named(group: str, chosen: frozenset[str]) -> set[str]:

@@ -130,6 +130,18 @@ def test_the_window_forgets() -> None:
     assert 90 <= growth.window_seconds <= 115
 
 
+def test_a_row_that_is_gone_leaves_the_window() -> None:
+    """What was there stays for the window, whether it grew or stood still, and one that stands still stays in it."""
+    rates = Rates(probe(window=100))
+    rates.take(reading({"a": 1, "b": 1, "c": 1}), 0.0)
+    growth = rates.take(reading({"a": 1, "b": 1, "c": 6}), 10.0)
+    assert by_key(growth.over_window) == {"a": 0, "b": 0, "c": 5}
+    growth = rates.take(reading({"a": 1}), 90.0)
+    assert by_key(growth.over_window) == {"a": 0, "b": 0, "c": 5}
+    growth = rates.take(reading({"a": 1}), 200.0)
+    assert by_key(growth.over_window) == {"a": 0}
+
+
 def test_times_as_resets_are_compared_as_values() -> None:
     """A time read twice is the same time."""
     moment = datetime.now(UTC)

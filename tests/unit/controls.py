@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monitor.errors import StoreError
 from monitor.expose.credentials import Credentials
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
@@ -57,6 +58,16 @@ class Ledger:
     async def unsilence(self, silence_id: str, author: str) -> bool:
         self.audit.append(("unsilence", silence_id, author))
         return self.silenced.pop(silence_id, None) is not None
+
+    async def audited(self) -> Sequence[Mapping[str, object]]:
+        if self.broken:
+            raise StoreError(self.broken)
+        return [{"who": line[-1], "action": line[0]} for line in reversed(self.audit)]
+
+    async def dead_letters(self) -> Sequence[Mapping[str, object]]:
+        if self.broken:
+            raise StoreError(self.broken)
+        return [{"receiver": "ops", "reason": "ops: HTTP 404"}]
 
     async def reload(self, author: str) -> str:
         self.audit.append(("reload", author))

@@ -331,3 +331,34 @@ async def test_a_body_that_never_comes_holds_nobody_up() -> None:
         async with asyncio.timeout(5):
             assert (await ask(web, "GET", "/healthz")).status == 200
         writer.close()
+
+
+async def test_the_audit_log_is_read_by_who_may_change_something() -> None:
+    """And by nobody else; what the store cannot give is said."""
+    desk = ledger()
+    async with serving(pile(), desk) as web:
+        own = await token(web)
+        await ask(web, "POST", ACK, {"comment": "known"}, **own)
+        page = await ask(web, "GET", "/api/v1/audit?per_page=1", **own)
+        refused = await ask(web, "GET", "/api/v1/audit")
+        wrong = await ask(web, "GET", "/api/v1/audit?page=0", **own)
+        desk.broken = "the store is not open"
+        away = await ask(web, "GET", "/api/v1/audit", **own)
+    assert page.document == {
+        "audit": [{"who": "known", "action": "ack"}], "page": 1, "per_page": 1, "total": 1,
+    }  # fmt: skip
+    assert (refused.status, wrong.status, away.status, away.error) == (403, 400, 503, "the store is not open")
+    async with serving(pile(), ledger(), credentials=credentials()) as web:
+        assert (await ask(web, "GET", "/api/v1/audit")).status == 401
+        assert (await ask(web, "GET", "/api/v1/audit", **SIGNED_IN)).status == 200
+
+
+async def test_what_was_given_up_is_listed() -> None:
+    desk = ledger()
+    async with serving(pile(), desk) as web:
+        listed = await ask(web, "GET", "/api/v1/dead-letters")
+        wrong = await ask(web, "GET", "/api/v1/dead-letters?colour=red")
+        desk.broken = "the store is not open"
+        away = await ask(web, "GET", "/api/v1/dead-letters")
+    assert listed.document["dead_letters"] == [{"receiver": "ops", "reason": "ops: HTTP 404"}]
+    assert (wrong.status, away.status, away.error) == (400, 503, "the store is not open")

@@ -9,7 +9,8 @@ from datetime import timedelta
 from monitor.collect.runner import Clock
 from monitor.courier import FLOOD, Courier, Means, Outcome, Pace
 from monitor.errors import DeliveryError
-from monitor.findings.outbox import SUMMARY, Entry, Outbox
+from monitor.findings.letters import SUMMARY, Entry
+from monitor.findings.outbox import Outbox
 from monitor.model import Alert, Notice, Receiver
 from tests.alerts import at, firing, resolved
 
@@ -569,3 +570,66 @@ async def test_a_flood_of_one_moment_is_one_message_before_any_is_stored() -> No
         await until(lambda: not world.stored)
     (told,) = ears.heard
     assert (told.group, len(told.alerts), len(told.news)) == (SUMMARY, FLOOD + 1, FLOOD + 1)
+
+
+def chokes_on_five(told: Notice) -> None:
+    """Answer 500 whenever the fifth alert is in it."""
+    if any(alert.finding.subject == "5" for alert in told.alerts):
+        raise BUSY
+
+
+@dataclass
+class Talkative(World):
+    """A world in which some other group has something to say whenever the receiver has rested."""
+
+    courier_: Courier | None = None
+    until: float = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if self.courier_ is not None and self.seconds < self.until:
+            self.courier_.submit([notice(firing("other"), group="other", seconds=self.seconds)])
+
+
+async def test_one_alert_at_which_a_receiver_always_fails_holds_up_only_itself() -> None:
+    """The receiver takes other messages meanwhile: the group is tried in halves, until the culprit waits alone."""
+    ears, world = Ears(check=chokes_on_five), Talkative(until=3600)
+    courier = world.courier_ = world.courier(ears)
+    courier.submit([notice(*(firing(str(number)) for number in range(8)))])
+    async with running(courier):
+        await until(lambda: {"4", "6", "7"} <= {alert.finding.subject for told in ears.heard for alert in told.alerts})
+        courier.submit([notice(resolved("6"), resolved("5"), seconds=world.seconds)])
+        await until(lambda: any("6 resolved" in words for words in ears.words))
+        world.until = 0
+        assert [
+            [alert.status for alert in entry.notice.alerts] for entry in world.stored.values() if entry.group == "shop"
+        ] == [["resolved"]]
+        assert world.seconds < 600
+        ears.check = takes_all
+        await until(lambda: not world.stored)
+    assert ["5 resolved"] in ears.words
+    assert ("ops", "failed") not in world.outcomes
+
+
+async def test_a_receiver_that_fails_at_everything_for_an_hour_hears_each_group_in_one_message() -> None:
+    ears, world = Ears(failures=[BUSY] * 18), World()
+    courier = world.courier(ears)
+    courier.submit([notice(*(firing(str(number)) for number in range(8)))])
+    async with running(courier):
+        await until(lambda: ears.heard)
+    assert [len(told.alerts) for told in ears.heard] == [8]
+
+
+async def test_the_only_message_there_is_is_tried_in_halves_in_the_end() -> None:
+    """Also if it is a summary, for which all others wait."""
+    ears, world = Ears(check=chokes_on_five), World()
+    courier = world.courier(ears, pace=Pace(messages=2, refill_seconds=30))
+    courier.submit([notice(firing(str(number)), group=str(number)) for number in range(8)])
+    async with running(courier):
+        await until(lambda: len(ears.heard) >= 4)
+        courier.submit([notice(firing("5"), firing("late"), group="5", seconds=world.seconds)])
+        await until(lambda: any("late firing:warning" in words for words in ears.words))
+    told = {alert.finding.subject for heard in ears.heard for alert in heard.alerts}
+    assert told == {*"0123467", "late"}
+    assert world.seconds < 24 * 3600
+    assert [said for said in world.outcomes if said[1] in {"failed", "dropped"}] == []

@@ -220,3 +220,42 @@ async def test_every_receiver_also_says_that_there_was_nothing(httpserver: HTTPS
         await receiver.send(NONE)
     said = [request.get_data(as_text=True).replace("+", " ") for request, _ in httpserver.log]
     assert ["igest" in each and "never" not in each for each in [*said, paper.getvalue()]] == [True] * 5
+
+
+OWN = """{% if digest %}
+{{- digest.title }} {{ digest.new }}/{{ digest.still }}/{{ digest.over }} since {{ digest.since }}
+{%- for list in digest.lists %} {{ list.title }}:{% for alert in list.alerts %} {{ alert.subject }}{% endfor %}
+{%- endfor %} +{{ digest.left_out }}{% else %}{{ tally }}{% endif %}"""
+
+
+async def test_a_template_that_knows_of_digests_writes_them_and_one_that_fails_gives_way(
+    httpserver: HTTPServer,
+) -> None:
+    """To Slack and by Apprise; what it says of names is escaped as ever."""
+    httpserver.expect_request("/hook", method="POST").respond_with_data("ok")
+    url = httpserver.url_for("/hook")
+    notice = made(*LEDGER, began("<!here>", 80))
+    for source in (OWN, "{{ digest.hush }}"):
+        template = Template.of(source, "own.j2")
+        for receiver in (
+            Slack(name="ops", webhook=Secret(url), template=template),
+            Apprise(name="ops", urls=(Secret(url.replace("http", "json")),), template=template),
+        ):
+            await receiver.send(notice)
+    slack, apprise, slack_failed, apprise_failed = (request.get_data(as_text=True) for request, _ in httpserver.log)
+    words = "Weekly digest 3/1/1 since 2026-03-01T12:00:00+00:00 Open: bad old new"
+    assert all(words in told and "Over: mended +0" in told for told in (slack, apprise))
+    assert "&lt;!here&gt;" in slack
+    for told in (slack_failed, apprise_failed):
+        assert "the template failed, so these are the built-in words: own.j2:1" in told
+        assert "3 new, 1 still open, 1 over" in told
+
+
+def test_a_template_that_knows_nothing_of_digests_leaves_them_to_the_built_in_words() -> None:
+    notice = made(*LEDGER)
+    assert letter(notice, URL, Template.of("{{ tally }}")) == letter(notice, URL)
+    assert Template.of("{{ tally }}").serves(replace(notice, digest=None))
+
+
+def test_a_digest_with_nothing_to_say_is_written_by_the_template_too() -> None:
+    assert Template.of(OWN).write(made(), URL) == "Weekly digest 0/0/0 since 2026-03-01T12:00:00+00:00 +0"

@@ -261,3 +261,17 @@ async def test_a_flood_is_planned_in_a_thread_and_lost_by_no_reload() -> None:
         await again
         await dispatch.drain(5)
     assert sorted(place.ears.heard) == sorted(f"item {number} firing:warning" for number in range(FEW + 1))
+
+
+async def test_a_flood_that_was_forgotten_is_let_go_in_a_thread() -> None:
+    """That nothing is left of thousands is as much work as that they came, and holds nobody up either."""
+    place = Place()
+    dispatch = place.dispatch()
+    many = [firing(f"item {number}") for number in range(FEW + 1)]
+    async with running(dispatch):
+        await dispatch.plan_aside(many, place.now)
+        forgetting = asyncio.create_task(dispatch.plan_aside([], place.now))
+        await asyncio.sleep(0)
+        assert not forgetting.done()
+        await forgetting
+        await dispatch.drain(5)

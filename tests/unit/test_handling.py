@@ -16,6 +16,7 @@ from monitor.config import load_config
 from monitor.controls import DaemonControls
 from monitor.desk import Desk
 from monitor.embedded import free_port
+from monitor.errors import StoreError
 from monitor.expose.metrics import Exposition
 from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
@@ -27,6 +28,9 @@ from monitor.standing import ServerStanding
 from monitor.telling import Telling
 from monitor.whole import whole_catalog
 from tests.alerts import NOON, finding, firing, judgement
+from tests.notices import notice
+
+SAMPLE = notice(firing(), receiver="gone")
 
 SERVER = Target("shop")
 
@@ -89,7 +93,9 @@ async def told(folder: Path, tasks: Tasks) -> AsyncIterator[Place]:
         heard=lambda name, _, why: failing.update({name: why}),
     )
     desk.wake = telling.want
-    controls = DaemonControls(desk, telling.silences, pending, clock=clock, reload=nothing)
+    controls = DaemonControls(
+        desk, telling.silences, pending, clock=clock, store=lambda: telling.keeper.store, reload=nothing
+    )
     handling = DaemonHandling(desk, telling, lambda: failing)
     await telling.keeper.open()
     telling.begin(config, "http://127.0.0.1:9779")
@@ -174,3 +180,34 @@ async def test_entries_that_ignore_nothing_are_told(folder: Path) -> None:
         place.desk.ignores.ignored(finding(), NOON.date())
         shown = {each.rule: (each.state, each.reason) for each in place.handling.ignores(NOON.date())}
     assert shown == {"pool.*": ("used", "known"), "index.*": ("expired", "old"), "sessions.*": ("unused", "never")}
+
+
+async def test_who_changed_what_can_be_read(folder: Path) -> None:
+    """Newest first, once it is written; while the store is away, that is said."""
+    async with told(folder, Tasks()) as place:
+        hour = {"starts_at": NOON.isoformat(), "ends_at": (NOON + timedelta(hours=1)).isoformat()}
+        made = await place.controls.silence({"matchers": ['env="prod"'], "comment": "upgrade", **hour}, "ann")
+        await place.controls.unsilence(str(made["id"]), "bob")
+        await place.telling.keeper.write()
+        lines = await place.controls.audited()
+        assert [(line["who"], line["action"], line["at"]) for line in lines] == [
+            ("bob", "unsilence", NOON.isoformat()), ("ann", "silence", NOON.isoformat()),
+        ]  # fmt: skip
+        await place.telling.keeper.close()
+        with pytest.raises(StoreError):
+            await place.controls.audited()
+
+
+async def test_what_was_given_up_is_counted_and_listed_after_a_restart_too(folder: Path) -> None:
+    """For whom, why and since when; not what it says."""
+    async with told(folder, Tasks()) as place:
+        place.telling._say(SAMPLE)
+        await place.telling.keeper.write()
+        assert [(each.name, each.dead) for each in place.handling.receivers()] == [("ops", 0), ("gone", 1)]
+    async with told(folder, Tasks()) as place:
+        assert [(each.name, each.dead) for each in place.handling.receivers()] == [("ops", 0), ("gone", 1)]
+        (letter,) = await place.controls.dead_letters()
+        assert (letter["receiver"], letter["created_at"]) == ("gone", SAMPLE.created_at.isoformat())
+        assert "does not name this receiver any more" in str(letter["reason"])
+        place.telling.forget(SAMPLE.created_at + timedelta(seconds=1))
+        assert [(each.name, each.dead) for each in place.handling.receivers()] == [("ops", 0)]

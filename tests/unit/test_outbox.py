@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from monitor.findings.outbox import SUMMARY, Changes, Entry, Outbox
+from monitor.findings.letters import STUBBORN, SUMMARY, Changes, Entry
+from monitor.findings.outbox import Outbox
 from monitor.model import Alert, Notice
 from tests.alerts import at, firing, resolved
 
@@ -344,3 +345,50 @@ def test_news_of_an_entry_that_is_no_more_changes_nothing() -> None:
     outbox.let_go("gone")
     late = (outbox.sent("gone"), outbox.failed("gone", at(0), 1, "no"), outbox.gave_up("gone", "no"))
     assert (*late, outbox.halved("gone", at(0))) == (Changes(),) * 4
+
+
+def stuck(outbox: Outbox, subject: str) -> Entry:
+    """Have what tells of it, and is due, fail until it is stuck."""
+    for number in range(STUBBORN):
+        entry = outbox.next("ops", at(number))
+        assert entry is not None
+        assert f"{subject} firing:warning" in said(entry)
+        outbox.failed(entry.id, at(number), 0, "no")
+    (held,) = [entry for entry in outbox.waiting("ops") if entry.stuck]
+    return held
+
+
+def test_a_summary_that_fails_lets_pass_what_has_nothing_to_do_with_it_after_a_while() -> None:
+    """And takes over what is newer of its own alerts; so also after a restart."""
+    outbox = Outbox()
+    outbox.put_as_one([notice(firing("a"), group="a"), notice(firing("b"), group="b")], at(0))
+    (behind,) = outbox.put([notice(firing("c"), resolved("a"), group="a", seconds=9)], at(0)).entries
+    first = outbox.next("ops", at(0))
+    assert first is not None
+    assert outbox.next("ops", at(0)) is None
+    outbox.let_go(first.id)
+    held = stuck(outbox, "b")
+    assert behind.id not in {entry.id for entry in outbox.waiting("ops")}
+    assert (said(held), news(held)) == (["a resolved", "b firing:warning"], {"a", "b"})
+    again = Outbox(outbox.waiting("ops"))
+    for box in (outbox, again):
+        chosen = [box.next("ops", at(99)), box.next("ops", at(99)), box.next("ops", at(99))]
+        assert sorted(map(said, chosen)) == [[], ["a resolved", "b firing:warning"], ["c firing:warning"]]
+
+
+def test_a_part_that_is_stuck_holds_up_its_alert_only() -> None:
+    """Not the other part, nor what its group has to say beside it."""
+    outbox = Outbox()
+    (whole,) = outbox.put([notice(firing("a"), firing("b"))], at(0)).entries
+    outbox.next("ops", at(0))
+    outbox.halved(whole.id, at(0))
+    assert said(outbox.next("ops", at(0))) == ["a firing:warning"]
+    assert said(outbox.next("ops", at(0))) == ["b firing:warning"]
+    outbox.sent(f"{whole.id}.1")
+    outbox.let_go(f"{whole.id}.0")
+    outbox.put([notice(firing("c"), resolved("a"), seconds=5)], at(5))
+    held = stuck(outbox, "a")
+    assert (said(held), held.part, held.created_at) == (["a resolved"], True, at(5))
+    outbox.put([notice(firing("d"), seconds=6)], at(6))
+    passing = [entry for entry in outbox.waiting("ops") if not entry.part]
+    assert [said(entry) for entry in passing] == [["c firing:warning", "d firing:warning"]]

@@ -1,6 +1,9 @@
 """Cron's times: what cron means by them, before and after a moment, over the nights when clocks change."""
 
-from datetime import UTC, datetime
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -46,6 +49,40 @@ def test_eight_in_the_morning_stays_eight_when_clocks_change() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "zone", "noon", "moments"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28", ["2026-03-29 01:30", "2026-03-30 00:30"]),
+        ("0 2 * * *", "Europe/Berlin", "2026-03-28", ["2026-03-29 01:00", "2026-03-30 00:00"]),
+        ("30 3 * * *", "Europe/Berlin", "2026-03-28", ["2026-03-29 01:30", "2026-03-30 01:30"]),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-24", ["2026-10-25 00:30", "2026-10-26 01:30"]),
+        ("0 2 * * *", "Europe/Berlin", "2026-10-24", ["2026-10-25 00:00", "2026-10-26 01:00"]),
+        ("0 3 * * *", "Europe/Berlin", "2026-10-24", ["2026-10-25 02:00", "2026-10-26 02:00"]),
+        ("30 2 * * sun", "America/New_York", "2026-03-07", ["2026-03-08 07:30", "2026-03-15 06:30"]),
+        ("30 1 * * sun", "America/New_York", "2026-10-31", ["2026-11-01 05:30", "2026-11-08 06:30"]),
+        ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03", ["2026-10-03 15:45", "2026-10-04 15:15"]),
+    ],
+)
+def test_a_time_in_the_night_when_clocks_change_comes_once(text: str, zone: str, noon: str, moments: list[str]) -> None:
+    """From whatever minute of that night one asks, forward and back, and for the trigger."""
+    cron, now = Cron(text, zone), datetime.fromisoformat(f"{noon}T12:00+00:00")
+    first, second = (datetime.fromisoformat(f"{moment}+00:00") for moment in moments)
+    assert cron.trigger.get_next_fire_time(None, first) == first
+    assert cron.trigger.get_next_fire_time(first, now) == second
+    while now < second:
+        assert cron.next(now) == (first if now < first else second)
+        assert now < first or cron.previous(now) == first
+        now += timedelta(minutes=15)
+
+
+def test_each_minute_comes_once_when_clocks_are_set_forward() -> None:
+    cron, now = Cron("*/30 * * * *", "Europe/Berlin"), datetime(2026, 3, 29, tzinfo=UTC)
+    for _ in range(10):
+        later = cron.next(now)
+        assert later == now + timedelta(minutes=30)
+        now = later
+
+
+@pytest.mark.parametrize(
     ("text", "zone", "says"),
     [
         ("0 8 * *", "UTC", "should be five fields"),
@@ -83,3 +120,11 @@ async def test_the_schedule_has_crons_next_times() -> None:
         assert schedule._scheduler.get_jobs() == []
     finally:
         schedule.end()
+
+
+def test_zones_are_there_where_the_system_has_none() -> None:
+    """As on a slim Debian: the package tzdata has them."""
+    code = "from monitor.schedule import time_zone; print(time_zone('Europe/Berlin'))"
+    bare = {**os.environ, "PYTHONTZPATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=True)
+    assert done.stdout == "Europe/Berlin\n"

@@ -17,7 +17,6 @@ from monitor.store.documents import alert_document, alert_from_document, notice_
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger
 from monitor.store.records import AuditEntry, LedgerRead, LedgerWrite, OutboxEntry, OutboxState, SilenceRow, ToldRow
-from monitor.store.silences import StoredSilences
 from tests.alerts import at, firing, resolved
 from tests.storing import entries, entry, flood, labelled_alerts, mark, marks, notice, notices, step
 
@@ -201,9 +200,7 @@ async def spoil(store: Store, table: Table, name: str, **values: str) -> None:
 
 async def test_a_row_that_cannot_be_read_hides_no_other(either: Store) -> None:
     stored, silence = StoredLedger(either), SilenceRow(id="a", ends_at=at(60), document={"who": "ann"})
-    await stored.write(LedgerWrite(alerts=[firing("a"), firing("b")]))
-    await StoredSilences(either).save(silence)
-    await StoredSilences(either).save(replace(silence, id="b"))
+    await stored.write(LedgerWrite(alerts=[firing("a"), firing("b")], silences=[silence, replace(silence, id="b")]))
     await spoil(either, tables.silences, "b", document="[]")
     bad = update(tables.alerts).where(tables.alerts.c.finding.contains('"b"')).values(ack="{}")
     await either.run(lambda connection: connection.execute(bad))
