@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -82,7 +83,7 @@ class Desk:
             book = Pages(seen.target, self.newest)
             changes = self.ledger.catalogued(
                 seen.target,
-                [*probe.things(seen)],
+                partial(probe.things, seen),
                 lambda proof, since: measured(book.last(proof.probe), proof, since),
                 seen.taken_at,
             )

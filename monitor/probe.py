@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -124,7 +124,7 @@ class Memory:
 
 Observe: TypeAlias = Callable[[Session, Memory, object], Awaitable[Sequence[Row]]]
 Detail: TypeAlias = Callable[[Session, Memory, Measurement], Awaitable[Measurement]]
-Things: TypeAlias = Callable[[Measurement], Iterable[Thing]]
+Things: TypeAlias = Callable[[Measurement, Collection[str]], Iterable[Thing]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,14 @@ Cost: catalogues only, 10 µs a table and 40 µs a foreign key (100,000 keys: 4 
 last vacuum or analyze: a size function, and pg_get_expr too, would wait behind an exclusive lock.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Thing, identifier
+from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session
 from probes.indexes_names import candidates
 from probes.indexes_remedy import by_table, places
 from probes.indexes_rules import MissingForeignKey
+from probes.indexes_standing import PLACE, standing, things
 
 # An index serves a key when its leading columns are the key's in any order, in the collation of the columns; of
 # partial ones only `where COLUMN is not null`, which any equality implies. The predicate is read from its node tree.
@@ -200,33 +201,6 @@ TAKEN = """
      where c.relname = any ($1::text[]::name[])
 """
 
-# Indexes that work, of the largest tables first. Of partial ones, and of methods that keep no order and no equality,
-# no columns are told: they may serve much, but not every search for those.
-INDEXES = r"""
-    select n.nspname::text as schema, x.relname::text as name, c.relname::text as "table",
-           case when i.indpred is null and a.amname in ('btree', 'hash') then
-               array(select coalesce(t.attname::text, '')
-                       from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) with ordinality as u (number, place)
-                       left join pg_catalog.pg_attribute t on t.attrelid = i.indrelid and t.attnum = u.number
-                      order by u.place) end as columns,
-           pg_catalog.pg_stat_get_numscans(i.indexrelid) as uses,
-           exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid and k.contype <> 'f') as bound
-      from (select oid, relnamespace, relname
-              from pg_catalog.pg_class
-             where relkind in ('r', 'm', 'p')
-               and relpersistence <> 't'
-               and relhasindex
-             order by relpages desc, oid
-             limit 2000) c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisvalid and i.indisready and i.indislive
-      join pg_catalog.pg_class x on x.oid = i.indexrelid
-      join pg_catalog.pg_am a on a.oid = x.relam
-     where n.nspname <> 'information_schema'
-       and n.nspname not like 'pg\_%'
-     limit 4000
-"""
-
 
 async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measurement:
     """Learn which indexes there are and which names new ones may not have, and lay out what is exported."""
@@ -234,24 +208,8 @@ async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measur
     wanted = (place for siblings in keys.values() for row in siblings for place in places(row, siblings))
     names = {name for place in wanted for name in candidates(place)}
     taken = await session.fetch(TAKEN, sorted(names)) if names else ()
-    known: dict[object, Row] = {(row["schema"], row["name"]): row for row in (*taken, *await session.fetch(INDEXES))}
-    return replace(seen, details=known, exposed=exposed(seen))
-
-
-def things(seen: Measurement) -> Iterator[Thing]:
-    """Give the indexes that work."""
-    for row in seen.details.values():
-        if "table" in row:
-            columns, uses = row["columns"], row["uses"]
-            name = identifier(str(row["schema"]), str(row["name"]))
-            yield Thing(
-                kind="index",
-                relation=identifier(str(row["schema"]), str(row["table"])),
-                name=name,
-                columns=tuple(map(str, columns)) if isinstance(columns, list) else (),
-                uses=uses if isinstance(uses, int) else None,
-                undo="" if row["bound"] else f"drop index concurrently if exists {name}",
-            )
+    known: dict[object, Row] = {(row["schema"], row["name"]): row for row in taken}
+    return replace(seen, details={**known, PLACE: await standing(session)}, exposed=exposed(seen))
 
 
 def exposed(seen: Measurement) -> Sequence[Row]:

@@ -22,6 +22,7 @@ from monitor.probe import (
 )
 from probes.indexes_names import Names, Place
 from probes.indexes_remedy import by_table, columns_of, described, remedy, widest
+from probes.indexes_standing import things
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class MissingForeignKey(Rule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         if not any(number(row, "foreign_keys") for row in seen.rows if row["kind"] == "total"):
             yield NoVerdict(reason="the database has no foreign key", needs=None)
-        names = Names(seen.details.keys())  # type: ignore[arg-type]  # detail() files them by schema and name
+        names = Names({key for key in seen.details if isinstance(key, tuple)})
         there = indexes(seen)
         for siblings in by_table(seen.rows).values():
             for row in siblings:
@@ -89,12 +90,11 @@ class MissingForeignKey(Rule):
 
 
 def indexes(seen: Measurement) -> Mapping[str, Sequence[str]]:
-    """Give the names of the indexes that work, by table."""
+    """Give the names of the indexes that work, by table, of tables with a key that none serves."""
+    relations = {identifier(str(row["schema"]), str(row["table"])) for row in seen.rows if row["kind"] == "foreign_key"}
     there = defaultdict(list)
-    for row in seen.details.values():
-        if "table" in row:
-            name = identifier(str(row["schema"]), str(row["name"]))
-            there[identifier(str(row["schema"]), str(row["table"]))].append(name)
+    for thing in things(seen, relations):
+        there[thing.relation].append(thing.name)
     return there
 
 

@@ -162,8 +162,10 @@ def _scanned(row: Row, seconds: float, *, unique: bool) -> _Scanned:
 
 def _indexes(table: _Scanned, tables: Measurement) -> tuple[str, ...]:
     """Give the names of the indexes it has."""
-    own = [row for row in tables.details.values() if (row["schema"], row.get("table")) == (table.schema, table.name)]
-    return tuple(sorted(identifier(table.schema, str(row["name"])) for row in own))
+    row = tables.details.get("indexes", {})
+    columns = [row.get(name) or [] for name in ("schema", "table", "name")]
+    own = [name for schema, other, name in zip(*columns, strict=True) if (schema, other) == (table.schema, table.name)]
+    return tuple(sorted(identifier(table.schema, str(name)) for name in own))
 
 
 def _proof(table: _Scanned) -> Proof | None:

@@ -3,7 +3,8 @@
 Pure: an alert in, an alert out. What cannot be measured has no outcome: a "fixed" that is none would be believed.
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -13,6 +14,9 @@ from monitor.proof import Better, Cure, Outcome, Proof, Sign, Thing
 
 Number: TypeAlias = Callable[[Proof, datetime], float | str]
 """Reads a proof's number from what was measured after a moment, or says why it cannot."""
+
+Things: TypeAlias = Callable[[Collection[str]], Iterable[Thing]]
+"""Gives what stands in the catalogue of these relations."""
 
 NOISE = 0.2
 """A number that changed by less has not changed: traffic is never the same twice. A guess, not a measurement."""
@@ -33,13 +37,23 @@ REST_SECONDS = 3600.0
 """What a remedy did not mend is not told again before: two of the longest windows, so that the news is new."""
 
 
-def looked(alert: Alert, things: Iterable[Thing], number: Number, at: datetime) -> Alert:
+def by_relation(things: Things, alerts: Iterable[Alert]) -> Mapping[str, Sequence[Thing]]:
+    """Give what stands of the relations in which alerts await something, by relation."""
+    signs = (alert.cure.sign if alert.cure else alert.finding.remedy.sign for alert in alerts)
+    there = defaultdict(list)
+    relations = {sign.relation for sign in signs if sign}
+    for thing in things(relations) if relations else ():
+        there[thing.relation].append(thing)
+    return there
+
+
+def looked(alert: Alert, there: Mapping[str, Sequence[Thing]], number: Number, at: datetime) -> Alert:
     """Look for the sign of an alert's remedy among what stands at a moment; then read the number again."""
     if alert.cure is None:
         sign = alert.finding.remedy.sign
-        began = None if sign is None else _began(sign, things, alert.finding.proof, at)
+        began = None if sign is None else _began(sign, there, alert.finding.proof, at)
         return replace(alert, cure=began) if began else alert
-    thing = _shown(alert.cure.sign, things)
+    thing = _shown(alert.cure.sign, there)
     if thing is None:  # taken away again
         return replace(alert, cure=None)
     return _measured(alert, alert.cure, thing, number, at)
@@ -72,13 +86,13 @@ def rests(alert: Alert, rank: int, now: datetime) -> bool:
     return 0 <= (now - alert.ends_at).total_seconds() < REST_SECONDS and rank <= alert.finding.severity.rank
 
 
-def _began(sign: Sign, things: Iterable[Thing], proof: Proof | None, at: datetime) -> Cure | None:
-    thing = _shown(sign, things)
+def _began(sign: Sign, there: Mapping[str, Sequence[Thing]], proof: Proof | None, at: datetime) -> Cure | None:
+    thing = _shown(sign, there)
     return None if thing is None else Cure(at=at, sign=sign, thing=thing, proof=proof)
 
 
-def _shown(sign: Sign, things: Iterable[Thing]) -> Thing | None:
-    return next((thing for thing in things if sign.shown_by(thing)), None)
+def _shown(sign: Sign, there: Mapping[str, Sequence[Thing]]) -> Thing | None:
+    return next((thing for thing in there.get(sign.relation, ()) if sign.shown_by(thing)), None)
 
 
 def _measured(alert: Alert, cure: Cure, thing: Thing, number: Number, at: datetime) -> Alert:

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor.findings.cure import Number, absent, looked, rests, still_there
+from monitor.findings.cure import Number, Things, absent, by_relation, looked, rests, still_there
 from monitor.findings.episode import NOT_SEEN, UNWATCHED, absence, began, covers, ended, seen, without_suspicion
 from monitor.model import Ack, Alert, Finding, Judgement, State, Target
-from monitor.proof import Thing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,7 @@ class Ledger:
         """Observe step by step; in a pause between two steps others may observe and drop."""
         return (change for judgement in judgements for change in self._judged(judgement, now))
 
-    def catalogued(self, target: Target, things: Sequence[Thing], number: Number, at: datetime) -> list[Change]:
+    def catalogued(self, target: Target, things: Things, number: Number, at: datetime) -> list[Change]:
         """Follow the remedies of what fires on a target: what stands in its catalogue, and what the numbers are now.
 
         To be told of a reading before its rules judge it: what they say takes the new things for granted.
@@ -59,7 +58,8 @@ class Ledger:
         prints = [each for (source, _), found in self._open.items() if source == target for each in found]
         firing = [alert for each in sorted(prints) if (alert := self._alerts[each]).state is State.FIRING]
         awaited = [alert for alert in firing if alert.cure or alert.finding.remedy.sign]
-        after = [(alert, looked(alert, things, number, at)) for alert in awaited]
+        there = by_relation(things, awaited)
+        after = [(alert, looked(alert, there, number, at)) for alert in awaited]
         return [self._turn(before, now) for before, now in after if now != before]
 
     def ack(self, fingerprint: str, ack: Ack) -> Change | None:

@@ -52,7 +52,7 @@ def look(ledger: Ledger, number: float | str, seconds: float = LATER, *things: T
     def read(_proof: Proof, _since: datetime) -> float | str:
         return number
 
-    return ledger.catalogued(SHOP, things or (INDEX,), read, at(seconds))
+    return ledger.catalogued(SHOP, lambda _: things or (INDEX,), read, at(seconds))
 
 
 def used(count: float = 3000) -> Thing:
@@ -229,7 +229,7 @@ def test_a_suspicion_has_no_remedy() -> None:
 
 def test_another_target_s_catalogue_is_no_sign() -> None:
     ledger = fired(sick(), remedied=False)
-    assert ledger.catalogued(Target("shop", "other"), [INDEX], lambda *_: 0.0, at(60)) == []
+    assert ledger.catalogued(Target("shop", "other"), lambda _: [INDEX], lambda *_: 0.0, at(60)) == []
 
 
 def reading(seconds: float = LATER, window: float = LATER - 60, rows: Sequence[object] = (90, 30)) -> Measurement:
