@@ -52,7 +52,10 @@ def things(seen: Measurement, relations: Collection[str]) -> Iterator[Thing]:
     """Give the indexes of these relations, which are named as in findings."""
     row = seen.details.get(PLACE, {})
     columns = [_list(row, name) for name in ("schema", "table", "name", "columns", "uses", "bound")]
+    all_names = "\n".join(relations)  # to quote thousands of names would take longer than all the rest
     for schema, table, name, keys, uses, bound in zip(*columns, strict=True):
+        if str(table).replace('"', '""') not in all_names:
+            continue
         relation = identifier(str(schema), str(table))
         if relation in relations:
             index = identifier(str(schema), str(name))

@@ -80,9 +80,6 @@ def monitor(version: Annotated[bool, typer.Option("--version", help="Print the v
 @app.command()
 def run(config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]) -> None:
     """Watch, until SIGTERM. SIGHUP reads the configuration anew."""
-    from monitor.memory import thrifty
-
-    thrifty()
     from monitor.cli.lean import import_structlog
 
     import_structlog()

@@ -14,6 +14,7 @@ from monitor.cli.app import USAGE, app
 from monitor.config import load_config
 from monitor.config_model import DEFAULT_STORE
 from monitor.whole import whole_catalog
+from tests.faults.harness import THRIFTY
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 UNIT = CHECKOUT / "config" / "systemd" / "pgarchitect.service"
@@ -143,3 +144,10 @@ def test_the_configuration_of_its_comment_reads_the_credential(tmp_path: Path) -
     config = load_config(file, whole_catalog())
     assert [server.dsn.reveal() for server in config.servers] == ["postgresql://monitor:change-me@shop-db/shop"]
     assert config.store_url.reveal() == DEFAULT_STORE
+
+
+def test_the_unit_and_the_image_choose_the_allocator_that_gives_memory_back() -> None:
+    """The flood is tested with the same settings."""
+    for file in (UNIT, CHECKOUT / "Dockerfile"):
+        said = dict(re.findall(r"((?:PYTHON)?MALLOC\w*)=(\w+)", file.read_text()))
+        assert said == THRIFTY, file

@@ -17,7 +17,7 @@ import pytest
 
 from tests.database import Database
 from tests.end_to_end.hooks import RULE, TABLE, hook, settings
-from tests.faults.harness import Daemon, daemon
+from tests.faults.harness import THRIFTY, Daemon, daemon
 
 pytestmark = pytest.mark.soak
 
@@ -151,7 +151,8 @@ async def insert(database: Database, count: int) -> None:
 async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
     """Every one is in the ledger, nobody is flooded, the daemon answers all the time, and memory comes back.
 
-    Memory is measured when one finding has come, was told, ended and was forgotten, and again when all have.
+    It runs with the allocator of our unit and image. Memory is measured when one finding has come, was told, ended and
+    was forgotten, and again when all have.
     """
     await database.execute(TABLE)
     with hook() as grouped, hook() as apart:
@@ -164,7 +165,7 @@ async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
             route={"receiver": "grouped", "group_by": ["rule"], "group_wait": 0, "group_interval": 2, "routes": routes},
             retention={"findings": 5},
         )
-        async with daemon(tmp_path, {"shop": database.dsn}, config) as running:
+        async with daemon(tmp_path, {"shop": database.dsn}, config, THRIFTY) as running:
             await running.up()
             await insert(database, 1)
             await reaches(running, "firing", 1)
