@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from monitor import sight
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
+from monitor.history import Kept
 from monitor.measurement import (
     GIB,
     KIB,
@@ -26,8 +27,8 @@ from monitor.rule import Rule
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 
 __all__ = [
-    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric", "Needs",
-    "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row", "Rule",
+    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kept", "Kind", "Measurement", "Memory", "Metric",
+    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row", "Rule",
     "Scalar", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
     "duration", "identifier", "literal", "number", "plural", "read_statement", "redact", "share", "sight", "size",
 ]  # fmt: skip
@@ -154,6 +155,8 @@ class Probe:
     """A column whose change says that a row's counters began anew."""
     complete: bool = False
     """True when every row is read each time, so that a new row's counters are growth."""
+    history: Kept | None = None
+    """What is kept of it, hour by hour, in the store."""
     options: object = None
     """A frozen dataclass with the defaults of `probes: {NAME: …}`."""
     section: str | None = None

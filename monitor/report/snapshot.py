@@ -13,6 +13,7 @@ from monitor.collect.runner import Runner, failed
 from monitor.collect.server import PostgresServer
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
+from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Server, Target
 from monitor.probe import Probe, Scope
@@ -216,10 +217,16 @@ class Pages:
 
     target: Target
     newest: Mapping[tuple[Target, str], Measurement]
+    histories: Mapping[tuple[str, str], History] = field(default_factory=dict)
+    """By server and probe."""
 
     def last(self, probe: str) -> Measurement | None:
         """Give this database's reading, else the whole server's."""
         return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
+
+    def history(self, probe: str) -> History | None:
+        """Give what is kept of a probe's growth on this server."""
+        return self.histories.get((self.target.server, probe))
 
 
 def compose(
