@@ -28,8 +28,8 @@ from monitor.sqltext import Statement, StatementKind, identifier, literal, read_
 
 __all__ = [
     "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kept", "Kind", "Measurement", "Memory", "Metric",
-    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row", "Rule",
-    "Scalar", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
+    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row",
+    "Rule", "Scalar", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
     "duration", "identifier", "literal", "number", "plural", "read_statement", "redact", "share", "sight", "size",
 ]  # fmt: skip
 
