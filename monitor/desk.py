@@ -19,6 +19,7 @@ from monitor.measurement import Measurement, Row
 from monitor.model import Alert, Judgement, NoVerdict, Server, State, Target
 from monitor.pending import Pending
 from monitor.probe import Probe
+from monitor.recorder import Recorder
 from monitor.report.snapshot import Pages
 from monitor.rule import Advisor
 from monitor.rules.daemon import MONITOR_RULES
@@ -51,6 +52,7 @@ class Desk:
     def __init__(self, ledger: Ledger, exposition: Exposition, clock: Clock, pending: Pending) -> None:
         self.ledger, self.exposition, self.clock = ledger, exposition, clock
         self.shelf = Shelf(ledger)
+        self.recorder = Recorder(clock)
         self.newest: dict[tuple[Target, str], Measurement] = {}
         self.listeners: list[Callable[[Alert], None]] = []
         self.wake: Callable[[], None] = lambda: None
@@ -71,6 +73,7 @@ class Desk:
             self.shaken()
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
+        self.recorder.take(server, probe, seen)
         if max(len(seen.rows), len(self.ledger)) <= BITE:
             self.judged(server, evaluate(probe.rules, seen))
             return
@@ -169,6 +172,7 @@ class Desk:
         """Take a server off the shelf and out of the metrics."""
         self.shelf.servers.pop(name, None)
         self.exposition.drop_target(name)
+        self.recorder.end_server(name)
         self.newest = {key: seen for key, seen in self.newest.items() if key[0].server != name}
         self._busy.pop(name, None)
 
@@ -184,7 +188,7 @@ class Desk:
     async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
         """Let an advisor speak of each database that has been read."""
         for database in databases:
-            book = Pages(Target(server.name, database), self.newest)
+            book = Pages(Target(server.name, database), self.newest, self.recorder.histories)
             if all(book.last(name) is not None for name in advisor.reads):
                 self.judged(server, [await advise(advisor, book)])
 
@@ -202,6 +206,7 @@ class Desk:
         """Count every alert as unwritten: the store may be a new one."""
         for alert in self.ledger.alerts:
             self._pending.alert(alert)
+        self.recorder.write_all()
 
     @property
     def stale(self) -> bool:

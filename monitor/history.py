@@ -23,6 +23,8 @@ class Kept:
     weighed: str
     squares: str
     """The counter of the sum of squares of what is weighed, for the spread within an hour."""
+    others: str = "other"
+    """What the key's last column holds in a row that sums up all that is not looked at one by one: it is not kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,13 +24,18 @@ from monitor.measurement import (
 )
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.rule import Rule
+from monitor.sqlattack import Attack, attack
+from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
+from monitor.sqlreads import Reads, reads
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 
 __all__ = [
-    "GIB", "KIB", "MIB", "Area", "Confidence", "Facts", "Finding", "Kept", "Kind", "Measurement", "Memory", "Metric",
-    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Remedy", "Row",
-    "Rule", "Scalar", "Scope", "Session", "Severity", "Shape", "Statement", "StatementKind", "Target", "TargetDenied",
-    "duration", "identifier", "literal", "number", "plural", "read_statement", "redact", "share", "sight", "size",
+    "GIB", "KIB", "MIB", "Area", "Attack", "Confidence", "Facts", "Finding", "Kept", "Kind", "Literal", "LiteralKind",
+    "Measurement", "Memory", "Metric", "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError",
+    "ProbeSkipped", "ProbeTimeout", "Reads", "Remedy", "Row", "Rule", "Scalar", "Scope", "Session", "Severity", "Shape",
+    "Spelling", "Statement", "StatementKind", "Target", "TargetDenied", "attack", "duration", "identifier", "literal",
+    "literals", "number", "plural", "read_statement", "reads", "redact", "same_text", "share", "sight", "size",
+    "spelling", "statement",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -81,6 +86,8 @@ class Facts:
     """Predefined roles whose rights the monitor's role has."""
     extensions: Mapping[str, str] = field(default_factory=dict)
     """Installed extensions of this database, each with its schema."""
+    pooled: bool = False
+    """A transaction pooler stands before the server: nothing lasts from one statement to the next."""
 
     @property
     def major(self) -> int:
@@ -108,10 +115,14 @@ class PerTarget(Protocol):
 
 
 class Memory:
-    """A probe's scratch space on one target between its runs: one object of each type."""
+    """A probe's scratch space on one target between its runs: one object of each type.
 
-    def __init__(self) -> None:
+    `server` is the space that all probes of one server share.
+    """
+
+    def __init__(self, server: Memory | None = None) -> None:
         self._kept: dict[type, object] = {}
+        self.server: Memory = server or self
 
     def of(self, kind: type[T]) -> T:
         """Give the kept object of this type, made anew the first time."""

