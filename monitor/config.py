@@ -53,6 +53,7 @@ class Config:
     web: Web
     store_url: Secret
     retention_findings: float
+    retention_statements: float
     limits: Limits
     log: Log
     digests: tuple[Periodical, ...] = ()
@@ -267,6 +268,7 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
         web=root.web,
         store_url=_absolute(root.store, Path(document.file)),
         retention_findings=root.retention.findings,
+        retention_statements=root.retention.statements,
         limits=root.limits,
         log=root.log,
         warnings=warnings,

@@ -22,7 +22,7 @@ DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"
 
 LATER: Final = frozenset(
     {
-        "compat", "exposure", "planner", "pools", "retention.statements",
+        "compat", "exposure", "planner", "pools",
         "targets.*.replica_of",
     }
 )  # fmt: skip
@@ -206,6 +206,7 @@ class Retention(Strict):
     """How long the store remembers, in seconds."""
 
     findings: Annotated[Seconds, Field(gt=0)] = 400 * 86400.0
+    statements: Annotated[Seconds, Field(ge=3600, le=400 * 86400)] = 30 * 86400.0
 
 
 class Limits(Strict):

@@ -33,8 +33,10 @@ from monitor.report.snapshot import compose
 from monitor.roster import Roster
 from monitor.rule import Advisor, Judge
 from monitor.schedule import Schedule, Tasks
+from monitor.store.hours import StoredHours
 from monitor.telling import Telling
 from monitor.whole import whole_catalog
+from monitor.workload import DaemonWorkload
 
 log = structlog.get_logger()
 
@@ -73,6 +75,8 @@ class Daemon:
             clock=self._clock,
             heard=self._heard,
         )
+        self._hours = StoredHours(self._telling.keeper)
+        self._desk.recorder.retention = config.retention_statements
         self._controls = DaemonControls(
             self._desk,
             self._telling.silences,
@@ -133,6 +137,7 @@ class Daemon:
         try:
             async with asyncio.timeout(DRAIN_SECONDS / 2):
                 await self._telling.keeper.write()
+                await self._desk.recorder.write(self._hours)
         except TimeoutError:
             log.warning("not everything could be written")
         await self._web.stop()
@@ -201,6 +206,7 @@ class Daemon:
         self._rules.clear()
         self._rules.update(config.catalog.rules)
         self._desk.ignores = Ignores(config.ignores, self._desk.ignores)
+        self._desk.recorder.retention = config.retention_statements
         self._desk.shelf.changed()
         return before
 
@@ -213,6 +219,7 @@ class Daemon:
             rules=self._rules,
             clock=self._clock.now,
             controls=self._controls,
+            workload=DaemonWorkload(self._desk, self._hours, lambda: self.config.catalog.asked),
         )
         return door(site, self.config)
 
@@ -266,6 +273,8 @@ class Daemon:
         self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
         if self._desk.stale or self._telling.keeper.reason:
             self._telling.want()
+        if self._desk.recorder.due():
+            self._tasks.start("history", lambda: self._desk.recorder.round(self._hours))
         old = self._clock.now() - timedelta(seconds=self.config.retention_findings)
         self._desk.forget(old)
         self._telling.forget(old)

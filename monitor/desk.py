@@ -20,6 +20,7 @@ from monitor.measurement import Measurement, Row, measured
 from monitor.model import Alert, Judgement, NoVerdict, Result, Server, State, Target
 from monitor.pending import Pending
 from monitor.probe import Probe
+from monitor.recorder import Recorder
 from monitor.report.snapshot import Pages
 from monitor.rule import Advisor
 from monitor.rules.daemon import MONITOR_RULES
@@ -49,6 +50,7 @@ class Desk:
     def __init__(self, ledger: Ledger, exposition: Exposition, clock: Clock, pending: Pending) -> None:
         self.ledger, self.exposition, self.clock = ledger, exposition, clock
         self.shelf = Shelf(ledger)
+        self.recorder = Recorder(clock)
         self.newest: dict[tuple[Target, str], Measurement] = {}
         self.listeners: list[Callable[[Alert], None]] = []
         self.wake: Callable[[], None] = lambda: None
@@ -69,6 +71,7 @@ class Desk:
             self.shaken()
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
+        self.recorder.take(server, probe, seen)
         self._look_for_remedies(probe, seen)
         if max(len(seen.rows), len(self.ledger)) <= BITE:
             self.judged(server, evaluate(probe.rules, seen))
@@ -185,6 +188,7 @@ class Desk:
         """Take a server off the shelf and out of the metrics."""
         self.shelf.drop(name)
         self.exposition.drop_target(name)
+        self.recorder.end_server(name)
         self.newest = {key: seen for key, seen in self.newest.items() if key[0].server != name}
         self._busy.pop(name, None)
 
@@ -204,7 +208,7 @@ class Desk:
     async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
         """Let an advisor speak of each database that has been read."""
         for database in databases:
-            book = Pages(Target(server.name, database), self.newest)
+            book = Pages(Target(server.name, database), self.newest, self.recorder.histories)
             if all(book.last(name) is not None for name in advisor.reads):
                 self.judged(server, [await advise(advisor, book)])
 
@@ -222,6 +226,7 @@ class Desk:
         """Count every alert as unwritten: the store may be a new one."""
         for alert in self.labelled():
             self._pending.alert(alert)
+        self.recorder.write_all()
 
     @property
     def stale(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,6 +22,7 @@ from monitor.store.places import StoredPlaces
 from monitor.store.records import LedgerRead, Transition
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 CLOSING_SECONDS = 0.5
 PATIENCE_SECONDS = 1.5
@@ -54,6 +56,16 @@ class Keeper:
     async def history(self, fingerprint: str) -> Sequence[Transition]:
         """Give an alert's steps, oldest first; raises StoreError."""
         return await StoredLedger(self.store).history(fingerprint)
+
+    async def run(self, work: Callable[[Any], T]) -> T:
+        """Do some other work in a transaction, between two writes; raises StoreError, also while there is no store."""
+        async with self._one_by_one:
+            store = self.store
+            try:
+                return await store.run(work)
+            except StoreError as error:
+                await self._fail(error)
+                raise
 
     async def open(self) -> None:
         """Open the store; the first time, take its alerts up, later write all of ours into it."""

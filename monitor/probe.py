@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from monitor import sight
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
+from monitor.history import Kept
 from monitor.measurement import (
     GIB,
     KIB,
@@ -24,14 +25,18 @@ from monitor.measurement import (
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.proof import Better, Proof, Sign, Thing
 from monitor.rule import Rule
+from monitor.sqlattack import Attack, attack
+from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
+from monitor.sqlreads import Reads, reads
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 
 __all__ = [
-    "GIB", "KIB", "MIB", "Area", "Better", "Confidence", "Facts", "Finding", "Kind", "Measurement", "Memory", "Metric",
-    "Needs", "NoVerdict", "Object", "PerTarget", "Probe", "ProbeError", "ProbeSkipped", "ProbeTimeout", "Proof",
-    "Remedy", "Row", "Rule", "Scalar", "Scope", "Session", "Severity", "Shape", "Sign", "Statement", "StatementKind",
-    "Target", "TargetDenied", "Thing", "duration", "identifier", "literal", "number", "plural", "read_statement",
-    "redact", "share", "sight", "size",
+    "Area", "Attack", "Better", "Confidence", "Facts", "Finding", "GIB", "KIB", "Kept", "Kind", "Literal",
+    "LiteralKind", "MIB", "Measurement", "Memory", "Metric", "Needs", "NoVerdict", "Object", "PerTarget", "Probe",
+    "ProbeError", "ProbeSkipped", "ProbeTimeout", "Proof", "Reads", "Remedy", "Row", "Rule", "Scalar", "Scope",
+    "Session", "Severity", "Shape", "Sign", "Spelling", "Statement", "StatementKind", "Target", "TargetDenied",
+    "Thing", "attack", "duration", "identifier", "literal", "literals", "number", "plural", "read_statement", "reads",
+    "redact", "same_text", "share", "sight", "size", "spelling", "statement",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -82,6 +87,8 @@ class Facts:
     """Predefined roles whose rights the monitor's role has."""
     extensions: Mapping[str, str] = field(default_factory=dict)
     """Installed extensions of this database, each with its schema."""
+    pooled: bool = False
+    """A transaction pooler stands before the server: nothing lasts from one statement to the next."""
 
     @property
     def major(self) -> int:
@@ -109,10 +116,14 @@ class PerTarget(Protocol):
 
 
 class Memory:
-    """A probe's scratch space on one target between its runs: one object of each type."""
+    """A probe's scratch space on one target between its runs: one object of each type.
 
-    def __init__(self) -> None:
+    `server` is the space that all probes of one server share.
+    """
+
+    def __init__(self, server: Memory | None = None) -> None:
         self._kept: dict[type, object] = {}
+        self.server: Memory = server or self
 
     def of(self, kind: type[T]) -> T:
         """Give the kept object of this type, made anew the first time."""
@@ -159,6 +170,8 @@ class Probe:
     """A column whose change says that a row's counters began anew."""
     complete: bool = False
     """True when every row is read each time, so that a new row's counters are growth."""
+    history: Kept | None = None
+    """What is kept of it, hour by hour, in the store."""
     options: object = None
     """A frozen dataclass with the defaults of `probes: {NAME: …}`."""
     section: str | None = None

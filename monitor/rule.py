@@ -10,6 +10,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import ClassVar, Protocol
 
+from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Area, Confidence, Evidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 
@@ -102,6 +103,9 @@ class Book(Protocol):
 
     def last(self, probe: str) -> Measurement | None:
         """Give the newest reading of a probe, of this database or of the whole server; None if there is none."""
+
+    def history(self, probe: str) -> History | None:
+        """Give what is kept of a probe's growth on this server; None: nothing is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

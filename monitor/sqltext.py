@@ -35,7 +35,8 @@ _LEXEMES = re.compile(
     r'"(?:[^"]|"")*"' r"|--[^\n]*" r"|/\*" r"|(?P<constant>'|\$(?:[A-Za-z_]\w*)?\$|(?<![\w$.])\d[\d_.]{4,})" r"|\s+"
 )
 _COMMENT_MARKS = re.compile(r"/\*|\*/")
-_STATEMENTS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_STATEMENTS = _CHANGES | {"SelectStmt"}
 _JOINS = frozenset({"JoinExpr", "SubLink", "RangeSubselect", "RangeFunction", "WithClause", "WindowDef"})
 
 
@@ -51,13 +52,16 @@ class StatementKind(StrEnum):
 class Statement:
     """What the parse tree says of one statement; `tables` are (schema or None, name), sorted.
 
-    `filtered`: it asks for a part of what it reads, by WHERE or LIMIT.
+    `filtered`: it asks for a part of what it reads, by WHERE or LIMIT. `selects`: it changes no rows. `aggregates`: it
+    returns few rows for many by design (an aggregate, GROUP BY, DISTINCT).
     """
 
     kind: StatementKind
     fingerprint: str
     tables: tuple[tuple[str | None, str], ...]
     filtered: bool = False
+    selects: bool = False
+    aggregates: bool = False
 
 
 def read_statement(sql: str) -> Statement | None:
@@ -67,9 +71,11 @@ def read_statement(sql: str) -> Statement | None:
         print_ = pgparse.fingerprint(sql)
     except pgparse.PGQueryError:
         return None
-    nodes = [*_nodes(tree)]
+    nodes = [*nodes_of(tree)]
     tables = tuple(sorted(set(_tables(nodes)), key=lambda name: (name[0] or "", name[1])))
-    return Statement(_kind(nodes), print_, tables, _filtered(nodes))
+    kind = _kind(nodes)
+    aggregates = any(_aggregates(name, node) for name, node in nodes)
+    return Statement(kind, print_, tables, _filtered(nodes), _selects(kind, nodes), aggregates)
 
 
 def redact(sql: str, kind: StatementKind | None = None) -> str:
@@ -79,7 +85,7 @@ def redact(sql: str, kind: StatementKind | None = None) -> str:
     `kind` spares finding out, where it is known.
     """
     try:
-        kind = kind or _kind([*_nodes(pgparse.parse(sql))])
+        kind = kind or _kind([*nodes_of(pgparse.parse(sql))])
         bare = pgparse.normalize(sql)
     except pgparse.PGQueryError:
         return ""
@@ -132,7 +138,7 @@ def literal(text: str) -> str:
 Nodes: TypeAlias = Sequence[tuple[str, dict[str, object]]]
 
 
-def _nodes(tree: object) -> Iterator[tuple[str, dict[str, object]]]:
+def nodes_of(tree: object) -> Iterator[tuple[str, dict[str, object]]]:
     """Walk every named node of a parse tree, without recursion: deep ORMs' trees would exhaust the stack."""
     waiting = [tree]
     while waiting:
@@ -153,6 +159,10 @@ def _kind(nodes: Nodes) -> StatementKind:
     tables = sum(1 for name, node in nodes if name in {"RangeVar", "relation"} and "relname" in node)
     busy = any(name in _JOINS or _aggregates(name, node) or _combines(node) for name, node in nodes)
     return StatementKind.COMPLEX if busy or tables > 1 else StatementKind.SIMPLE
+
+
+def _selects(kind: StatementKind, nodes: Nodes) -> bool:
+    return kind is not StatementKind.UTILITY and not any(name in _CHANGES for name, _ in nodes)
 
 
 def _filtered(nodes: Nodes) -> bool:

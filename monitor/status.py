@@ -115,6 +115,32 @@ class IgnoreStatus:
     """`used`, `unused` (it has met no finding since it was read) or `expired`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """What one statement did in one hour."""
+
+    begins: datetime
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hours:
+    """Hours of some statements, in their order; None when they cannot be read, and `reason` says why."""
+
+    buckets: Sequence[Sequence[Bucket]] | None
+    reason: str = ""
+
+
+class Workload(Protocol):
+    """What statements do; only `hours` touches a database, our own store."""
+
+    def statements(self) -> Sequence[Mapping[str, object]]:
+        """Give the busiest statements of every server, by the time they took, as the snapshot lists them."""
+
+    async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
+        """Give the newest hours of some of them, each oldest first."""
+
+
 class Shelf(Protocol):
     """What the daemon lays out for page, API and metrics; reading it touches no database."""
 

@@ -11,11 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape
+from monitor.probe import Kept, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape
+from probes.plans_memory import Plans, nominated
+from probes.statements_evicting import Evicting, Evictions
 from probes.statements_reading import COUNTERS, KEY, Known, Names, observe, recording_is_off
 from probes.statements_rules import Load, Slow, mean_ms, table_names
+from probes.statements_steps import NPlusOne, Steps
 from probes.statements_texts import Texts
 from probes.statements_top import Members, View, busiest, entry_of, exposed, groups, key_of, seconds, slowest
+from probes.statements_volume import RowsWaste, TempSpill
 
 __all__ = ["PROBE", "Load", "Slow", "StatementsOptions"]
 
@@ -36,6 +40,11 @@ class StatementsOptions:
         if not 1 <= self.top <= MOST:
             raise ValueError(f"top should be between 1 and {MOST}")
 
+
+WINDOW = 600.0
+
+FIRST = 50
+"""How many statements a snapshot's first round looks at closely."""
 
 MOST = 500
 """The most that is kept one by one: series are bounded."""
@@ -66,20 +75,38 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     chosen = [*busy, *slow, *(row for row in window if key_of(row) in members)]
     spent = {entry_of(row): seconds(row) for row in chosen}
     await texts.learn(session, spent, seen.taken_at, show=options.text != "off")
-    summed = dict(groups(window, chosen, texts, view))
+    plans, summed = memory.server.of(Plans), dict(groups(window, chosen, texts, view))
+    plans.want(nominated([*summed.values()] if summed else await _first_sight(session, seen, texts, view)))
+    summed = {group: {**row, **plans.evidence(group[1], group[0])} for group, row in summed.items()}
     whole = {
         "exec_seconds": sum(seconds(row) for row in everything if row["toplevel"]),
         "entries": len(seen.rows),
         "entries_limit": constants["entries_limit"] or 0,
         "off": await recording_is_off(session, constants),
+        "block_size": constants["block_size"],
+        **memory.of(Evictions).grown(seen.taken_at, constants, WINDOW),
     }
     known = {key_of(row): row for row in chosen if key_of(row) in members}
+    grown = view.shown(seen.grown or ())
+    steps = memory.of(Steps).take(seen, grown, {key_of(row) for row in chosen}, texts, view)
     return replace(
         seen,
-        details={"whole": whole, **{("statement", *group): row for group, row in summed.items()}},
+        details={"whole": whole, "steps": steps, **{("statement", *group): row for group, row in summed.items()}},
         listed=lambda: _listed([*summed.values()][: options.top], whole),
-        exposed=exposed(view.shown(seen.grown or ()), members, known, texts, view),
+        exposed=exposed(grown, members, known, texts, view),
     )
+
+
+async def _first_sight(session: Session, seen: Measurement, texts: Texts, view: View) -> Sequence[Row]:
+    """Give what was slow so far: a snapshot explains in its second round what the first one nominates."""
+    if not seen.snapshot or seen.window_growth is not None:
+        return ()
+    rows = view.shown(seen.rows)
+    slow = slowest(rows, FIRST)
+    show = not isinstance(seen.options, StatementsOptions) or seen.options.text != "off"
+    await texts.learn(session, {entry_of(row): seconds(row) for row in slow}, seen.taken_at, show=show)
+    texts.rest_not()
+    return [row for _, row in groups(slow, slow, texts, view)]
 
 
 def _listed(busiest: Iterable[Row], whole: Row) -> Iterator[tuple[str, Row]]:
@@ -101,6 +128,7 @@ def _reported(row: Row, whole: Row) -> Row:
         "share": round(min(spent / all_seconds, 1.0), 3) if all_seconds else 0.0,
         "rows": row["rows"],
         "tables": ", ".join(table_names(row)),
+        "tags": ", ".join(tags) if isinstance(tags := row["tags"], tuple) and tags else None,
         "text": row["text"],
     }
 
@@ -119,7 +147,7 @@ PROBE = Probe(
     name="statements",
     scope=Scope.SERVER,
     every=15,
-    window=600,
+    window=WINDOW,
     observe=observe,
     detail=detail,
     shape=Shape.COLUMNS,
@@ -127,10 +155,27 @@ PROBE = Probe(
     key=KEY,
     labels=("database", "role", "query"),
     metrics=tuple(Metric(column, Kind.COUNTER, text) for column, text in METRICS if column in COUNTERS),
+    counts=("exec_squares",),
     pulse="calls",
     reset_column="stats_reset",
     complete=True,
+    history=Kept(
+        key=("database", "query"),
+        columns=(
+            "calls",
+            "exec_seconds",
+            "exec_squares",
+            "rows",
+            "shared_blks_hit",
+            "shared_blks_read",
+            "temp_blks_written",
+            "wal_bytes",
+        ),
+        weight="calls",
+        weighed="exec_seconds",
+        squares="exec_squares",
+    ),
     section="statements",
     options=StatementsOptions(),
-    rules=(Slow(), Load()),
+    rules=(Slow(), Load(), TempSpill(), RowsWaste(), NPlusOne(), Evicting()),
 )

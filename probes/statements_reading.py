@@ -16,10 +16,11 @@ from monitor.probe import Memory, Needs, ProbeError, ProbeSkipped, ProbeTimeout,
 
 KEY = ("queryid", "dbid", "userid", "toplevel")
 COUNTERS = (
-    "calls", "exec_seconds", "rows", "shared_blks_hit", "shared_blks_read", "temp_blks_written", "wal_bytes",
+    "calls", "exec_seconds", "exec_squares", "rows", "shared_blks_hit", "shared_blks_read", "temp_blks_written",
+    "wal_bytes",
 )  # fmt: skip
 
-FLOATS = frozenset({"exec_seconds", "wal_bytes"})
+FLOATS = frozenset({"exec_seconds", "exec_squares", "wal_bytes"})
 Column: TypeAlias = "array[Any]"
 """Numbers side by side, 8 bytes each: ten thousand entries as Python's own objects would take eight times as much."""
 
@@ -36,12 +37,15 @@ SQL = """
            pg_catalog.array_agg(s.mark) as mark,
            pg_catalog.array_agg(s.calls) as calls,
            pg_catalog.array_agg(s.total_exec_time / 1000) as exec_seconds,
+           pg_catalog.array_agg(s.calls * (s.stddev_exec_time * s.stddev_exec_time
+                                           + s.mean_exec_time * s.mean_exec_time) / 1000000) as exec_squares,
            pg_catalog.array_agg(s.rows) as rows,
            pg_catalog.array_agg(s.shared_blks_hit) as shared_blks_hit,
            pg_catalog.array_agg(s.shared_blks_read) as shared_blks_read,
            pg_catalog.array_agg(s.temp_blks_written) as temp_blks_written,
            pg_catalog.array_agg(s.wal_bytes::float8) as wal_bytes,
            (select i.stats_reset from pg_stat_statements_info i) as stats_reset,
+           (select i.dealloc from pg_stat_statements_info i) as dealloc,
            (select pg_catalog.json_object_agg(d.oid, d.datname)::text from pg_catalog.pg_database d) as databases,
            (select pg_catalog.json_object_agg(r.oid, r.rolname)::text from pg_catalog.pg_roles r) as roles,
            (select r.oid from pg_catalog.pg_roles r where r.rolname = current_user) as own_role,
@@ -51,9 +55,10 @@ SQL = """
                     where r.rolname = current_user
                       and (r.rolsuper or a.application_name is distinct from 'pgarchitect')) as own_role_shared,
            pg_catalog.current_setting('pg_stat_statements.track', true) as track,
-           pg_catalog.current_setting('pg_stat_statements.max', true)::int as entries_limit
-      from (select queryid, dbid, userid, toplevel, calls, total_exec_time, rows, shared_blks_hit, shared_blks_read,
-                   temp_blks_written, wal_bytes,
+           pg_catalog.current_setting('pg_stat_statements.max', true)::int as entries_limit,
+           pg_catalog.current_setting('block_size')::int as block_size
+      from (select queryid, dbid, userid, toplevel, calls, total_exec_time, mean_exec_time, stddev_exec_time, rows,
+                   shared_blks_hit, shared_blks_read, temp_blks_written, wal_bytes,
                    pg_catalog.hashint8extended(calls, queryid # ((dbid::int8 << 32) | userid::int8)
                                                               # toplevel::int::int8
                                                               # (total_exec_time * 1000)::int8) as mark

@@ -87,8 +87,13 @@ def figures(seen: Measurement, row: Row) -> dict[str, Scalar | list[Scalar]]:
     }
     if seen.lifetime:
         evidence["basis"] = "lifetime totals since the statistics were reset"
+    if isinstance(tags := row["tags"], tuple) and tags:
+        evidence["tags"] = [*tags]
     if row["text"]:
         evidence["statement"] = str(row["text"])
+    for key in ("plan", "plan_cost", "plan_skipped"):
+        if isinstance(said := row.get(key), str | float):
+            evidence[key] = said
     return evidence
 
 

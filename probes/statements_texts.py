@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from monitor.probe import ProbeError, Session, StatementKind, read_statement, redact
+from probes.statements_tags import tags
 
 Entry: TypeAlias = tuple[int, int]
 """A database's oid and a queryid."""
@@ -52,7 +53,11 @@ class Text:
     kind: StatementKind | None = None
     tables: tuple[tuple[str | None, str], ...] = ()
     filtered: bool = False
+    selects: bool = False
+    aggregates: bool = False
     redacted: str = ""
+    tags: tuple[str, ...] = ()
+    """What sqlcommenter wrote beside it, as `key=value`."""
 
     @property
     def utility(self) -> bool:
@@ -94,6 +99,10 @@ class Texts:
             if entry in texts:
                 self._known[entry] = text
         self._bound()
+
+    def rest_not(self) -> None:
+        """Let the next reading be due at once."""
+        self._read_at, self._reads = None, 0
 
     def _due(self, now: datetime, *, pressing: bool) -> bool:
         if self._read_at is None:
@@ -140,7 +149,15 @@ def understood(entry: Entry, sql: str, *, show: bool) -> Text:
     read = read_statement(sql)
     if read is None:
         return unknown(entry)
-    text = Text(label=read.fingerprint, kind=read.kind, tables=read.tables, filtered=read.filtered)
+    text = Text(
+        label=read.fingerprint,
+        kind=read.kind,
+        tables=read.tables,
+        filtered=read.filtered,
+        selects=read.selects,
+        aggregates=read.aggregates,
+        tags=tags(sql),
+    )
     return replace(text, redacted=_cut(redact(sql, read.kind))) if show else text
 
 

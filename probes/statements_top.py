@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -121,10 +122,25 @@ def summed(group: Group, rows: Sequence[Row], texts: Texts, view: View) -> Row:
         "kind": str(text.kind or "unknown"),
         "tables": text.tables,
         "filtered": text.filtered,
+        "selects": text.selects,
+        "aggregates": text.aggregates,
+        "tags": text.tags,
         "text": text.redacted,
         "nested": not any(row["toplevel"] for row in rows),
+        "twins": tuple(_twins(rows, view)),
         **dict(zip(COUNTERS, _sums(rows), strict=True)),
     }
+
+
+def _twins(rows: Sequence[Row], view: View) -> Iterator[tuple[str, int, float]]:
+    """Give role, queryid and calls where one role's statement came under several queryids."""
+    if len(rows) == 1:
+        return
+    asked = [row for row in rows if row["toplevel"] and calls(row)]
+    often = Counter(row["userid"] for row in asked)
+    for row in asked:
+        if often[row["userid"]] > 1:
+            yield view.role(row), entry_of(row)[1], calls(row)
 
 
 def _sums(rows: Sequence[Row]) -> Iterable[float]:

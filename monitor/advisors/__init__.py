@@ -1,9 +1,12 @@
 """Advisors: judgements that join several measurements."""
 
 from monitor.advisors.sequential_scans import SequentialScans
+from monitor.advisors.statements_new_slow import NewSlow
+from monitor.advisors.statements_regressed import Regressed
+from monitor.advisors.unparameterised import Unparameterised
 from monitor.rule import Advisor
 
 
 def advisors() -> tuple[Advisor, ...]:
     """Give every advisor with its defaults."""
-    return (SequentialScans(),)
+    return (SequentialScans(), Regressed(), NewSlow(), Unparameterised())

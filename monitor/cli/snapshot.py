@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from monitor.catalog import Catalog
-from monitor.cli.history import history
+from monitor.cli.history import history, past
 from monitor.config import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
@@ -55,6 +55,8 @@ async def snapshot(wishes: Wishes) -> int:
     config = None if wishes.config is None else load_config(wishes.config, catalog)
     question = asked(wishes, catalog, config)
     known = await _known(config, quiet=wishes.quiet) if wishes.store else {}
+    if wishes.store and config is not None:
+        question = replace(question, past=past(config))
     with progress(quiet=wishes.quiet) as tell:
         review = replace(await take_snapshot(question, tell), known=known)
     write(review, wishes)

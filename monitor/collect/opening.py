@@ -106,7 +106,7 @@ class Opener:
         try:
             about, changing = await self._about(connection)
             backend = Backend(pid=about.pop("pid"), started=about.pop("session_at") or 0.0)
-            guarded, facts = about.pop("guarded"), changed(Facts(**about), changing)
+            guarded, facts = about.pop("guarded"), changed(Facts(**about, pooled=self.pooled), changing)
             if guarded and not self.pooled:
                 await connection.fetch(SETTLE, search_path(facts))
         except BaseException as error:

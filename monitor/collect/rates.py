@@ -19,6 +19,9 @@ Key: TypeAlias = tuple[object, ...]
 
 SLICE, SLICES = 32, 8
 
+ROUNDING = 1e-9
+"""A number with a fraction that falls by no more than this part of itself has not fallen: it was computed anew."""
+
 BUCKETS = 20
 """A window is forgotten in this many steps, so it is at most 5 % longer than asked for."""
 
@@ -252,14 +255,23 @@ def _differing(new: Sequence[object], old: Sequence[object], start: int, stop: i
 
 def _differences(now: Sequence[object], before: Sequence[object], places: Sequence[int]) -> Sequence[float | None]:
     if isinstance(now, array) and isinstance(before, array):  # nothing but numbers
-        return [now[place] - before[place] for place in places]
+        grown = [now[place] - before[place] for place in places]
+        if now.typecode == "d" and min(grown, default=0) < 0:
+            return [_unrounded(each, before[place]) for each, place in zip(grown, places, strict=True)]
+        return grown
     return [_difference(now[place], before[place]) for place in places]
 
 
 def _difference(now: object, before: object) -> float | None:
     if isinstance(now, _NUMBERS) and isinstance(before, _NUMBERS):
-        return now - before
+        grown = now - before
+        return grown if grown >= 0 else _unrounded(grown, before)
     return None
+
+
+def _unrounded(grown: float, before: float) -> float:
+    """Take a loss that is nothing but rounding for no growth."""
+    return 0.0 if type(grown) is float and 0 > grown >= -ROUNDING * abs(before) else grown
 
 
 _NUMBERS = (int, float)  # a tuple: `int | float` takes thrice the time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -45,7 +45,7 @@ class _Kept:
     """What is remembered of one probe on one target."""
 
     rates: Rates
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory
 
 
 class Runner:
@@ -56,10 +56,12 @@ class Runner:
         self._snapshot = snapshot
         self._lifetime = lifetime
         self._kept: dict[tuple[Target, str], _Kept] = {}
+        self._servers: dict[str, Memory] = {}
 
     def forget(self, server: str) -> None:
         """Drop what is remembered of a server that is watched no longer."""
         self._kept = {key: kept for key, kept in self._kept.items() if key[0].server != server}
+        self._servers.pop(server, None)
 
     async def run(self, probe: Probe, target: Target, session: GuardedSession) -> Measurement:
         """Ask and measure; never raises for the probe's own failures, only for a lost connection."""
@@ -90,7 +92,8 @@ class Runner:
         )
 
     async def _measure(self, probe: Probe, seen: Measurement, session: GuardedSession) -> Measurement:
-        kept = self._kept.setdefault((seen.target, probe.name), _Kept(Rates(probe)))
+        shared = self._servers.setdefault(seen.target.server, Memory())
+        kept = self._kept.setdefault((seen.target, probe.name), _Kept(Rates(probe), Memory(shared)))
         if not kept.rates.serves(probe):  # the configuration was reloaded
             kept.rates = Rates(probe)
         rows = await read(probe, session, kept.memory, seen.options)

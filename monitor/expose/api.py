@@ -16,18 +16,23 @@ from monitor.errors import UsageError
 from monitor.model import Ack, Alert, State, as_document
 from monitor.status import (
     Glance,
+    Hours,
     IgnoreStatus,
     NotEvaluated,
     Past,
     ProbeStatus,
     ReceiverStatus,
     TargetStatus,
+    Workload,
 )
 
 T = TypeVar("T")
 
 MOST = 500
 """Entries a page may have."""
+
+MOST_HOURS, MOST_BUCKETS = 24 * 400, 7200
+"""Hours that may be asked for, and hours of all statements of a page together."""
 
 FILTERS: Mapping[str, Callable[[Alert], str]] = {
     "target": lambda alert: alert.finding.target.server,
@@ -107,6 +112,35 @@ def status(glance: Glance, asked: Mapping[str, str]) -> bytes:
             **unknown,
         }
     )
+
+
+async def statements(workload: Workload, asked: Mapping[str, str]) -> bytes:
+    """Give the busiest statements; with `hours`, what each did in so many newest hours, the present one included."""
+    wanted = query(asked, ("target", "database", "hours"))
+    hours = _whole(asked, "hours", 0, MOST_HOURS, least=0)
+    if hours * wanted.per_page > MOST_BUCKETS:
+        raise UsageError(
+            f"hours times per_page must not be more than {MOST_BUCKETS}; add per_page={MOST_BUCKETS // hours or 1}"
+        )
+    about = {name: value for name, value in wanted.filters.items() if name != "hours"}
+    rows = [row for row in workload.statements() if all(str(row[name]) == value for name, value in about.items())]
+    page = wanted.cut("statements", rows, dict)
+    if not hours:
+        return dump(page)
+    begin = (wanted.page - 1) * wanted.per_page
+    shown = rows[begin : begin + wanted.per_page]
+    return dump({**page, **_with_hours(shown, await workload.hours(shown, hours))})
+
+
+def _with_hours(rows: Sequence[Mapping[str, object]], hours: Hours) -> dict[str, object]:
+    if hours.buckets is None:
+        return {"statements": [{**row, "hours": None} for row in rows], "hours_reason": hours.reason}
+    pairs = zip(rows, hours.buckets, strict=True)
+    return {
+        "statements": [
+            {**row, "hours": [{"begins": _time(each.begins), **each.figures} for each in own]} for row, own in pairs
+        ]
+    }
 
 
 def error(text: str) -> bytes:
@@ -223,8 +257,8 @@ def _finite(value: object) -> object:
             return value
 
 
-def _whole(asked: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _whole(asked: Mapping[str, str], name: str, default: int, most: int, *, least: int = 1) -> int:
     text = asked.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
-        raise UsageError(f"{name} must be a whole number from 1 to {most}")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise UsageError(f"{name} must be a whole number from {least} to {most}")
     return int(text)

@@ -23,7 +23,7 @@ from monitor.expose.scrape import Scrape
 from monitor.expose.tls import Tls
 from monitor.model import Alert
 from monitor.rule import Judge
-from monitor.status import Controls, Glance, Handling, Shelf
+from monitor.status import Controls, Glance, Handling, Shelf, Workload
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0
@@ -37,7 +37,7 @@ def _now() -> datetime:
 class Site:
     """What the pages show; `rules` are the judges by id, as the daemon has them at present.
 
-    Without `controls` nothing can be changed here.
+    Without `controls` nothing can be changed here; without `workload` there are no statements to show.
     """
 
     shelf: Shelf
@@ -47,6 +47,7 @@ class Site:
     rules: Mapping[str, Judge]
     clock: Callable[[], datetime] = _now
     controls: Controls | None = None
+    workload: Workload | None = None
 
     def glance(self) -> Glance:
         """Give all there is to be shown now."""
@@ -79,6 +80,7 @@ class Pages:
             web.get("/api/v1/findings", self.api_findings),
             web.get("/api/v1/findings/{fingerprint}", self.api_finding),
             web.get("/api/v1/targets", self.api_targets),
+            web.get("/api/v1/statements", self.api_statements),
             web.get("/api/v1/status", self.api_status),
         ]
 
@@ -163,6 +165,15 @@ class Pages:
     async def api_targets(self, request: web.Request) -> web.Response:
         """Give targets as JSON."""
         return _listed(api.targets, self._site.glance(), request)
+
+    async def api_statements(self, request: web.Request) -> web.Response:
+        """Give the busiest statements as JSON, and what they did hour by hour where that is asked for."""
+        if self._site.workload is None:
+            return _json(api.error("no statements are kept here"), 404)
+        try:
+            return _json(await api.statements(self._site.workload, request.query))
+        except UsageError as error:
+            return _json(api.error(str(error)), 400)
 
     async def api_status(self, request: web.Request) -> web.Response:
         """Give how things stand as JSON; who asks from this machine gets what a change wants in a header."""

@@ -42,6 +42,12 @@ BUILT_IN: tuple[Inhibition, ...] = (
         target=(Matcher("rule", Op.LIKE, r"auth_links\..*"),),
         equal=("target", "database"),
     ),
+    # The same statement by the same limits: that it is new says more, and it need not be said twice.
+    Inhibition(
+        source=(Matcher("rule", Op.EQUAL, "statements.new_slow"),),
+        target=(Matcher("rule", Op.EQUAL, "statements.slow"),),
+        equal=("target", "database", "subject", "severity"),
+    ),
 )
 
 

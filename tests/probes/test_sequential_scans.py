@@ -36,6 +36,9 @@ class Readings:
     def last(self, probe: str) -> Measurement | None:
         return {"indexes": self.tables, "statements": self.statements}[probe]
 
+    def history(self, _probe: str) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class Watch:

@@ -39,6 +39,7 @@ def test_the_least_configuration_has_the_contracts_defaults(tmp_path: Path) -> N
     assert (config.web.host, config.web.port, config.web.external_url) == ("127.0.0.1", 9779, None)
     assert config.store_url.reveal() == "sqlite:////var/lib/pgarchitect/state.db"
     assert config.retention_findings == 400 * 86400
+    assert config.retention_statements == 30 * 86400
     assert (config.limits.sessions, config.limits.series) == (2, 2000)
     assert (config.log.format, config.log.level) == ("json", "info")
     assert (config.receivers, config.route, config.warnings) == ({}, None, ())
@@ -60,7 +61,7 @@ receivers: {ops: {slack: {webhook: "https://hooks.example.com/x"}}}
 route: {receiver: ops}
 web: {listen: "[::1]:80", external_url: "https://watch.example.com/db"}
 store: sqlite:///data/state.db
-retention: {findings: 30d}
+retention: {findings: 30d, statements: 7d}
 limits: {sessions: 1, series: 500}
 log: {format: console, level: debug}
 """
@@ -82,6 +83,7 @@ log: {format: console, level: debug}
     assert (config.web.host, config.web.port) == ("::1", 80)
     assert config.store_url.reveal() == f"sqlite:///{tmp_path}/data/state.db"
     assert (config.retention_findings, config.limits.sessions, config.log.format) == (30 * 86400, 1, "console")
+    assert config.retention_statements == 7 * 86400
 
 
 def test_no_secret_is_in_the_repr_of_a_configuration(tmp_path: Path) -> None:
@@ -187,6 +189,8 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (LEAST + "web: {external_url: 'example.com'}\n", "web.external_url: should be a URL"),
         (LEAST + "store: state.db\n", "store: should be sqlite:///FILE beside this file"),
         (LEAST + "retention: {findings: 0}\n", "retention.findings: should be more than 0"),
+        (LEAST + "retention: {statements: 59m}\n", "retention.statements: should be"),
+        (LEAST + "retention: {statements: 401d}\n", "retention.statements: should be"),
         (LEAST + "defaults: {interval: 0.1s}\n", "defaults.interval: should be at least 1"),
         (LEAST + "probes: {files: x.yaml}\n", "probes.files: should be a list, such as [one, two]"),
         (LEAST + "probes: {files: [gone.yaml]}\n", "gone.yaml: no such file"),

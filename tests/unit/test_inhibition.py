@@ -49,6 +49,18 @@ def test_who_cannot_see_the_users_mutes_the_links_of_that_database() -> None:
     assert sources.inhibited_by(alert("auth.cannot_see", database="shop", subject="y")) is None
 
 
+def test_a_new_slow_statement_is_told_once() -> None:
+    """As new, not also as slow; another statement, and one that is worse than that, are told as ever."""
+    new, slow = alert("statements.new_slow", database="shop"), alert("statements.slow", database="shop")
+    worse = replace(slow, finding=replace(slow.finding, severity=Severity.CRITICAL))
+    sources = Sources(BUILT_IN, [new, slow])
+    assert sources.inhibited_by(slow) == new
+    assert sources.inhibited_by(new) is None
+    assert sources.inhibited_by(worse) is None
+    assert sources.inhibited_by(alert("statements.slow", database="shop", subject="y")) is None
+    assert sources.inhibited_by(alert("statements.regressed", database="shop")) is None
+
+
 @pytest.mark.parametrize("state", [State.PENDING, State.RESOLVED])
 def test_only_what_fires_mutes(state: State) -> None:
     assert Sources(BUILT_IN, [replace(DOWN, state=state)]).inhibited_by(alert("pool.saturation")) is None

@@ -1,0 +1,52 @@
+"""What statements do now and did hour by hour, for the API: from memory and our own store, no watched database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from monitor.desk import Desk
+from monitor.earlier import LOOKED_UP, beginning, bites, hour_of
+from monitor.errors import StoreError
+from monitor.history import Key
+from monitor.probe import Probe
+from monitor.report.snapshot import listed
+from monitor.status import Bucket, Hours
+from monitor.store.hours import Hour, StoredHours
+
+STATEMENTS = "statements"
+"""The probe, and the report's list that its rows are in."""
+
+
+class DaemonWorkload:
+    """The daemon's answer to `monitor.status.Workload`; `probes` gives those that are asked at present."""
+
+    def __init__(self, desk: Desk, stored: StoredHours, probes: Callable[[], Mapping[str, Probe]]) -> None:
+        self._desk, self._stored, self._probes = desk, stored, probes
+
+    def statements(self) -> Sequence[Mapping[str, object]]:
+        """Give the busiest statements of every server, by the time they took."""
+        servers = self._desk.shelf.servers
+        readings = [seen for seen in self._desk.newest.values() if seen.target.server in servers]
+        rows = listed(list(servers.values()), readings)[STATEMENTS]
+        return sorted(rows, key=lambda row: -float(str(row["total_seconds"])))
+
+    async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
+        """Give the newest hours of some of them, each oldest first, in the same order."""
+        probe = self._probes().get(STATEMENTS)
+        columns = probe.history.columns if probe and probe.history else ()
+        present = hour_of(self._desk.clock.now())
+        found: dict[tuple[str, Key], list[Hour]] = {}
+        wanted = [(str(row["target"]), (str(row["database"]), str(row["statement"]))) for row in statements]
+        try:
+            for server in {server for server, _ in wanted}:
+                for keys in bites({key for each, key in wanted if each == server}, LOOKED_UP):
+                    part = await self._stored.of(server, STATEMENTS, keys, range(present - count + 1, present + 1))
+                    found |= {(server, key): hours for key, hours in part.items()}
+        except StoreError as error:
+            return Hours(buckets=None, reason=str(error))
+        return Hours(buckets=[[_bucket(hour, columns) for hour in found.get(each, ())] for each in wanted])
+
+
+def _bucket(hour: Hour, columns: Sequence[str]) -> Bucket:
+    number, figures = hour
+    return Bucket(begins=beginning(number), figures=dict(zip(columns, figures, strict=False)))
