@@ -1,9 +1,7 @@
-"""Plans: why is a slow statement slow? Its generic plan, with the node that is expected to cost most, in plain words.
+"""Plans: why is a slow statement slow? The node of its generic plan that is expected to cost most, in plain words.
 
-Nothing is executed: PREPARE and EXPLAIN only, in a read-only transaction, waiting for no lock longer than 100 ms, on a
-budget. It has no rules and no series of its own: what it learns stands in the evidence of findings about statements.
-Cost: two catalogue queries and one planning a statement, about 3 ms; each is explained once a day at most, or when its
-mean time doubled or halved. Siblings: plans_memory (what wants it), _asking (the server), _reading (the words).
+Nothing is executed: PREPARE and EXPLAIN in a read-only transaction, on a budget; each once a day or when its mean time
+changed. No rules: evidence of findings about statements shows it. Siblings: plans_memory, plans_asking, plans_reading.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _reported(row: Row, whole: Row) -> Row:
         "share": round(min(spent / all_seconds, 1.0), 3) if all_seconds else 0.0,
         "rows": row["rows"],
         "tables": ", ".join(table_names(row)),
-        "tags": ", ".join(tags) if isinstance(tags := row["tags"], tuple) and tags else None,
+        **({"tags": ", ".join(tags)} if isinstance(tags := row["tags"], tuple) and tags else {}),
         "text": row["text"],
     }
 

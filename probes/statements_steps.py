@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -134,11 +134,11 @@ class NPlusOne(Rule):
             return
         totals = _totals(walk.steps)
         told: set[tuple[str, str]] = set()
-        for child in sorted(totals, key=lambda doer: -totals[doer][0]):
+        for child in sorted(totals, key=lambda doer: -totals[doer][0])[:JUDGED]:
             if totals[child][0] * 60 < self.calls_per_minute * walk.seconds:
                 break
             place = (child[0], child[2])
-            if place not in told and self._by_one(rows.get(place), totals[child]):
+            if place not in told and self._by_one(rows.get(place), totals[child]) and self._varies(child, walk.steps):
                 pair = self._pair(child, totals, walk.steps, rows)
                 if pair is not None:
                     told.add(place)
@@ -173,13 +173,24 @@ class NPlusOne(Rule):
         calls, (asked, returned) = totals[child][0], totals[parent]
         if not asked or returned < self.min_ratio * asked or not self._near(calls, returned, len(steps)):
             return None
-        volumes = [(step.get(child, NONE)[0], step.get(parent, NONE)[1]) for step in steps]
-        busy = [(mine, theirs) for mine, theirs in volumes if max(mine, theirs) >= self.few_calls]
-        if not all(self._near(mine, theirs, len(steps)) for mine, theirs in busy):
+        volumes = ((step.get(child, NONE)[0], step.get(parent, NONE)[1]) for step in steps)
+        agreed = self._agreed(volumes, lambda mine, theirs: self._near(mine, theirs, len(steps)))
+        if agreed < min(self.min_intervals, len(steps)):
             return None
-        if not self._enough([mine for mine, _ in busy], len(steps)):
-            return None
-        return Pair(child=child, parent=parent, ratio=calls / asked, sign="rows", intervals=len(busy))
+        return Pair(child=child, parent=parent, ratio=calls / asked, sign="rows", intervals=agreed)
+
+    def _agreed(self, volumes: Iterable[tuple[float, float]], near: Callable[[float, float], bool]) -> int:
+        """Count the intervals that agree, 0 when one does not; what a reading saw late is judged with the next."""
+        agreed, late = 0, NONE
+        for mine, theirs in volumes:
+            both = (mine + late[0], theirs + late[1])
+            if max(both) < self.few_calls or near(*both):
+                agreed, late = agreed + (max(both) >= self.few_calls), NONE
+            elif late != NONE:
+                return 0
+            else:
+                late = both
+        return agreed
 
     def _near(self, mine: float, theirs: float, intervals: int) -> bool:
         """Compare; of a single interval more is asked."""
@@ -194,17 +205,19 @@ class NPlusOne(Rule):
         ratio = round(calls / asked) if asked else 0
         if ratio < self.min_ratio or abs(calls / asked - ratio) > self.tolerance:
             return None
-        volumes = [(step.get(child, NONE)[0], step.get(parent, NONE)[0]) for step in steps]
-        busy = [(mine, theirs) for mine, theirs in volumes if mine or theirs]
-        if any(abs(mine - ratio * theirs) > min(self.tolerance * theirs, IN_FLIGHT * ratio) for mine, theirs in busy):
+        volumes = ((step.get(child, NONE)[0], step.get(parent, NONE)[0]) for step in steps)
+        agreed = self._agreed(
+            volumes,
+            lambda mine, theirs: abs(mine - ratio * theirs) <= min(self.tolerance * theirs, IN_FLIGHT * ratio),
+        )
+        if agreed < self.min_intervals:
             return None
-        if not self._enough([mine for mine, _ in busy if mine >= self.few_calls], len(steps)):
-            return None
-        return Pair(child=child, parent=parent, ratio=ratio, sign="calls", intervals=len(busy))
+        return Pair(child=child, parent=parent, ratio=ratio, sign="calls", intervals=agreed)
 
-    def _enough(self, volumes: Sequence[float], intervals: int) -> bool:
+    def _varies(self, child: Doer, steps: Sequence[Step]) -> bool:
         """Ask for several intervals of different volume: what is always as busy is in step with everything."""
-        if intervals < self.min_intervals:
+        volumes = [calls for step in steps if (calls := step.get(child, NONE)[0]) >= self.few_calls]
+        if len(steps) < self.min_intervals:
             return bool(volumes)
         return len(volumes) >= self.min_intervals and max(volumes) >= self.variation * min(volumes)
 
@@ -251,6 +264,8 @@ class NPlusOne(Rule):
 
 
 NONE = (0.0, 0.0)
+JUDGED = 20
+"""The statements called most often; others are looked at when they are."""
 ROUNDING = 0.05
 """A lookup by key that now and then gives two rows is still one."""
 IN_FLIGHT = 2.0

@@ -196,8 +196,8 @@ class RowsWaste(Rule):
 
 
 PAGES = (
-    "Ask for a page at a time (order by a key, where key > the last one seen, limit), for the columns that are used, or let "
-    "the server count and sum."
+    "Ask for a page at a time (order by a key, where key > the last one, limit), for the columns that are used, or "
+    "let the server count and sum."
 )
 
 

@@ -1,5 +1,6 @@
-"""Explaining slow statements on real servers: what is said, what is skipped and why, and what is left behind: nothing."""
+"""Explaining slow statements on real servers: what is said, what is skipped and why, and that nothing stays behind."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from monitor.collect.server import PostgresServer
 from monitor.measurement import Row
 from monitor.model import Result, Secret, Server, Target
 from monitor.probe import Memory
+from monitor.report.snapshot import Question, take_snapshot
+from monitor.report.text import as_text
 from monitor.rules.evaluate import evaluate
 from probes.plans import PROBE, PlansOptions
 from probes.plans_asking import explained
@@ -109,6 +112,30 @@ async def test_a_slow_statements_finding_names_the_costly_node(shop: Database) -
         assert "name = $1" in text
         assert float(str(after["plan_cost"])) > 1000
         assert CANARY not in repr(after)
+
+
+async def test_a_snapshot_explains_what_was_slow_before_it(shop: Database) -> None:
+    """Its first round nominates, its second one explains."""
+    session, monitor = await shop.connect(), await shop.as_monitor()
+    await shop.execute(f"grant pg_read_all_data to {monitor.user}")
+
+    async def ask() -> None:
+        while True:
+            await session.fetch("select id from parts where name = $1", CANARY)
+
+    asking = asyncio.create_task(ask())
+    try:
+        await asyncio.sleep(0.3)
+        statements = replace(STATEMENTS, rules=(Slow(simple_ms=0.1, min_calls=3),))
+        server = Server(name="test", dsn=Secret(monitor.dsn), only=shop.name)
+        probes = (statements, replace(PROBE, options=PlansOptions(least_ms=0)))
+        review = await take_snapshot(Question(servers=(server,), probes=probes, window=1))
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
+    (finding,) = [each for each in review.findings if each.evidence["tables"] == ["parts"]]
+    assert "whole of public.parts" in str(finding.evidence["plan"])
+    assert "whole of public.parts" in " ".join(as_text(review).split())
 
 
 async def test_updates_and_deletes_are_explained_by_the_rows_they_find(shop: Database) -> None:

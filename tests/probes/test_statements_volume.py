@@ -187,9 +187,11 @@ async def test_a_lookup_for_each_row_is_found_and_one_query_mends_it(either: Dat
     """Sick over five intervals of different volume; cured by `= any($1)`."""
     session = await answers(either)
     async with watching(either) as eye:
+        looks = []
         for times in VARYING:
             await pages(session, times)
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         (finding,) = eye.findings(seen, IN_STEP)
         assert (finding.rule, finding.severity, finding.confidence) == (
             "statements.n_plus_one", Severity.INFO, Confidence.HIGH,
@@ -204,9 +206,11 @@ async def test_a_lookup_for_each_row_is_found_and_one_query_mends_it(either: Dat
         assert eye.findings(seen, replace(IN_STEP, calls_per_minute=often + 1)) == []
         assert eye.findings(seen, replace(IN_STEP, variation=9)) == []
     async with watching(either) as eye:
+        looks = []
         for times in VARYING:
             await pages(session, times, at_once=True)
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         assert eye.findings(seen, IN_STEP) == []
 
 
@@ -214,9 +218,11 @@ async def test_few_intervals_give_no_verdict(database: Database) -> None:
     """Too little data: three intervals; a snapshot has but one and says so by its low confidence."""
     session = await answers(database)
     async with watching(database) as eye:
+        looks = []
         for times in VARYING[:3]:
             await pages(session, times)
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         assert eye.findings(seen, IN_STEP) == []
         assert [each.needs for each in eye.unsaid(seen, IN_STEP)] == [Needs.HISTORY]
     async with watching(database, snapshot=True) as eye:
@@ -229,15 +235,19 @@ async def test_traffic_that_grows_together_is_not_in_step(database: Database) ->
     """Near miss: lists and lookups follow the same day, but not row for row; nor does a steady load prove anything."""
     session = await answers(database)
     async with watching(database) as eye:
+        looks = []
         for times, lookups in ((4, 25), (6, 38), (9, 60), (5, 31), (7, 45)):
             await call(session, LIST, times, 3)
             await call(session, ONE, lookups, 7)
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         assert eye.findings(seen, IN_STEP) == []
     async with watching(database) as eye:
+        looks = []
         for _ in VARYING:
             await pages(session, 5)
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         assert eye.findings(seen, IN_STEP) == []
 
 
@@ -245,11 +255,13 @@ async def test_the_same_multiple_of_calls_counts_as_in_step(database: Database) 
     """Six lookups for each call of a statement of one row: found by its calls, with less confidence."""
     session = await answers(database)
     async with watching(database) as eye:
+        looks = []
         for times in (40, 55, 70, 45):
             for turn in range(times):
                 await session.fetch("select count(*) from answers where room = $1", turn)
                 await call(session, ONE, 6, turn)
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         (finding,) = eye.findings(seen, IN_STEP)
         assert (finding.evidence["in_step_by"], finding.evidence["ratio"]) == ("calls", 6)
         assert finding.confidence is Confidence.MEDIUM
@@ -262,11 +274,13 @@ async def test_another_roles_list_is_nobodys_parent(database: Database) -> None:
     await database.execute(f"grant select on answers to {other.user}")
     theirs = await other.connect()
     async with watching(database) as eye:
+        looks = []
         for times in VARYING:
             for room in range(times):
                 for row in await theirs.fetch(LIST, room):
                     await session.fetch(ONE, row["id"])
-            seen = await eye.look()
+            looks.append(await eye.look())
+        seen = looks[-1]
         assert eye.findings(seen, IN_STEP) == []
 
 
@@ -333,6 +347,7 @@ async def test_evictions_are_found_and_more_room_mends_them(major: int) -> None:
 async def test_one_deallocation_and_a_reset_are_no_news() -> None:
     """Near miss: the list is made shorter once. Too little data: after a reset it begins anew."""
     async with crowded(NEWEST) as (server, eye):
+        seen = await eye.look()
         for statement in shapes(200):
             await run(server, [statement])
             seen = await eye.look()
