@@ -113,7 +113,7 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
 PROBE = Probe(
     name="activity",
     scope=Scope.SERVER,
-    every=5,
+    every=15,
     needs=("role:pg_read_all_stats",),
     observe=observe,
     detail=detail,

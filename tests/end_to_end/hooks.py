@@ -18,6 +18,8 @@ from tests.faults.harness import Daemon
 
 RULE = "sick.item"
 TABLE = "create table public.sick (item text primary key, level int not null)"
+IDLE = ("activity", "auth_links", "indexes", "plans", "pool", "statement_secrets", "statements")
+"""Probes that nobody asks here."""
 PROBE = """
 name: sick
 help: A table that says what is sick.
@@ -81,7 +83,7 @@ def hook() -> Iterator[Hook]:
 def settings(folder: Path, database: Database, *, ttl: str = "1s", **changed: object) -> dict[str, Any]:
     """The configuration of a daemon that asks the table every `ttl`, and does little else."""
     (folder / "sick.yaml").write_text(PROBE + f"ttl: {ttl}\n")
-    idle = {name: {"enabled": False} for name in ("statements", "pool", "indexes", "auth_links")}
+    idle = {name: {"enabled": False} for name in IDLE}
     only = {"include": [database.name]}
     return {
         "targets": [{"name": "shop", "dsn": database.dsn, "databases": only}],
