@@ -91,10 +91,13 @@ def figures(seen: Measurement, row: Row) -> dict[str, Scalar | list[Scalar]]:
         evidence["tags"] = [*tags]
     if row["text"]:
         evidence["statement"] = str(row["text"])
-    for key in ("plan", "plan_cost", "plan_skipped"):
-        if isinstance(said := row.get(key), str | float):
-            evidence[key] = said
     return evidence
+
+
+def planned(row: Row) -> dict[str, Scalar]:
+    """Give what is known of a statement's plan, for rules that it explains something to."""
+    said = {key: row.get(key) for key in ("plan", "plan_cost", "plan_skipped")}
+    return {key: value for key, value in said.items() if isinstance(value, str | float)}
 
 
 def _part(seen: Measurement, row: Row) -> float:
@@ -173,6 +176,7 @@ class Slow(Rule):
             severity=Severity.CRITICAL if mean > self.critical_factor * limit else self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),
+            **planned(row),
             limit_ms=limit,
         )
 
@@ -222,6 +226,7 @@ class Load(Rule):
             severity=self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),
+            **planned(row),
             cores=round(spent / seen.window_seconds, 3),
             limit_share=self.share,
             limit_cores=self.cores,

@@ -26,7 +26,7 @@ from monitor.probe import (
     share,
     size,
 )
-from probes.statements_rules import PLAN, confidence, described, figures, judged, over
+from probes.statements_rules import PLAN, confidence, described, figures, judged, over, planned
 
 
 def too_short(seen: Measurement, at_least: float) -> Iterator[NoVerdict]:
@@ -88,6 +88,7 @@ class TempSpill(Rule):
             severity=self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),
+            **planned(row),
             temp_bytes_per_call=round(each),
             temp_bytes_per_second=round(rate),
             work_mem_mib=enough,
@@ -189,6 +190,7 @@ class RowsWaste(Rule):
             severity=self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),
+            **planned(row),
             blocks_per_row=round(per_row, 1),
             limit_rows_per_call=self.rows_per_call,
             limit_blocks_per_row=self.blocks_per_row,

@@ -18,6 +18,7 @@ targets:
 
 defaults: {{interval: 5s}}
 probes:
+  activity: {{every: 2s}}
   statements: {{every: 5s}}
   pool: {{every: 5s}}
   server: {{every: 5s}}
@@ -31,6 +32,7 @@ auth:
 
 rules:
   statements.slow: {{min_calls: 3, hold: 0s, note: {note}}}
+  statements.n_plus_one: {{hold: 0s, note: {note}}}
   statements.load: {{hold: 0s, note: {note}}}
   tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 3, note: {note}}}
   auth_links.orphaned_profile: {{hold: 0s, note: {note}}}

@@ -33,6 +33,13 @@ LEADERBOARD = """
 """The statement that takes most of the load: quick by itself, and asked for again and again."""
 
 
+OWNER = "select display_name from public.users where id = $1"
+"""Asked once for each row that a page of rooms returned."""
+
+CONCATENATED = "select id, name from public.presets where user_id = {user_id} and name = 'preset {number}'"
+"""Values written into the text, where somebody's input might go one day."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """One planted fault; the report must hold a finding of this rule about this subject."""
@@ -62,6 +69,16 @@ PLANTED: tuple[Fault, ...] = (
         rule="statements.load",
         subject=fingerprint(LEADERBOARD),
         made_by="web_api polls the leaderboards of the largest rooms (turns.leaderboard)",
+    ),
+    Fault(
+        rule="statements.n_plus_one",
+        subject=fingerprint(OWNER),
+        made_by="the page of rooms asks for the owner of each room by itself (turns.overview)",
+    ),
+    Fault(
+        rule="statements.unparameterised",
+        subject=fingerprint(CONCATENATED.format(user_id=1, number=1)),
+        made_by="the admin page writes values into its statement's text (turns.concatenate)",
     ),
     Fault(
         rule="tables.sequential_scans",

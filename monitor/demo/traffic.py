@@ -56,6 +56,7 @@ MEMBERS = (
     Member(pool="web_api", role="web_api", application="web-api", size=6),
     Member(pool="worker", role="worker", application="workflow-worker", size=4),
     Member(pool="history-export", role="worker", application="history-export", size=1),
+    Member(pool="admin-page", role="web_api", application="admin-page", size=1),
     Member(pool="reporting", role="reporting", application="reporting", size=9),
     Member(pool="room_signaling", role="room_signaling", application="room-signaling", size=2),
     Member(pool=GOTRUE_ROLE, role=GOTRUE_ROLE, application="gotrue", size=2),
@@ -70,6 +71,8 @@ ACTORS = (
     # The planted faults. The search must stay under 30 % of all execution time, which the leaderboard exceeds.
     Actor(turn=turns.search, every=2.5, duty=0.09),
     Actor(turn=turns.leaderboard, every=0.04, duty=0.43),
+    Actor(turn=turns.overview, every=1.0),
+    Actor(turn=turns.concatenate, every=0.5),
     Actor(turn=turns.report, every=3.0, many=9),
     Actor(turn=turns.leak, every=1.0),
     Actor(turn=turns.export, every=1.0),

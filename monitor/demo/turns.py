@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from monitor.demo.faults import LEADERBOARD, SEARCH
+from monitor.demo.faults import CONCATENATED, LEADERBOARD, OWNER, SEARCH
 
 Pools: TypeAlias = Mapping[str, asyncpg.Pool]
 
@@ -22,6 +22,7 @@ LEAKED_WORKFLOW = 1
 """The leak holds a lock on it, so nobody else may want it."""
 REPORT_PAUSE, EXPORT_PAUSE, LEAK_LOOK, SIGN_UP_DELAY = 3.0, 2.0, 1.0, 1.0
 EXPORT_PAGE = 500
+PAGE_OF_ROOMS = (5, 50)
 
 WORDS = ("mute", "record", "share", "leave")
 
@@ -34,6 +35,7 @@ LATEST = "select id, asked_at, question from public.question_history where room_
 RUN = "update public.workflows set state = 'done', run_at = now() where id = $1"
 NEW_ROOMS = "select count(*) from public.rooms where created_at > now() - interval '7 days'"
 PAGE = "select id, asked_at, answer_ms from public.question_history where id > $1 order by id limit $2"
+ROOMS_FROM = "select id, owner_id from public.rooms where id >= $1 order by id limit $2"
 PRESET = "insert into public.presets (user_id, name) values ($1, $2)"
 AUTH_USER = """
     insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at,
@@ -106,6 +108,20 @@ async def search(pools: Pools, dice: Random) -> None:
 async def leaderboard(pools: Pools, dice: Random) -> None:
     """Fault: the statement that takes most of the load."""
     await pools["web_api"].fetch(LEADERBOARD, one_of(dice, LARGE_ROOMS))
+
+
+async def overview(pools: Pools, dice: Random) -> None:
+    """Fault: one statement for a page of rooms, and one more for each of its rows."""
+    async with pools["web_api"].acquire() as session:
+        page = await session.fetch(ROOMS_FROM, one_of(dice, ROOMS - PAGE_OF_ROOMS[1]), dice.randint(*PAGE_OF_ROOMS))
+        for room in page:
+            await session.fetchval(OWNER, room["owner_id"])
+
+
+async def concatenate(pools: Pools, dice: Random) -> None:
+    """Fault: values in the text of a statement instead of beside it."""
+    preset = one_of(dice, PRESETS) - 1
+    await pools["admin-page"].fetch(CONCATENATED.format(user_id=1 + preset // 4, number=1 + preset % 4))
 
 
 async def report(pools: Pools, dice: Random) -> None:
