@@ -15,7 +15,7 @@ import structlog
 
 from monitor.collect.runner import Clock, Runner, failed
 from monitor.collect.server import PostgresServer
-from monitor.errors import MonitorError, ProbeError, TargetDenied, TargetError, TargetUnreachable
+from monitor.errors import MonitorError, Needs, ProbeError, TargetDenied, TargetError, TargetUnreachable
 from monitor.measurement import Measurement
 from monitor.model import Result, Server, Target
 from monitor.probe import Probe, Scope
@@ -74,6 +74,8 @@ class Watch:
         self._of_server, self._of_databases = _divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
         self._absent: set[tuple[str, str]] = set()
+        self._lacking: set[str] = set()
+        """Probes of the server for which no database had the extension."""
 
     @property
     def prefix(self) -> str:
@@ -138,6 +140,8 @@ class Watch:
         except TargetError as error:
             await self._cannot(probe, target, error)
             self._shaken()
+        else:
+            (self._lacking.add if seen.needs is Needs.EXTENSION else self._lacking.discard)(probe.name)
 
     async def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
         await self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
@@ -162,6 +166,9 @@ class Watch:
             due = self._due(database)
             if due and not await self._visit(database, due, stay=len(databases) == 1):
                 self._tasks.start(f"{self.prefix}again", self._again)
+        for probe in self._of_server:  # the database that has its extension may have been found only now
+            if probe.name in self._lacking and self.postgres.offers(probe.needs):
+                self._ask(probe)
 
     def _noted(self, databases: list[str]) -> None:
         """Forget databases that are closed or gone; only what is gone ends its findings, and what is not wanted."""
