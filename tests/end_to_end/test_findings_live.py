@@ -86,7 +86,7 @@ async def test_a_finding_is_told_once_and_its_end_once(
         for statement in finding["remedy"]["sql"]:
             await database.execute(statement)
         await until(lambda: len(channel.about(RULE)) == 2, running)
-        assert "RESOLVED" in channel.about(RULE)[1]
+        assert "FIXED" in channel.about(RULE)[1]
         await asyncio.sleep(2)
         assert len(channel.about(RULE)) == 2
 
