@@ -58,7 +58,7 @@ async def test_an_index_that_went_is_found_and_putting_it_back_mends_it(any_data
             Confidence.HIGH,
         )
         assert (finding.target.database, finding.object.kind) == (any_database.name, "statement")
-        assert (finding.evidence["calls"] in {60, 120}, finding.evidence["before_hours"]) == (True, 9)
+        assert (finding.evidence["calls"] in {60, 120}, finding.evidence["before_hours"] in {8, 9}) == (True, True)
         assert (finding.evidence["statement"], finding.evidence["tables"]) == (FEW, ["big"])
         assert cast("float", finding.evidence["mean_ms"]) > 2 * cast("float", finding.evidence["before_ms"])
         assert finding.remedy.sql == ()
