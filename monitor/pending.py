@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monitor.findings.outbox import Entry
+from monitor.findings.letters import Entry
 from monitor.model import Alert
 from monitor.store.records import (
     AuditEntry,

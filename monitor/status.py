@@ -161,8 +161,8 @@ class Shelf(Protocol):
     def alert(self, fingerprint: str) -> Alert | None:
         """Give one alert; None: it is over and forgotten, or never was."""
 
-    def labels(self, server: str) -> Mapping[str, str]:
-        """Give the labels that the configuration puts on a server."""
+    def labelled(self, alert: Alert) -> Alert:
+        """Give an alert with its target's labels."""
 
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         """Give the rules that could not say, by target."""

@@ -174,7 +174,7 @@ def _alert(glance: Glance, alert: Alert) -> dict[str, object]:
         "acked": _ack(alert.acked) if alert.acked else None,
         "silenced_by": silence.id if silence else None,
         "inhibited_by": source.finding.fingerprint if source else None,
-        "labels": dict(glance.shelf.labels(alert.source.server) or alert.labels),
+        "labels": dict(glance.shelf.labelled(alert).labels),
     }
 
 

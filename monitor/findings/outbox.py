@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from monitor.findings.letters import SUMMARY, Ahead, Changes, Entry, halves, merged, parted, summary
 from monitor.model import Notice
 
-__all__ = ["DEADLINE", "SUMMARY", "Changes", "Entry", "Outbox"]
-
 DEADLINE = timedelta(hours=24)
 MOST_DEAD = 500
 """How many dead letters are remembered; the store has them all."""

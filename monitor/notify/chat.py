@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from monitor.model import Alert, Notice, Severity, State
 from monitor.notify.wording import (
+    SIGNS,
     divided,
     ending,
     line,
@@ -30,11 +31,6 @@ DETAILED, LISTED = 20, 100
 TAIL_CHARACTERS = 80
 """What `… and 1,234 more (…)` and the lines before it take at most."""
 NAME_CHARACTERS, PROSE_CHARACTERS, SQL_CHARACTERS, TITLE_CHARACTERS = 200, 600, 2000, 160
-SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"} | {
-    "fixed": "\U0001f7e2",
-    "no effect": "\U0001f7e1",
-    "worse": "\U0001f534",
-}
 PARTED = "\u200b"
 """A zero-width space: it keeps a name from being a mention, and a scheme from being a link."""
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from monitor.model import Alert, Notice
 from monitor.notify import chat
-from monitor.notify.chat import HARMLESS, LISTED, SIGNS, TITLE_CHARACTERS, Dialect, Room, calm, cut
+from monitor.notify.chat import HARMLESS, LISTED, TITLE_CHARACTERS, Dialect, Room, calm, cut
 from monitor.notify.summary import WITH_LINKS, Summary, since, summary
-from monitor.notify.wording import line, page, place, title, word
+from monitor.notify.wording import SIGNS, line, page, place, title, word
 
 LINE_CHARACTERS = 300
 TAIL_CHARACTERS = 40

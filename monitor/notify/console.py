@@ -41,7 +41,6 @@ STYLES = {
     "warning": "bold black on yellow",
     "info": "bold cyan",
     "resolved": "green",
-} | {
     "fixed": "green",
     "no effect": "yellow",
     "worse": "bold red",

@@ -20,6 +20,7 @@ from slack_sdk.models.blocks import (
 
 from monitor.model import Alert, Notice, State
 from monitor.notify.wording import (
+    SIGNS,
     divided,
     ending,
     kinds,
@@ -56,11 +57,6 @@ COUNTED_CHARACTERS = 1800
 DETAIL_BLOCKS = 40  # of 50; the rest is for the list and its end
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 STILL = "Still firing"
-SIGNS = {"critical": "\U0001f534", "warning": "\U0001f7e0", "info": "\U0001f535", "resolved": "\U0001f7e2"} | {
-    "fixed": "\U0001f7e2",
-    "no effect": "\U0001f7e1",
-    "worse": "\U0001f534",
-}
 
 
 def fallback(notice: Notice) -> str:

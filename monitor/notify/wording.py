@@ -19,6 +19,17 @@ UNREACHABLE = "target.unreachable"
 SEEN_NO_MORE = frozenset({"", "not seen any more"})
 """What ends an unreachable target because it answers again; anything else (watched no longer …) does not say so."""
 
+SIGNS = {
+    "critical": "\U0001f534",
+    "warning": "\U0001f7e0",
+    "info": "\U0001f535",
+    "resolved": "\U0001f7e2",
+    "fixed": "\U0001f7e2",
+    "no effect": "\U0001f7e1",
+    "worse": "\U0001f534",
+}
+"""The coloured dot before each `word`, in chats."""
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 

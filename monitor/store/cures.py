@@ -8,10 +8,6 @@ from typing import Any
 from monitor.proof import Better, Cure, Outcome, Proof, Sign, Thing
 
 
-def plain(each: Sign | Proof | Thing) -> dict[str, Any]:
-    return asdict(each)
-
-
 def sign(document: Mapping[str, Any]) -> Sign:
     return Sign(
         kind=str(document["kind"]),
@@ -36,9 +32,9 @@ def proof(document: Mapping[str, Any]) -> Proof:
 def cure_document(cure: Cure) -> dict[str, Any]:
     return {
         "at": cure.at.astimezone(UTC).isoformat(),
-        "sign": plain(cure.sign),
-        "thing": plain(cure.thing),
-        "proof": cure.proof and plain(cure.proof),
+        "sign": asdict(cure.sign),
+        "thing": asdict(cure.thing),
+        "proof": cure.proof and asdict(cure.proof),
         "gone": cure.gone,
         "outcome": cure.outcome and cure.outcome.value,
     }

@@ -5,6 +5,7 @@ The text is ASCII: names and messages may hold what a database refuses (NUL, hal
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from monitor.model import (
     as_document,
 )
 from monitor.proof import Cure
-from monitor.store.cures import cure, cure_document, plain, proof, sign
+from monitor.store.cures import cure, cure_document, proof, sign
 
 T = TypeVar("T")
 
@@ -172,7 +173,7 @@ def _finding(document: Mapping[str, Any]) -> Finding:
 def _finding_document(finding: Finding) -> dict[str, Any]:
     """The finding's JSON form, and what only we need: how to see that its remedy was applied, and what it did."""
     mend = {"sign": finding.remedy.sign, "proof": finding.proof}
-    return {**as_document(finding), **{name: plain(each) for name, each in mend.items() if each is not None}}
+    return {**as_document(finding), **{name: asdict(each) for name, each in mend.items() if each is not None}}
 
 
 def _measured(value: Scalar | list[Scalar]) -> Scalar | Sequence[Scalar]:

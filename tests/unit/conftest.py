@@ -1,14 +1,17 @@
-"""Fixtures of the unit tests: a state store in a SQLite file, and one on a real PostgreSQL."""
+"""Fixtures of the unit tests: a state store in a SQLite file, one on a real PostgreSQL; a Slack workspace and a bot."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pytest_httpserver import HTTPServer
 
+from monitor.notify.slack_bot import SlackBot
 from monitor.store.engine import Store
 from tests.database import Database
+from tests.unit.slack_workspace import Workspace, a_bot
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -40,3 +43,17 @@ def either(request: pytest.FixtureRequest) -> Store:
     """The one in a SQLite file, and then the one on PostgreSQL."""
     opened: Store = request.getfixturevalue(request.param)
     return opened
+
+
+@pytest.fixture
+def workspace(httpserver: HTTPServer) -> Iterator[Workspace]:
+    room = Workspace()
+    for method in ("chat.postMessage", "chat.update"):
+        httpserver.expect_request(f"/api/{method}", method="POST").respond_with_handler(room.handle)
+    yield room
+    httpserver.check_assertions()
+
+
+@pytest.fixture
+def bot(httpserver: HTTPServer) -> SlackBot:
+    return a_bot(httpserver.url_for("/api/"))

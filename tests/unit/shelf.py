@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
@@ -45,8 +45,9 @@ class Pile:
     def alert(self, fingerprint: str) -> Alert | None:
         return next((each for each in self.alerts_ if each.finding.fingerprint == fingerprint), None)
 
-    def labels(self, server: str) -> Mapping[str, str]:
-        return next((each.labels for each in self.targets_ if each.server == server), {})
+    def labelled(self, alert: Alert) -> Alert:
+        known = [each.labels for each in self.targets_ if each.server == alert.source.server]
+        return replace(alert, labels=known[0]) if known else alert
 
     def not_evaluated(self) -> Sequence[NotEvaluated]:
         return self.not_evaluated_

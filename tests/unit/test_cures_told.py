@@ -2,13 +2,11 @@
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pytest_httpserver import HTTPServer
 from rich.console import Console as Terminal
 
 from monitor.cli.shown import Sheet, one_finding, state
@@ -18,34 +16,20 @@ from monitor.notify.alertmanager import annotations
 from monitor.notify.chat import PLAIN, Room
 from monitor.notify.chat_letter import body, heading
 from monitor.notify.console import Console
-from monitor.notify.slack_blocks import SIGNS
 from monitor.notify.slack_bot import SlackBot
 from monitor.notify.summary import counts
 from monitor.notify.webhook import bounded, schema
+from monitor.notify.wording import SIGNS
 from monitor.proof import Outcome
 from monitor.store.documents import alert_document, alert_from_document, finding_from_text, finding_text
 from tests.alerts import at, firing, mended, resolved
 from tests.notices import notice
 from tests.unit.shelf import Pile, server
+from tests.unit.slack_workspace import Workspace
 from tests.unit.test_http import ask, listed, serving
 from tests.unit.test_report_json import breaches
-from tests.unit.test_slack_bot import Workspace, a_bot
 
 OUTCOMES = pytest.mark.parametrize("outcome", Outcome)
-
-
-@pytest.fixture
-def workspace(httpserver: HTTPServer) -> Iterator[Workspace]:
-    room = Workspace()
-    for method in ("chat.postMessage", "chat.update"):
-        httpserver.expect_request(f"/api/{method}", method="POST").respond_with_handler(room.handle)
-    yield room
-    httpserver.check_assertions()
-
-
-@pytest.fixture
-def bot(httpserver: HTTPServer) -> SlackBot:
-    return a_bot(httpserver.url_for("/api/"))
 
 
 @OUTCOMES

@@ -15,7 +15,8 @@ from monitor.digests import Digests, divided
 from monitor.dispatch import Dispatch, Routing
 from monitor.errors import DeliveryError
 from monitor.findings.digest import Periodical
-from monitor.findings.outbox import SUMMARY, Outbox
+from monitor.findings.letters import SUMMARY
+from monitor.findings.outbox import Outbox
 from monitor.findings.silences import Silences
 from monitor.model import Alert, Notice, Receiver, Secret
 from monitor.notify.webhook import Webhook
