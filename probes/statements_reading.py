@@ -8,8 +8,9 @@ with the entry's next call, at the latest with the next full reading.
 from __future__ import annotations
 
 import json
+import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from monitor.probe import Memory, Needs, ProbeError, ProbeSkipped, ProbeTimeout, Row, Session
@@ -24,26 +25,30 @@ FLOATS = frozenset({"exec_seconds", "exec_squares", "wal_bytes"})
 Column: TypeAlias = "array[Any]"
 """Numbers side by side, 8 bytes each: ten thousand entries as Python's own objects would take eight times as much."""
 
+_64_BITS = (1 << 64) - 1
+
 FULL_EVERY = 40
 """Readings after which everything is read anew: ten minutes at the default interval."""
 
 # $1 the bitmap, $2 its size in bits less one. Without `offset 0` the mark would be computed three times.
+# Numbers travel as bytes side by side, which become columns here without an object for each.
 # The functions stand in the extension's schema, which is in the search path.
 SQL = """
-    select pg_catalog.array_agg(s.queryid) as queryid,
-           pg_catalog.array_agg(s.dbid) as dbid,
-           pg_catalog.array_agg(s.userid) as userid,
-           pg_catalog.array_agg(s.toplevel) as toplevel,
-           pg_catalog.array_agg(s.mark) as mark,
-           pg_catalog.array_agg(s.calls) as calls,
-           pg_catalog.array_agg(s.total_exec_time / 1000) as exec_seconds,
-           pg_catalog.array_agg(s.calls * (s.stddev_exec_time * s.stddev_exec_time
-                                           + s.mean_exec_time * s.mean_exec_time) / 1000000) as exec_squares,
-           pg_catalog.array_agg(s.rows) as rows,
-           pg_catalog.array_agg(s.shared_blks_hit) as shared_blks_hit,
-           pg_catalog.array_agg(s.shared_blks_read) as shared_blks_read,
-           pg_catalog.array_agg(s.temp_blks_written) as temp_blks_written,
-           pg_catalog.array_agg(s.wal_bytes::float8) as wal_bytes,
+    select pg_catalog.string_agg(pg_catalog.int8send(s.queryid), '') as queryid,
+           pg_catalog.string_agg(pg_catalog.int8send(s.dbid::int8), '') as dbid,
+           pg_catalog.string_agg(pg_catalog.int8send(s.userid::int8), '') as userid,
+           pg_catalog.string_agg(pg_catalog.int8send(s.toplevel::int::int8), '') as toplevel,
+           pg_catalog.string_agg(pg_catalog.int8send(s.mark), '') as mark,
+           pg_catalog.string_agg(pg_catalog.int8send(s.calls), '') as calls,
+           pg_catalog.string_agg(pg_catalog.float8send(s.total_exec_time / 1000), '') as exec_seconds,
+           pg_catalog.string_agg(pg_catalog.float8send(s.calls * (s.stddev_exec_time * s.stddev_exec_time
+                                                                + s.mean_exec_time * s.mean_exec_time)
+                                                     / 1000000), '') as exec_squares,
+           pg_catalog.string_agg(pg_catalog.int8send(s.rows), '') as rows,
+           pg_catalog.string_agg(pg_catalog.int8send(s.shared_blks_hit), '') as shared_blks_hit,
+           pg_catalog.string_agg(pg_catalog.int8send(s.shared_blks_read), '') as shared_blks_read,
+           pg_catalog.string_agg(pg_catalog.int8send(s.temp_blks_written), '') as temp_blks_written,
+           pg_catalog.string_agg(pg_catalog.float8send(s.wal_bytes::float8), '') as wal_bytes,
            (select i.stats_reset from pg_stat_statements_info i) as stats_reset,
            (select i.dealloc from pg_stat_statements_info i) as dealloc,
            (select pg_catalog.json_object_agg(d.oid, d.datname)::text from pg_catalog.pg_database d) as databases,
@@ -86,7 +91,7 @@ class Known:
     def __init__(self) -> None:
         self.columns = _empty()
         self.constants: Row = {}
-        self._places: dict[tuple[object, ...], int] = {}
+        self._places: dict[int, int] = {}
         self._bits = bytearray(128)
         self._noted = 0
         self._readings = 0
@@ -108,35 +113,35 @@ class Known:
 
     def take(self, row: Row) -> None:
         """Take the changed entries in; columns handed out earlier stay as they are."""
-        lists = {name: _column(row, name) for name in (*KEY, *COUNTERS)}
+        read = {name: _column(row, name) for name in (*KEY, *COUNTERS)}
         if not self._readings:
-            self._start(lists)
-        self._merge(lists)
+            self._start(read)
+        self._merge(read)
         self._note(_column(row, "mark"))
         self._readings += 1
-        self.constants = {name: value for name, value in row.items() if name not in lists and name != "mark"}
+        self.constants = {name: value for name, value in row.items() if name not in read and name != "mark"}
 
     def reading(self) -> Sequence[Row]:
         """Give one row of equally long columns, and the constants."""
         return [{**self.columns, **self.constants}]
 
-    def _start(self, lists: Mapping[str, list[Any]]) -> None:
+    def _start(self, read: Mapping[str, Column]) -> None:
         """Begin a full reading: drop what has gone, else keep the order, which makes growth cheap to find."""
-        if self._places.keys() - set(_keys(lists)):
+        if self._places.keys() - set(_identities(read)):
             self.columns = _empty()
             self._places = {}
         size = 1024
-        while size < 64 * len(lists["calls"]) and size < 1 << 23:
+        while size < 64 * len(read["calls"]) and size < 1 << 23:
             size *= 2
         self._bits = bytearray(size // 8)
 
-    def _merge(self, lists: Mapping[str, list[Any]]) -> None:
-        places = [self._places.setdefault(key, len(self._places)) for key in _keys(lists)]
+    def _merge(self, read: Mapping[str, Column]) -> None:
+        places = [self._places.setdefault(entry, len(self._places)) for entry in _identities(read)]
         if not places:
             return
         length = len(self.columns["calls"])
         new = [at for at, place in enumerate(places) if place >= length]
-        for name, values in lists.items():
+        for name, values in read.items():
             column = self.columns[name]
             pairs = zip(places, values, strict=True)
             changed = [(place, value) for place, value in pairs if place < length and column[place] != value]
@@ -152,7 +157,7 @@ class Known:
 
 
 def _empty() -> dict[str, Column]:
-    return {name: array("d" if name in FLOATS else "q") for name in (*KEY, *COUNTERS)}
+    return {name: _column({}, name) for name in (*KEY, *COUNTERS)}
 
 
 def _with(column: Column, changed: Iterable[tuple[int, Any]], new: Sequence[Any]) -> Column:
@@ -164,14 +169,20 @@ def _with(column: Column, changed: Iterable[tuple[int, Any]], new: Sequence[Any]
     return column
 
 
-def _column(row: Row, name: str) -> list[Any]:
-    """Give one aggregated column; no row at all makes it NULL."""
-    values = row[name]
-    return values if isinstance(values, list) else []
+def _column(row: Row, name: str) -> Column:
+    """Give one aggregated column, sent as network order has it; no row at all makes it NULL."""
+    column: Column = array("d" if name in FLOATS else "q")
+    sent = row.get(name)
+    column.frombytes(sent if isinstance(sent, bytes) else b"")
+    if sys.byteorder == "little":
+        column.byteswap()
+    return column
 
 
-def _keys(lists: Mapping[str, list[Any]]) -> Iterable[tuple[object, ...]]:
-    return zip(*(lists[name] for name in KEY), strict=True)
+def _identities(read: Mapping[str, Column]) -> Iterator[int]:
+    """Give one number for each entry, its key in 136 bits: a tuple for each of ten thousand would take a megabyte."""
+    for queryid, dbid, userid, toplevel in zip(*(read[name] for name in KEY), strict=True):
+        yield (((dbid << 32 | userid) << 1 | toplevel) << 64) | (queryid & _64_BITS)
 
 
 async def observe(session: Session, memory: Memory, _options: object) -> Sequence[Row]:

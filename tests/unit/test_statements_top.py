@@ -1,6 +1,7 @@
 """Which statements are looked at closely: steadily chosen, never more than the top; and nothing lost in between."""
 
 import asyncio
+import struct
 from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.probe import Facts, Row
-from probes.statements_reading import COUNTERS, FULL_EVERY, KEY, Known
+from probes.statements_reading import COUNTERS, FLOATS, FULL_EVERY, KEY, Known
 from probes.statements_texts import PRESSING, Texts
 from probes.statements_top import Members
 
@@ -48,6 +49,11 @@ def test_there_are_never_more_members_than_places(rankings: list[list[int]], top
         assert {*keys(*ranking[: (top + 1) // 2])} <= chosen
 
 
+def sent(name: str, values: Sequence[int]) -> bytes | None:
+    """Give a column as the server sends it; of no rows at all, NULL."""
+    return struct.pack(f">{len(values)}{'d' if name in FLOATS else 'q'}", *values) or None
+
+
 def answered(known: Known, entries: dict[int, int]) -> None:
     """Answer as the server does: with the entries whose mark is not in the bitmap."""
     bits, mask = known.marks
@@ -57,9 +63,10 @@ def answered(known: Known, entries: dict[int, int]) -> None:
         return bool(bits[bit >> 3] >> (bit & 7) & 1)
 
     new = [queryid for queryid, mark in marks.items() if not (has(mark & mask) and has((mark >> 24) & mask))]
-    row: dict[str, object] = {name: [entries[queryid] for queryid in new] or None for name in COUNTERS}
-    row |= {name: [1] * len(new) or None for name in KEY}
-    row |= {"queryid": new or None, "mark": [marks[queryid] for queryid in new] or None, "stats_reset": NOON}
+    row: dict[str, object] = {name: sent(name, [entries[queryid] for queryid in new]) for name in COUNTERS}
+    row |= {name: sent(name, [1] * len(new)) for name in KEY}
+    row |= {"queryid": sent("queryid", new), "mark": sent("mark", [marks[queryid] for queryid in new])}
+    row["stats_reset"] = NOON
     known.refresh()
     known.take(row)
 
