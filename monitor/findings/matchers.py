@@ -37,6 +37,13 @@ class Op(StrEnum):
     UNLIKE = "!~"
 
 
+class Matching(Protocol):
+    """Whatever tells by an alert's labels whether it is meant."""
+
+    def matches(self, labels: Mapping[str, str], /) -> bool:
+        """Tell whether these labels are meant."""
+
+
 @dataclass(frozen=True)
 class Matcher:
     """One comparison of one label; raises ValueError when it cannot be made."""
@@ -66,7 +73,7 @@ class Matcher:
         return f"{label}{self.op}{_quoted(self.value)}"
 
 
-def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+def all_match(matchers: Iterable[Matching], labels: Mapping[str, str]) -> bool:
     """Tell whether every matcher means these labels; none means all."""
     return all(matcher.matches(labels) for matcher in matchers)
 
