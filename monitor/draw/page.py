@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib.resources import files
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from monitor import __version__
 from monitor.draw.outlook import outlook
@@ -17,6 +16,9 @@ from monitor.measurement import duration, plural
 from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
 from monitor.status import Glance, Past, Shelf
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FIRST = 100
 """Findings on the first page, and on each further one."""
@@ -37,7 +39,13 @@ class Drawer:
 
     def __init__(self, rules: Mapping[str, Judge]) -> None:
         self._rules = rules
-        self._environment = Environment(
+
+    @cached_property
+    def _environment(self) -> Environment:
+        """The templates' room; most daemons are scraped and never looked at, and do without its 2 MiB."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above
+
+        environment = Environment(
             loader=PackageLoader("monitor.draw"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -46,7 +54,7 @@ class Drawer:
             auto_reload=False,
             finalize=visible,
         )
-        self._environment.filters.update(
+        environment.filters.update(
             duration=duration,
             evidence=evidence,
             figure=figure,
@@ -54,7 +62,8 @@ class Drawer:
             when=when,
         )
         style = sha256(b"".join(static().values())).hexdigest()[:8]
-        self._environment.globals.update(version=__version__, style=style, refresh=None)
+        environment.globals.update(version=__version__, style=style, refresh=None)
+        return environment
 
     def overview(self, glance: Glance, *, refresh: bool) -> bytes:
         """Draw the first page."""

@@ -40,7 +40,7 @@ class Credentials:
 
         `check` replaces the package bcrypt, which is looked for when there is a hash.
         """
-        self._check = check or _bcrypt()
+        self._check = check or _check_for(basic_auth)
         problems = [f"web.{path}: {why}" for path, why in mistakes(basic_auth, tokens, hashes=self._check is not None)]
         if problems:
             raise MonitorError("\n".join(problems))
@@ -108,7 +108,7 @@ def mistakes(
 
     `hashes`: whether bcrypt's hashes can be read; None looks for the package.
     """
-    readable = _bcrypt() is not None if hashes is None else hashes
+    readable = _check_for(basic_auth) is not None if hashes is None else hashes
     for user, secret in basic_auth.items():
         if not user or ":" in user or not user.isprintable():
             yield "basic_auth", "a user's name is empty, or holds a colon or a control character; choose another"
@@ -121,7 +121,10 @@ def mistakes(
             yield f"tokens[{place}]", "a token is empty, or holds a blank or what is not ASCII; make another"
 
 
-def _bcrypt() -> Check | None:
+def _check_for(basic_auth: Mapping[str, Secret]) -> Check | None:
+    """Give the package's check where there is a hash to read, and the package; else it takes memory for nothing."""
+    if not any(_HASH.match(secret.reveal()) for secret in basic_auth.values()):
+        return None
     try:
         check: Check = importlib.import_module("bcrypt").checkpw
     except ImportError:
