@@ -130,7 +130,7 @@ def _statements(board: Dashboard) -> Dashboard:
     spent, calls = rate("pgarchitect_statements_exec_seconds_total"), rate("pgarchitect_statements_calls_total")
     total = f"increase(pgarchitect_statements_exec_seconds_total{{{HERE}}}[$__range])"
     return (
-        board.with_row(Row("Statements"))
+        _classes(board.with_row(Row("Statements")))
         .with_panel(
             graph(
                 "Load by statement",
@@ -163,6 +163,30 @@ def _statements(board: Dashboard) -> Dashboard:
                 "The statements called most, per second.",
                 unit="ops",
             )
+        )
+    )
+
+
+def _classes(board: Dashboard) -> Dashboard:
+    simple, by = f'{HERE}, class="simple"', "sum by (target, database)"
+    calls = rate("pgarchitect_statements_class_calls_total", simple)
+    spent = rate("pgarchitect_statements_class_exec_seconds_total", simple)
+    load = rate("pgarchitect_statements_class_exec_seconds_total")
+    return board.with_panel(
+        graph(
+            "Time of a simple operation",
+            {PLACE: f"{by} ({spent}) / ({by} ({calls}) > 0)"},
+            "Mean time of all calls on one table, without join, aggregate or set operation; the line is at 100 ms. "
+            "What is of class unknown is not in it.",
+            unit="s",
+            limits={0.1: RED},
+        )
+    ).with_panel(
+        graph(
+            "Load by class",
+            {f"{PLACE} {{{{class}}}}": f"sum by (target, database, class) ({load})"},
+            "Seconds of execution a second, of all statements. Unknown: the text was not read, yet or at all.",
+            stacked=True,
         )
     )
 

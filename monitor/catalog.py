@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -152,6 +153,15 @@ def _misfit(probe: Probe, problem: str, remedy: str) -> ConfigError:
 
 
 def _check_columns(probe: Probe) -> None:
+    for part in probe.parts:
+        _check_part(part)
+    columns = Counter(metric.column for part in probe.parts for metric in part.metrics)
+    for name, count in (columns + Counter(each.name for each in probe.asides)).items():
+        if count > 1:
+            raise _misfit(probe, f"{name} is declared twice", "a column is one metric or one label")
+
+
+def _check_part(probe: Probe) -> None:
     names = [metric.column for metric in probe.metrics]
     for name in (*names, *probe.labels):
         if not _NAME.match(name):

@@ -46,6 +46,8 @@ class Measurement:
     details: Mapping[object, Row] = field(default_factory=dict)
     exposed: Sequence[Row] | None = None
     """Rows for the exporter where they are not `rows`; counters in them are growth."""
+    asides: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    """Rows for the exporter under other labels, by the name of the probe's `Aside`; counters in them are growth."""
     listed: Callable[[], Iterable[tuple[str, Row]]] = tuple
     """Rows for the report's lists, each with its list's name; made only when somebody asks for a report."""
     options: object = None

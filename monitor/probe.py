@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -35,6 +35,7 @@ __all__ = [
     "KIB",
     "MIB",
     "Area",
+    "Aside",
     "Attack",
     "Better",
     "Confidence",
@@ -121,6 +122,18 @@ class Metric:
     column: str
     kind: Kind
     help: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aside:
+    """Metrics of a probe under labels of their own: their rows stand in `Measurement.asides` by this name.
+
+    Counters in those rows are growth, as in `exposed`; metrics are named by the probe and the column.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    metrics: tuple[Metric, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +226,7 @@ class Probe:
     key: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     metrics: tuple[Metric, ...] = ()
+    asides: tuple[Aside, ...] = ()
     counts: tuple[str, ...] = ()
     """Counters that rules need and no metric shows."""
     pulse: str | None = None
@@ -236,6 +250,12 @@ class Probe:
     def counters(self) -> tuple[str, ...]:
         """The columns whose growth matters."""
         return (*(metric.column for metric in self.metrics if metric.kind is Kind.COUNTER), *self.counts)
+
+    @property
+    def parts(self) -> Sequence[Probe]:
+        """Give all that is exported: the probe itself, and as it would be with each aside's labels and metrics."""
+        own = (replace(self, labels=each.labels, metrics=each.metrics, asides=()) for each in self.asides)
+        return (self, *own)
 
     def sql_for(self, major: int) -> str | None:
         """Give the text for a server's major version; None when the probe observes, or has none that old."""

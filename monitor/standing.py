@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from monitor.measurement import Measurement
+from monitor.measurement import Measurement, Row
 from monitor.model import Judgement, NoVerdict, Result, Server, Target
 from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
 
@@ -109,13 +109,19 @@ class ServerStanding:
 
 def shown(server: Server, seen: Measurement) -> Measurement:
     """Leave out the rows of databases that are not to be looked at, which server-wide views hold as well."""
-    if seen.target.database is not None or not seen.rows or "database" not in seen.rows[0]:
+    if seen.target.database is not None:
         return seen
+    named = bool(seen.rows) and "database" in seen.rows[0]
     return replace(
         seen,
-        rows=[row for row in seen.rows if not row["database"] or server.wants(str(row["database"]))],
-        exposed=None if seen.exposed is None else [row for row in seen.exposed if _wanted(server, row.get("database"))],
+        rows=_of_wanted(server, seen.rows) if named else seen.rows,
+        exposed=None if seen.exposed is None else _of_wanted(server, seen.exposed),
+        asides={name: _of_wanted(server, rows) for name, rows in seen.asides.items()},
     )
+
+
+def _of_wanted(server: Server, rows: Sequence[Row]) -> Sequence[Row]:
+    return [row for row in rows if _wanted(server, row.get("database"))]
 
 
 def _wanted(server: Server, database: object) -> bool:

@@ -13,6 +13,10 @@ from typing import Literal
 
 from monitor.probe import Kept, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape
 from probes.plans_memory import Plans, nominated
+from probes.statements_captions import ASIDE as CAPTIONS
+from probes.statements_captions import Captions
+from probes.statements_classes import ASIDE as CLASSES
+from probes.statements_classes import Classes
 from probes.statements_evicting import Evicting, Evictions
 from probes.statements_reading import COUNTERS, KEY, Known, Names, observe, recording_is_off
 from probes.statements_rules import Load, Slow, mean_ms, table_names
@@ -34,9 +38,13 @@ class StatementsOptions:
     """How many entries are looked at one by one; all others are summed up."""
     hold: float = 600.0
     """How long an entry that has fallen behind keeps its series, in seconds."""
+    info: bool = False
+    """Whether the beginning of each text that is shown is also a label, of the metric `…_statements_info`."""
 
     def __post_init__(self) -> None:
-        """Refuse a list that is no list."""
+        """Refuse a list that is no list, and texts as labels where none are to be shown."""
+        if self.info and self.text == "off":
+            raise ValueError("info shows texts, and needs `text: redacted`")
         if not 1 <= self.top <= MOST:
             raise ValueError(f"top should be between 1 and {MOST}")
 
@@ -89,11 +97,15 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     known = {key_of(row): row for row in chosen if key_of(row) in members}
     grown = view.shown(seen.grown or ())
     steps = memory.of(Steps).take(seen, grown, {key_of(row) for row in chosen}, texts, view)
+    shown = exposed(grown, members, known, texts, view)
+    captions = memory.of(Captions).take(shown, known.values(), texts, view) if options.info else ()
+    by_class = memory.of(Classes).take(grown, texts, view)
     return replace(
         seen,
         details={"whole": whole, "steps": steps, **{("statement", *group): row for group, row in summed.items()}},
         listed=lambda: _listed([*summed.values()][: options.top], whole),
-        exposed=exposed(grown, members, known, texts, view),
+        exposed=shown,
+        asides={CLASSES.name: by_class, CAPTIONS.name: captions},
     )
 
 
@@ -155,6 +167,7 @@ PROBE = Probe(
     key=KEY,
     labels=("database", "role", "query"),
     metrics=tuple(Metric(column, Kind.COUNTER, text) for column, text in METRICS if column in COUNTERS),
+    asides=(CLASSES, CAPTIONS),
     counts=("exec_squares",),
     pulse="calls",
     reset_column="stats_reset",

@@ -81,6 +81,11 @@ class Texts:
         """Give what is known of an entry."""
         return self._known.get(entry) or unknown(entry)
 
+    def kind(self, entry: Entry) -> StatementKind | None:
+        """Give an entry's kind; None while its text is not known."""
+        known = self._known.get(entry)
+        return known.kind if known else None
+
     async def learn(self, session: Session, wanted: Mapping[Entry, float], now: datetime, *, show: bool) -> None:
         """Read the texts that are wanted and not known, if it is time; `wanted` gives each entry's seconds."""
         self._asked |= {entry: self._asked.pop(entry) for entry in wanted if entry in self._asked}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TypeAlias
 
 from monitor.expose.own import RESERVED
 from monitor.expose.series import Layout, Reading, family, layout
@@ -11,6 +13,11 @@ from monitor.expose.text import Family
 from monitor.measurement import Measurement
 from monitor.model import Result, Target
 from monitor.probe import Probe
+
+Part: TypeAlias = tuple[str, str]
+"""A probe and the aside of it, "" for its own metrics."""
+Place: TypeAlias = tuple[str, str, str | None]
+"""A part, and the database it was read of."""
 
 
 class Exposition:
@@ -20,18 +27,26 @@ class Exposition:
         self.revision = 0
         """Grows with every change of the page."""
         self._limit = limit
-        self._layouts: dict[str, Layout] = {}
+        self._layouts: dict[Part, Layout] = {}
         self._families: dict[str, Family] = {}
-        self._servers: dict[str, dict[tuple[str, str | None], Reading]] = {}
+        self._servers: dict[str, dict[Place, Reading]] = {}
         self._left_away: Counter[str] = Counter()
         self._bodies: dict[bool, tuple[int, bytes]] = {}
 
     def absorb(self, probe: Probe, seen: Measurement) -> None:
         """Take a reading over. One without an answer changes nothing: the age of the last tells."""
-        if seen.result is not Result.OK or not probe.metrics:
+        if seen.result is not Result.OK:
+            return
+        own, *asides = probe.parts
+        self._take(own, "", seen)
+        for aside, part in zip(probe.asides, asides, strict=True):
+            self._take(part, aside.name, replace(seen, exposed=seen.asides.get(aside.name, ())))
+
+    def _take(self, probe: Probe, aside: str, seen: Measurement) -> None:
+        if not probe.metrics:
             return
         readings = self._servers.setdefault(seen.target.server, {})
-        reading = self._reading(probe, seen.target, readings)
+        reading = self._reading(probe, aside, seen.target, readings)
         others = sum(each.series for each in readings.values() if each is not reading)
         reading.take(seen, self._limit - others)
         self._left_away[seen.target.server] += reading.left_away
@@ -62,38 +77,38 @@ class Exposition:
     def drop_database(self, target: Target) -> None:
         """Forget a database that is there no more."""
         readings = self._servers.get(target.server, {})
-        self._drop(readings, [key for key in readings if key[1] == target.database])
+        self._drop(readings, [key for key in readings if key[2] == target.database])
 
     def drop_probe(self, name: str) -> None:
         """Forget a probe that is asked no more."""
         for readings in self._servers.values():
             self._drop(readings, [key for key in readings if key[0] == name])
-        gone = self._layouts.pop(name, None)
-        for _, each in gone.columns if gone else ():
-            self._families.pop(each.name, None)
+        for part in [part for part in self._layouts if part[0] == name]:
+            for _, each in self._layouts.pop(part).columns:
+                self._families.pop(each.name, None)
 
-    def _drop(self, readings: dict[tuple[str, str | None], Reading], keys: Iterable[tuple[str, str | None]]) -> None:
+    def _drop(self, readings: dict[Place, Reading], keys: Iterable[Place]) -> None:
         for key in keys:
             del readings[key]
             self.revision += 1
 
-    def _reading(self, probe: Probe, target: Target, readings: dict[tuple[str, str | None], Reading]) -> Reading:
-        shape = self._layout(probe)
-        key = (probe.name, target.database)
+    def _reading(self, probe: Probe, aside: str, target: Target, readings: dict[Place, Reading]) -> Reading:
+        shape = self._layout(probe, (probe.name, aside))
+        key = (probe.name, aside, target.database)
         if key not in readings or readings[key].shape != shape:
             readings[key] = Reading(probe, target, shape)
         return readings[key]
 
-    def _layout(self, probe: Probe) -> Layout:
+    def _layout(self, probe: Probe, part: Part) -> Layout:
         """Lay a probe out anew only when its columns changed: counters outlive a reload of the configuration."""
-        known = self._layouts.get(probe.name)
+        known = self._layouts.get(part)
         own = {each.name for _, each in known.columns} if known else set()
         shape = layout(probe, RESERVED | (self._families.keys() - own))
         if shape != known:
             for name in own:
                 del self._families[name]
             self._families.update({each.name: each for _, each in shape.columns})
-            self._layouts[probe.name] = shape
+            self._layouts[part] = shape
         return shape
 
     def _joined(self, *, openmetrics: bool) -> bytes:
@@ -111,5 +126,6 @@ class Exposition:
 
 def clashes(probes: Iterable[Probe]) -> list[str]:
     """Name the metrics that two columns would export, or that are the monitor's own: only the first is shown."""
-    names = Counter(family(probe, metric).name for probe in probes for metric in probe.metrics)
+    parts = (part for probe in probes for part in probe.parts)
+    names = Counter(family(part, metric).name for part in parts for metric in part.metrics)
     return sorted(name for name, count in names.items() if count > 1 or name in RESERVED)

@@ -132,7 +132,7 @@ def test_a_rules_settings_can_be_written_down(rule: Judge) -> None:
 @PROBES
 def test_a_probes_metrics_are_well_named(probe: Probe) -> None:
     """Legal for Prometheus, in base units, counters in `_total`, each with a sentence of help."""
-    for metric in probe.metrics:
+    for metric in (metric for part in probe.parts for metric in part.metrics):
         each = family(probe, metric)
         assert LEGAL_METRIC.match(each.sample), each.sample
         assert not NOT_BASE_UNITS & set(each.sample.split("_")), each.sample
@@ -142,7 +142,8 @@ def test_a_probes_metrics_are_well_named(probe: Probe) -> None:
 
 def test_no_two_metrics_share_a_name() -> None:
     """Neither two probes' nor a probe's and the monitor's own."""
-    names = [family(probe, metric).name for probe in CATALOG.probes.values() for metric in probe.metrics]
+    parts = [part for probe in CATALOG.probes.values() for part in probe.parts]
+    names = [family(part, metric).name for part in parts for metric in part.metrics]
     assert sorted(names) == sorted(set(names))
     assert not RESERVED & set(names)
 
@@ -249,6 +250,9 @@ def check_rows(probe: Probe, seen: Measurement) -> None:
     wanted = labels(probe) | {metric.column for metric in probe.metrics}
     for row in (seen.rows if seen.exposed is None else seen.exposed)[:20]:
         assert sorted(wanted - row.keys()) == [], probe.name
+    for aside, part in zip(probe.asides, probe.parts[1:], strict=True):
+        wanted = labels(part) | {metric.column for metric in part.metrics}
+        assert [row for row in seen.asides.get(aside.name, ()) if wanted - row.keys()] == [], aside.name
     if probe.shape is Shape.COLUMNS:
         assert len(seen.rows) > 0, f"{probe.name}: the arrays of its one row are its rows"
 

@@ -34,7 +34,7 @@ def exported() -> Mapping[str, set[str]]:
     """Give the labels of every metric by its name on the page."""
     catalog = load_catalog()
     assert catalog.problems == ()
-    probes = catalog.probes.values()
+    probes = [part for probe in catalog.probes.values() for part in probe.parts]
     own = {each.sample: {"probe"} | OWN_LABELS.get(each.sample, set()) for each in FAMILIES}
     return own | {family(probe, metric).sample: set(probe.labels) for probe in probes for metric in probe.metrics}
 

@@ -11,7 +11,7 @@ from monitor.catalog import GROUP, Catalog, load_catalog
 from monitor.config_values import Mistake
 from monitor.errors import ConfigError
 from monitor.model import Severity
-from monitor.probe import Kind, Metric, Probe, Scope
+from monitor.probe import Aside, Kind, Metric, Probe, Scope
 from tests.unit.handmade import CATALOG, LINKS, THINGS, AuthOptions, Link, Own, Slow, SlowOptions
 
 
@@ -63,6 +63,9 @@ def test_rules_without_a_probe_are_in_the_catalogue_too() -> None:
     assert CATALOG.sections == {"auth"}
 
 
+A = Metric("a", Kind.GAUGE, "x")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clashing:
     every: float = 1.0
@@ -79,6 +82,14 @@ class Clashing:
             "'a-b' is no legal metric or label name",
         ),
         (replace(LINKS, name="bad", metrics=(Metric("a", Kind.GAUGE, "x"),) * 2), "a is declared twice"),
+        (
+            replace(LINKS, name="bad", asides=(Aside(name="x", labels=("job",), metrics=()),)),
+            "the exporter sets the label",
+        ),
+        (
+            replace(LINKS, name="bad", metrics=(A,), asides=(Aside(name="x", labels=("b",), metrics=(A,)),)),
+            "a is declared twice",
+        ),
         (replace(LINKS, name="bad", labels=("target",)), "the exporter sets the label target itself"),
         (replace(LINKS, name="bad", labels=("database",)), "the exporter sets the label database itself"),
         (replace(THINGS, name="bad", rules=(), options=Clashing()), "every probe has a setting every"),

@@ -6,7 +6,9 @@ import gzip
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from prometheus_client.metrics_core import Metric as Family
@@ -17,7 +19,7 @@ from monitor.expose.metrics import Exposition, clashes
 from monitor.expose.own import Own
 from monitor.expose.scrape import OPENMETRICS, TEXT, Scrape, wants_openmetrics
 from monitor.model import Result, Target
-from monitor.probe import Kind, Measurement, Metric, Probe, Scope
+from monitor.probe import Aside, Kind, Measurement, Metric, Probe, Scope
 from tests.conftest import absent
 from tests.unit.shelf import NOW, SERVER, SHOP, Pile, alert, finding, server, unknown
 
@@ -106,6 +108,54 @@ def test_a_row_that_comes_later_starts_with_its_growth() -> None:
     exposition.absorb(TABLES, reading([]))
     exposition.absorb(TABLES, reading([table("new", scans=4), table("old", scans=9000)], [table("new", scans=4)]))
     assert (scans(exposition, "new"), scans(exposition, "old")) == (4, 0)
+
+
+SPLIT = replace(
+    TABLES,
+    asides=(
+        Aside(name="kinds", labels=("kind",), metrics=(Metric("kind_scans", Kind.COUNTER, "Scans by kind."),)),
+        Aside(name="notes", labels=("name", "note"), metrics=(Metric("info", Kind.GAUGE, "Always 1."),)),
+    ),
+)
+
+
+def split(**asides: Rows) -> Measurement:
+    return replace(reading([table()]), asides=asides)
+
+
+def test_an_aside_has_labels_of_its_own() -> None:
+    """Its counters are growth from the first reading on, its gauges as they are; what is not said is not shown."""
+    exposition = Exposition()
+    exposition.absorb(SPLIT, split(kinds=[{"kind": "index", "kind_scans": 3}], notes=[{"name": "rooms", "info": 1}]))
+    exposition.absorb(SPLIT, split(kinds=[{"kind": "index", "kind_scans": 2}]))
+    assert scans(exposition) == 10
+    assert samples(exposition, "kind")["pgarchitect_tables_kind_scans_total", "shop", "index"] == 5
+    assert b"pgarchitect_tables_info" not in exposition.page(openmetrics=False)
+
+
+def test_an_aside_goes_with_its_probe_and_its_database() -> None:
+    """Nothing of it is left, neither samples nor headers."""
+    exposition = Exposition()
+    leaving = (partial(exposition.drop_probe, "tables"), partial(exposition.drop_database, SHOP))
+    for leave in leaving:
+        exposition.absorb(SPLIT, split(kinds=[{"kind": "index", "kind_scans": 3}]))
+        assert b"kind_scans" in exposition.page(openmetrics=False)
+        leave()
+        assert exposition.page(openmetrics=False) == b""
+
+
+def test_the_bound_on_series_holds_for_asides_too() -> None:
+    """What finds no room is counted; the probe's own series come first."""
+    exposition = Exposition(limit=3)
+    exposition.absorb(SPLIT, split(kinds=[{"kind": each, "kind_scans": 1} for each in "abc"]))
+    assert len(samples(exposition, "kind")) == 3
+    assert exposition.dropped("shop") == 2
+
+
+def test_an_aside_may_not_take_a_metric_that_is_there() -> None:
+    """The probe's own columns and other probes' are compared with it."""
+    clash = replace(TABLES, name="tables_kind", metrics=(Metric("scans", Kind.COUNTER, "Scans."),))
+    assert clashes([SPLIT, clash]) == ["pgarchitect_tables_kind_scans"]
 
 
 def test_a_series_whose_row_is_gone_is_gone_and_comes_back_where_it_was() -> None:
