@@ -7,26 +7,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from benchmarks import scrape
 from benchmarks.cost import Cost, measure
+from benchmarks.lines import Line, table_head
 from benchmarks.single import HEAD
-
-
-@dataclass(frozen=True)
-class Line:
-    """One figure and its goal."""
-
-    what: str
-    value: float
-    goal: float
-    unit: str
-
-    def __str__(self) -> str:
-        """Write the line of the table."""
-        verdict = "OK" if self.value <= self.goal else "over"
-        return f"{self.what:<58} {self.value:>9,.1f} {self.unit:<4} {self.goal:>8,.1f} {self.unit:<4}  {verdict}"
 
 
 def lines(cost: Cost) -> Iterator[Line]:
@@ -35,15 +20,17 @@ def lines(cost: Cost) -> Iterator[Line]:
     yield Line("daemon CPU in 15 s", cost.daemon_ms, 15, "ms")
     yield Line("daemon resident memory", cost.rss_mib, 90, "MiB")
     yield Line("series of the target", cost.series, 2000, "")
+    alone = next(each for each in cost.singles if each.name == "statements")
+    yield Line("server CPU of `statements` by itself, in such counts", alone.server_ms / cost.yardstick_ms, 1.6, "x")
+    yield Line("daemon CPU of `statements` by itself", alone.own_ms, 8, "ms")
     yield Line("/metrics with 50 scrapers at once, p99", cost.scrape["p99"], scrape.LIMIT_MS, "ms")
 
 
 def table(cost: Cost, bare: float) -> str:
     """Write the whole report."""
-    head = f"{'':<58} {'measured':>9}      {'goal':>8}"
     return "\n".join(
         [
-            head,
+            table_head(),
             *map(str, lines(cost)),
             "",
             f"statements in pg_stat_statements   {cost.entries:,}",
