@@ -231,6 +231,7 @@ def test_one_reason_of_many_servers_stands_once() -> None:
     page = words(drawn([], Pile(targets_=[server(name, probes=[skipped(name, MISSING)]) for name in names])))
     assert f"s0, s1, s2, s3, s4 and 3 more: its statements could not be read: {MISSING}" in page
     assert page.count("could not be read") == 1
+    assert "was seen to run" not in page
 
 
 def test_a_pooler_is_not_missed() -> None:
