@@ -134,8 +134,12 @@ class Hours:
 class Workload(Protocol):
     """What statements do; only `hours` touches a database, our own store."""
 
-    def statements(self) -> Sequence[Mapping[str, object]]:
-        """Give the busiest statements of every server, by the time they took, as the snapshot lists them."""
+    @property
+    def window(self) -> float:
+        """Give the seconds over which they are watched; soon after a start it was less."""
+
+    def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
+        """Give the busiest statements of one server or of all, by the time they took, as the snapshot lists them."""
 
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first."""

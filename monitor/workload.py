@@ -23,9 +23,17 @@ class DaemonWorkload:
     def __init__(self, desk: Desk, stored: StoredHours, probes: Callable[[], Mapping[str, Probe]]) -> None:
         self._desk, self._stored, self._probes = desk, stored, probes
 
-    def statements(self) -> Sequence[Mapping[str, object]]:
-        """Give the busiest statements of every server, by the time they took."""
+    @property
+    def window(self) -> float:
+        """Give the seconds that the figures are of."""
+        probe = self._probes().get(STATEMENTS)
+        return probe.window if probe else 0.0
+
+    def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
+        """Give the busiest statements of one server or of all, by the time they took."""
         servers = self._desk.shelf.servers
+        if target is not None:
+            servers = {name: standing for name, standing in servers.items() if name == target}
         readings = [seen for seen in self._desk.newest.values() if seen.target.server in servers]
         rows = listed(list(servers.values()), readings)[STATEMENTS]
         return sorted(rows, key=lambda row: -float(str(row["total_seconds"])))

@@ -81,12 +81,12 @@ def remarks(shelf: Shelf, rules: Collection[str]) -> list[str]:
     if not targets:
         return ["No target is configured: nothing was looked at."]
     looked = f"{plural(len(rules), 'rule')} looked at {plural(len(targets), 'target')}"
-    said = [f"{looked}; {len(unknown)} could not say everything: {_named(unknown)}." if unknown else f"{looked}."]
+    said = [f"{looked}; {len(unknown)} could not say everything: {named(unknown)}." if unknown else f"{looked}."]
     if not shelf.ready:
         said.insert(0, "The first readings are under way: what stands here is not yet the whole.")
     down = [target.server for target in targets if not target.up]
     if down:
-        said.append(f"Not reachable: {_named(down)}; what stands here of it is what was known last.")
+        said.append(f"Not reachable: {named(down)}; what stands here of it is what was known last.")
     return said
 
 
@@ -102,6 +102,7 @@ def unknowns(not_evaluated: Sequence[NotEvaluated]) -> list[Unknown]:
     ]
 
 
-def _named(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
+    """Name the first ones and count the others."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

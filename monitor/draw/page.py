@@ -10,12 +10,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from monitor import __version__
+from monitor.draw.listing import SORTS, Listing, row_of, statements_of
 from monitor.draw.outlook import outlook
+from monitor.draw.statements import HOURS, view
 from monitor.draw.words import ago, ahead, evidence, figure, visible, when
 from monitor.measurement import duration, plural
 from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
-from monitor.status import Glance, Past, Shelf
+from monitor.status import Glance, Hours, Past, Shelf
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,6 +61,8 @@ class Drawer:
             evidence=evidence,
             figure=figure,
             plural=plural,
+            row_of=row_of,
+            statements_of=statements_of,
             when=when,
         )
         style = sha256(b"".join(static().values())).hexdigest()[:8]
@@ -107,6 +111,19 @@ class Drawer:
             past=past,
             steps=list(reversed(steps))[:STEPS],
             earlier=max(0, len(steps) - STEPS),
+        )
+
+    def statements(self, glance: Glance, listed: Listing, hours: Hours, window_seconds: float) -> bytes:
+        """Draw one page of the busiest statements, whose figures are of a window of so many seconds."""
+        return self._draw(
+            "statements.html",
+            glance.now,
+            view=view(glance, listed, hours),
+            marks=glance.marks,
+            sorts=[*SORTS],
+            hours=HOURS,
+            window=window_seconds,
+            first=FIRST,
         )
 
     def targets(self, shelf: Shelf, now: datetime) -> bytes:

@@ -59,9 +59,12 @@ class Query:
         return {name: part, "page": self.page, "per_page": self.per_page, "total": len(entries)}
 
 
-def query(asked: Mapping[str, str], filters: Sequence[str] = ()) -> Query:
-    """Read a request's query; raises UsageError, whose text is for who asked."""
-    known = ("page", "per_page", *filters)
+def query(asked: Mapping[str, str], filters: Sequence[str] = (), *, sized: bool = True) -> Query:
+    """Read a request's query; `sized`: how long a page is can be asked for, too.
+
+    Raises UsageError, whose text is for who asked.
+    """
+    known = ("page", *(("per_page",) if sized else ()), *filters)
     strange = sorted(set(asked) - set(known))
     if strange:
         raise UsageError(f"no such parameter; there are: {', '.join(known)}")
@@ -123,7 +126,8 @@ async def statements(workload: Workload, asked: Mapping[str, str]) -> bytes:
             f"hours times per_page must not be more than {MOST_BUCKETS}; add per_page={MOST_BUCKETS // hours or 1}"
         )
     about = {name: value for name, value in wanted.filters.items() if name != "hours"}
-    rows = [row for row in workload.statements() if all(str(row[name]) == value for name, value in about.items())]
+    known = workload.statements(about.get("target"))
+    rows = [row for row in known if all(str(row[name]) == value for name, value in about.items())]
     page = wanted.cut("statements", rows, dict)
     if not hours:
         return dump(page)

@@ -12,6 +12,7 @@ from aiohttp import web
 from monitor.draw.page import REFRESH, STATIC, Drawer, static
 from monitor.errors import MonitorError, UsageError
 from monitor.expose import api
+from monitor.expose.answers import document, html
 from monitor.expose.cached import Cached
 from monitor.expose.changes import BODY, Changes
 from monitor.expose.credentials import Credentials
@@ -20,6 +21,7 @@ from monitor.expose.metrics import Exposition
 from monitor.expose.origin import TOKEN, Origin
 from monitor.expose.own import Own
 from monitor.expose.scrape import Scrape
+from monitor.expose.statements import Statements
 from monitor.expose.tls import Tls
 from monitor.model import Alert
 from monitor.rule import Judge
@@ -60,6 +62,7 @@ class Pages:
     def __init__(self, site: Site, origin: Origin) -> None:
         self._site, self._origin = site, origin
         self._drawer = Drawer(site.rules)
+        self._statements = Statements(site.workload, site.glance, self._drawer)
         self._scrape = Scrape(site.shelf, site.exposition, site.own)
         self._files = static()
         self._overviews = {live: Cached(self._overview(refresh=live)) for live in (True, False)}
@@ -80,8 +83,8 @@ class Pages:
             web.get("/api/v1/findings", self.api_findings),
             web.get("/api/v1/findings/{fingerprint}", self.api_finding),
             web.get("/api/v1/targets", self.api_targets),
-            web.get("/api/v1/statements", self.api_statements),
             web.get("/api/v1/status", self.api_status),
+            *self._statements.routes(),
         ]
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -109,7 +112,7 @@ class Pages:
         """Give the first page, drawn once a change; ages in it are right to a few seconds."""
         live = request.query.get("refresh") != "off"
         version = (self._site.shelf.revision, int(self._site.clock().timestamp()) // REFRESH)
-        return _html(self._overviews[live].plain(version))
+        return html(self._overviews[live].plain(version))
 
     async def findings(self, request: web.Request) -> web.Response:
         """Give one page of all findings."""
@@ -117,7 +120,7 @@ class Pages:
             page = api.query(request.query).page
         except UsageError as error:
             return self.message(400, "Not understood", str(error))
-        return _html(self._drawer.findings(self._site.glance(), page))
+        return html(self._drawer.findings(self._site.glance(), page))
 
     async def finding(self, request: web.Request) -> web.Response:
         """Give one finding."""
@@ -125,22 +128,22 @@ class Pages:
         if alert is None:
             return self.message(404, "No such finding", "It is over and forgotten, or never was.")
         past = await self._site.handling.history(alert.finding.fingerprint)
-        return _html(self._drawer.finding(self._site.glance(), alert, past))
+        return html(self._drawer.finding(self._site.glance(), alert, past))
 
     async def targets(self, request: web.Request) -> web.Response:
         """Give all targets."""
-        return _html(self._drawer.targets(self._site.shelf, self._site.clock()))
+        return html(self._drawer.targets(self._site.shelf, self._site.clock()))
 
     async def rules(self, request: web.Request) -> web.Response:
         """Give the list of rules."""
-        return _html(self._drawer.rules(self._site.clock()))
+        return html(self._drawer.rules(self._site.clock()))
 
     async def rule(self, request: web.Request) -> web.Response:
         """Give a rule's manual page."""
         name = request.match_info["rule"]
         if name not in self._site.rules:
             return self.message(404, "No such rule", "The list of rules is at /rules.")
-        return _html(self._drawer.rule(name, self._site.clock()))
+        return html(self._drawer.rule(name, self._site.clock()))
 
     async def static(self, request: web.Request) -> web.Response:
         """Give a style sheet or picture."""
@@ -158,22 +161,13 @@ class Pages:
         """Give one finding as JSON."""
         alert = self._alert(request)
         if alert is None:
-            return _json(api.error("no such finding"), 404)
+            return document(api.error("no such finding"), 404)
         past = await self._site.handling.history(alert.finding.fingerprint)
-        return _json(api.finding(self._site.glance(), alert, past))
+        return document(api.finding(self._site.glance(), alert, past))
 
     async def api_targets(self, request: web.Request) -> web.Response:
         """Give targets as JSON."""
         return _listed(api.targets, self._site.glance(), request)
-
-    async def api_statements(self, request: web.Request) -> web.Response:
-        """Give the busiest statements as JSON, and what they did hour by hour where that is asked for."""
-        if self._site.workload is None:
-            return _json(api.error("no statements are kept here"), 404)
-        try:
-            return _json(await api.statements(self._site.workload, request.query))
-        except UsageError as error:
-            return _json(api.error(str(error)), 400)
 
     async def api_status(self, request: web.Request) -> web.Response:
         """Give how things stand as JSON; who asks from this machine gets what a change wants in a header."""
@@ -184,7 +178,7 @@ class Pages:
 
     def message(self, status: int, title: str, text: str) -> web.Response:
         """Give a small page that only says something."""
-        return _html(self._drawer.message(title, text, self._site.clock()), status)
+        return html(self._drawer.message(title, text, self._site.clock()), status)
 
     def _alert(self, request: web.Request) -> Alert | None:
         return self._site.shelf.alert(request.match_info["fingerprint"])
@@ -269,18 +263,8 @@ def _why(host: str, port: int, error: OSError) -> str:
             return f"{where}: cannot be opened ({reason}); is it an address of this machine?"
 
 
-def _listed(
-    document: Callable[[Glance, Mapping[str, str]], bytes], glance: Glance, request: web.Request
-) -> web.Response:
+def _listed(write: Callable[[Glance, Mapping[str, str]], bytes], glance: Glance, request: web.Request) -> web.Response:
     try:
-        return _json(document(glance, request.query))
+        return document(write(glance, request.query))
     except UsageError as error:
-        return _json(api.error(str(error)), 400)
-
-
-def _html(page: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=page, status=status, headers={"Content-Type": "text/html; charset=utf-8"})
-
-
-def _json(document: bytes, status: int = 200) -> web.Response:
-    return web.Response(body=document, status=status, headers={"Content-Type": "application/json"})
+        return document(api.error(str(error)), 400)

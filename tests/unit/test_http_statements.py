@@ -1,4 +1,4 @@
-"""The API's statements: as the snapshot lists them, in pages, with their hours where those are asked for."""
+"""Statements over HTTP: in the API as the snapshot lists them, in pages, with hours where asked for; and their page."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.status import Bucket, Hours
-from tests.unit.shelf import NOW, RULES, Pile, Told
+from tests.unit.shelf import NOW, RULES, Pile, Told, server
 from tests.unit.test_http import Answer, ask
 
-PATH = "/api/v1/statements"
+PATH, PAGE = "/api/v1/statements", "/statements"
 
 
 @dataclass
@@ -26,9 +26,10 @@ class Busy:
 
     rows: Sequence[Mapping[str, object]]
     reason: str = ""
+    window: float = 600.0
 
-    def statements(self) -> Sequence[Mapping[str, object]]:
-        return self.rows
+    def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
+        return [row for row in self.rows if target in {None, row["target"]}]
 
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         if self.reason:
@@ -50,9 +51,18 @@ def rows() -> list[Mapping[str, object]]:
 
 @asynccontextmanager
 async def serving(busy: Busy | None) -> AsyncIterator[Web]:
-    pile, exposition = Pile(), Exposition()
+    pile, exposition = Pile(targets_=[server(), server("billing")]), Exposition()
     own = Own(pile, exposition.left_away)
-    web = Web(Site(shelf=pile, handling=Told(), exposition=exposition, own=own, rules=RULES, workload=busy), port=0)
+    site = Site(
+        shelf=pile,
+        handling=Told(),
+        exposition=exposition,
+        own=own,
+        rules=RULES,
+        clock=lambda: NOW,
+        workload=busy,
+    )
+    web = Web(site, port=0)
     await web.start()
     try:
         yield web
@@ -60,9 +70,9 @@ async def serving(busy: Busy | None) -> AsyncIterator[Web]:
         await web.stop()
 
 
-async def asked(busy: Busy | None, query: str = "") -> Answer:
+async def asked(busy: Busy | None, query: str = "", path: str = PATH) -> Answer:
     async with serving(busy) as web:
-        return await ask(web, PATH + query)
+        return await ask(web, path + query)
 
 
 async def test_statements_come_in_pages() -> None:
@@ -101,3 +111,44 @@ async def test_as_much_as_may_be_is_given() -> None:
 
 async def test_where_nothing_is_kept_it_says_so() -> None:
     assert (await asked(None)).status == 404
+
+
+async def test_the_page_of_statements_answers() -> None:
+    """As HTML that may run nothing, with a row for each and the reason why hours are missing."""
+    answer = await asked(Busy(rows(), reason="the disk is full"), "?target=billing&sort=mean", PAGE)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "<script" not in answer.text
+    assert " style=" not in answer.text
+    assert answer.text.count("<tr id=") == 3
+    assert "cannot be read: the disk is full" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?sort=colour", "sort must be one of time, mean, calls, rows"),
+        ("?page=0", "page must be a whole number"),
+        ("?page=x", "page must be a whole number"),
+        ("?per_page=5", "no such parameter; there are: page, target, database, sort, statement"),
+        ("?colour=red", "no such parameter"),
+    ],
+)
+async def test_a_question_that_cannot_be_gets_words_on_a_page(query: str, said: str) -> None:
+    answer = await asked(Busy(rows()), query, PAGE)
+    assert answer.status == 400
+    assert said in answer.text
+
+
+async def test_a_target_that_is_not_watched_is_no_empty_page() -> None:
+    """Nor does the page repeat what was asked."""
+    answer = await asked(Busy(rows()), "?target=nowhere", PAGE)
+    assert answer.status == 404
+    assert "No target of this name is watched." in answer.text
+    assert "nowhere" not in answer.text
+
+
+async def test_where_nothing_is_kept_the_page_says_so() -> None:
+    answer = await asked(None, path=PAGE)
+    assert answer.status == 404
+    assert "No statements are kept here." in answer.text
