@@ -114,9 +114,9 @@ async def measure() -> Figures:
         session = await asyncpg.connect(server.dsn(DATABASE), timeout=10, command_timeout=600)
         await session.execute("create extension pg_stat_statements")
         await session.execute(gotrue())
-        await session.execute(
-            "create table users (auth_user_id uuid, created_at timestamptz); create table long_lists (id int)"
-        )
+        columns = ", ".join(f"c{each:02} int" for each in range(COLUMNS))
+        await session.execute("create table users (auth_user_id uuid, created_at timestamptz)")
+        await session.execute(f"create table long_lists ({columns})")
         dsn = await admitted(server)
         for _ in range(3):
             await in_batches(session, long_statements())

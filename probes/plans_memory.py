@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
 
-from monitor.probe import Row
+from monitor.probe import Row, StatementKind, number
 
 MOST = 500
 """Explanations that are kept of one server; the oldest make room."""
@@ -13,6 +15,7 @@ DAY, HOUR, SOON = 86400.0, 3600.0, 300.0
 CHANGED = 2.0
 """A mean that grew or fell by this factor may mean another plan."""
 CUT = "…"
+EXPLAINED = frozenset({StatementKind.SIMPLE, StatementKind.COMPLEX})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,8 @@ class Plans:
     def __init__(self) -> None:
         self.asked = False
         """Whether the probe of plans runs at all here."""
-        self._wanted: dict[str, list[Wanted]] = {}
+        self._wanted: dict[str, dict[str, Wanted]] = {}
+        """By database and label, most wanted first."""
         self._found: dict[tuple[str, str], tuple[Explained, float, float]] = {}
         self._spent: list[float] = []
 
@@ -52,11 +56,11 @@ class Plans:
         """Put the slow statements, most wanted first, each with its database, in the place of those before."""
         self._wanted = {}
         for database, each in wanted:
-            self._wanted.setdefault(database, []).append(each)
+            self._wanted.setdefault(database, {})[each.label] = each
 
     def due(self, database: str, now: float, *, least_ms: float) -> list[Wanted]:
         """Give those of a database that want explaining now."""
-        slow = (each for each in self._wanted.get(database, ()) if each.mean_ms >= least_ms)
+        slow = (each for each in self._wanted.get(database, {}).values() if each.mean_ms >= least_ms)
         return [each for each in slow if self._is_due(database, each, now)]
 
     def _is_due(self, database: str, wanted: Wanted, now: float) -> bool:
@@ -88,7 +92,7 @@ class Plans:
         if not self.asked:
             return {}
         kept = self._found.get((database, label))
-        if kept is None and all(each.label != label for each in self._wanted.get(database, ())):
+        if kept is None and label not in self._wanted.get(database, {}):
             return {}
         explained = kept[0] if kept else NOT_YET
         if explained.skipped:
@@ -105,15 +109,11 @@ class Plans:
         }
 
 
-def nominated(rows: Sequence[Row], most: int = 50) -> list[tuple[str, Wanted]]:
+def nominated(rows: Iterable[Row], most: int = 50) -> list[tuple[str, Wanted]]:
     """Give the summed statements whose calls take longest, each with its database."""
-
-    def mean_ms(row: Row) -> float:
-        return 1000 * float(str(row["exec_seconds"])) / (float(str(row["calls"])) or 1.0)
-
-    able = [row for row in rows if row["kind"] in {"simple", "complex"} and float(str(row["calls"]))]
-    slow = sorted(able, key=mean_ms, reverse=True)[:most]
+    able = [(number(row, "exec_seconds"), number(row, "calls"), row) for row in rows if row["kind"] in EXPLAINED]
+    means = [(1000 * seconds / calls, row) for seconds, calls, row in able if calls]
     return [
-        (str(row["database"]), Wanted(label=str(row["statement"]), text=str(row["text"]), mean_ms=mean_ms(row)))
-        for row in slow
+        (str(row["database"]), Wanted(label=str(row["statement"]), text=str(row["text"]), mean_ms=mean_ms))
+        for mean_ms, row in nlargest(most, means, key=itemgetter(0))
     ]

@@ -1,7 +1,7 @@
 """Clear passwords in texts that others may read: in pg_stat_statements, and in pg_stat_activity.
 
 The server itself looks, with regular expressions; no text leaves it, only who ran what sort of statement, and its
-queryid. Asked every ten minutes. Cost, measured with 402 entries of 20 MB together: 0.2 s of server CPU, nearly all of
+queryid. Asked every half hour. Cost, measured with 402 entries of 20 MB together: 0.2 s of server CPU, nearly all of
 it for reading the texts; 2 ms where they hold what utility statements usually do.
 """
 
@@ -109,7 +109,7 @@ class SecretInText(Rule):
     When it is wrong: an example's or a placeholder's password. Verifiers (md5, SCRAM-SHA-256), `password null`, an
     empty password and parameters are not told; what is put together by a function at run time cannot be seen. The text
     itself is never read by the monitor: the server looks, and tells the queryid.
-    Cost: all texts are read once in ten minutes, on the server: 0.2 s for 20 MB of them.
+    Cost: all texts are read once in half an hour, on the server: 0.2 s for 20 MB of them.
     """
 
     id: ClassVar[str] = "statements.secret_in_text"
@@ -194,7 +194,7 @@ def _sorts(rows: Sequence[Row]) -> str:
 PROBE = Probe(
     name="statement_secrets",
     scope=Scope.SERVER,
-    every=600,
+    every=1800,
     needs=("extension:pg_stat_statements", "role:pg_read_all_stats"),
     observe=observe,
     rules=(SecretInText(),),

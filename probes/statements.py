@@ -84,8 +84,9 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     spent = {entry_of(row): seconds(row) for row in chosen}
     await texts.learn(session, spent, seen.taken_at, show=options.text != "off")
     plans, summed = memory.server.of(Plans), dict(groups(window, chosen, texts, view))
-    plans.want(nominated([*summed.values()] if summed else await _first_sight(session, seen, texts, view)))
-    summed = {group: {**row, **plans.evidence(group[1], group[0])} for group, row in summed.items()}
+    plans.want(nominated(summed.values() or await _first_sight(session, seen, texts, view)))
+    for (label, database), told in summed.items():
+        told.update(plans.evidence(database, label))
     whole = {
         "exec_seconds": sum(seconds(row) for row in everything if row["toplevel"]),
         "entries": len(seen.rows),

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TypeAlias
 
-from monitor.probe import ProbeError, Session, StatementKind, read_statement, redact
+from monitor.probe import ProbeError, Row, Session, StatementKind, read_statement, redact
 from probes.statements_tags import tags
 
 Entry: TypeAlias = tuple[int, int]
@@ -59,10 +60,18 @@ class Text:
     tags: tuple[str, ...] = ()
     """What sqlcommenter wrote beside it, as `key=value`."""
 
-    @property
-    def utility(self) -> bool:
-        """Tell whether it neither reads nor changes rows."""
-        return self.kind is StatementKind.UTILITY
+    @cached_property
+    def described(self) -> Row:
+        """What rules and reports are told of it."""
+        return {
+            "kind": str(self.kind or "unknown"),
+            "tables": self.tables,
+            "filtered": self.filtered,
+            "selects": self.selects,
+            "aggregates": self.aggregates,
+            "tags": self.tags,
+            "text": self.redacted,
+        }
 
 
 class Texts:

@@ -17,6 +17,8 @@ from probes.statements_texts import Entry, Texts
 Key: TypeAlias = tuple[object, ...]
 Group: TypeAlias = tuple[str, str]
 """A label and a database's name."""
+Sum: TypeAlias = dict[str, object]
+"""One statement's figures over all its entries, and what its text tells."""
 Place: TypeAlias = tuple[str, int]
 """A label and a database's oid."""
 
@@ -93,7 +95,7 @@ def slowest(rows: Sequence[Row], top: int) -> list[Row]:
 MIN_CALLS = 3
 
 
-def groups(rows: Sequence[Row], chosen: Sequence[Row], texts: Texts, view: View) -> Iterator[tuple[Group, Row]]:
+def groups(rows: Sequence[Row], chosen: Sequence[Row], texts: Texts, view: View) -> list[tuple[Group, Sum]]:
     """Sum the chosen statements up by label and database, the largest first; those not yet looked up are left out."""
     members: dict[Place | None, list[Row]] = {_place(row, texts): [] for row in chosen}
     members.pop(None, None)
@@ -101,9 +103,9 @@ def groups(rows: Sequence[Row], chosen: Sequence[Row], texts: Texts, view: View)
         place = _place(row, texts)
         if place in members:
             members[place].append(row)
-    sums = [summed((place[0], view.database(own[0])), own, texts, view) for place, own in members.items() if place]
-    for row in sorted(sums, key=lambda row: (-seconds(row), row["statement"], row["database"])):
-        yield (str(row["statement"]), str(row["database"])), row
+    named = [((place[0], view.database(own[0])), own) for place, own in members.items() if place]
+    sums = [(group, summed(group, own, texts, view)) for group, own in named]
+    return sorted(sums, key=lambda each: (-seconds(each[1]), each[0]))
 
 
 def _place(row: Row, texts: Texts) -> Place | None:
@@ -112,40 +114,29 @@ def _place(row: Row, texts: Texts) -> Place | None:
     return None if label is None else (label, entry[0])
 
 
-def summed(group: Group, rows: Sequence[Row], texts: Texts, view: View) -> Row:
-    """Give one statement's figures over all its entries."""
-    text = texts.of(entry_of(rows[0]))
+def summed(group: Group, rows: Sequence[Row], texts: Texts, view: View) -> Sum:
+    """Give one statement's figures over all its entries; most are of one role, and so one row."""
+    one, text = rows[0], texts.of(entry_of(rows[0]))
+    several = len(rows) > 1
+    figures = map(sum, zip(*map(counters, rows), strict=True)) if several else counters(one)
     return {
         "statement": group[0],
         "database": group[1],
-        "roles": tuple(sorted({view.role(row) for row in rows})),
-        "kind": str(text.kind or "unknown"),
-        "tables": text.tables,
-        "filtered": text.filtered,
-        "selects": text.selects,
-        "aggregates": text.aggregates,
-        "tags": text.tags,
-        "text": text.redacted,
+        **text.described,
+        "roles": tuple(sorted({view.role(row) for row in rows})) if several else (view.role(one),),
         "nested": not any(row["toplevel"] for row in rows),
-        "twins": tuple(_twins(rows, view)),
-        **dict(zip(COUNTERS, _sums(rows), strict=True)),
+        "twins": tuple(_twins(rows, view)) if several else (),
+        **dict(zip(COUNTERS, figures, strict=True)),
     }
 
 
 def _twins(rows: Sequence[Row], view: View) -> Iterator[tuple[str, int, float]]:
     """Give role, queryid and calls where one role's statement came under several queryids."""
-    if len(rows) == 1:
-        return
     asked = [row for row in rows if row["toplevel"] and calls(row)]
     often = Counter(row["userid"] for row in asked)
     for row in asked:
         if often[row["userid"]] > 1:
             yield view.role(row), entry_of(row)[1], calls(row)
-
-
-def _sums(rows: Sequence[Row]) -> Iterable[float]:
-    """Add up; most statements are of one role, and so one row."""
-    return counters(rows[0]) if len(rows) == 1 else map(sum, zip(*map(counters, rows), strict=True))
 
 
 def exposed(rows: Iterable[Row], members: set[Key], known: Mapping[Key, Row], texts: Texts, view: View) -> list[Row]:
