@@ -13,9 +13,12 @@ SQL = r"""
            array_agg(s.columns) as columns, array_agg(s.uses) as uses, array_agg(s.bound) as bound
       from (select n.nspname::text as schema, c.relname::text as "table", x.relname::text as name,
                    case when i.indpred is null and a.amname in ('btree', 'hash') then
-                       (select json_agg(coalesce(t.attname::text, '') order by u.place)::text
-                          from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) with ordinality as u (number, place)
-                          left join pg_catalog.pg_attribute t on t.attrelid = i.indrelid and t.attnum = u.number)
+                       array_to_json(array(
+                           select coalesce((select t.attname::text
+                                              from pg_catalog.pg_attribute t
+                                             where t.attrelid = i.indrelid
+                                               and t.attnum = u.number), '')
+                             from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u (number)))::text
                        else '[]' end as columns,
                    pg_catalog.pg_stat_get_numscans(i.indexrelid) as uses,
                    exists (select
