@@ -42,8 +42,8 @@ class Plans:
     """One server's plans; times are seconds of a clock that only goes forward."""
 
     def __init__(self) -> None:
-        self.asked = False
-        """Whether the probe of plans runs at all here."""
+        self.least_ms: float | None = None
+        """What takes less a call is not explained; None while no probe of plans runs here."""
         self._wanted: dict[str, list[Wanted]] = {}
         self._found: dict[tuple[str, str], tuple[Explained, float, float]] = {}
         self._spent: list[float] = []
@@ -56,8 +56,10 @@ class Plans:
 
     def due(self, database: str, now: float, *, least_ms: float) -> list[Wanted]:
         """Give those of a database that want explaining now."""
-        slow = (each for each in self._wanted.get(database, ()) if each.mean_ms >= least_ms)
-        return [each for each in slow if self._is_due(database, each, now)]
+        return [each for each in self._slow(database, least_ms) if self._is_due(database, each, now)]
+
+    def _slow(self, database: str, least_ms: float) -> list[Wanted]:
+        return [each for each in self._wanted.get(database, ()) if each.mean_ms >= least_ms]
 
     def _is_due(self, database: str, wanted: Wanted, now: float) -> bool:
         found = self._found.get((database, wanted.label))
@@ -85,10 +87,10 @@ class Plans:
 
     def evidence(self, database: str, label: str) -> Row:
         """Give what a finding about a statement shows of its plan; nothing where nobody asked for it."""
-        if not self.asked:
+        kept, least_ms = self._found.get((database, label)), self.least_ms
+        if least_ms is None:
             return {}
-        kept = self._found.get((database, label))
-        if kept is None and all(each.label != label for each in self._wanted.get(database, ())):
+        if kept is None and label not in {each.label for each in self._slow(database, least_ms)}:
             return {}
         explained = kept[0] if kept else NOT_YET
         if explained.skipped:
