@@ -80,8 +80,8 @@ ACTORS = (
     Actor(turn=turns.report, every=3.0, many=9),
     Actor(turn=turns.leak, every=1.0),
     Actor(turn=turns.export, every=1.0),
-    Actor(turn=turns.duplicate, every=0.1),
-    Actor(turn=turns.deadlock, every=15.0),
+    Actor(turn=turns.duplicate, every=0.07),
+    Actor(turn=turns.deadlock, every=10.0),
 )
 
 

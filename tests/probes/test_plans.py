@@ -260,7 +260,7 @@ def test_each_is_explained_once_a_day_or_when_it_changed() -> None:
 
 
 def test_what_will_not_be_explained_is_not_said_to_wait_for_it() -> None:
-    """Below `least_ms` there is no evidence on the plan; from there on it waits; without a probe of plans nothing does."""
+    """Below `least_ms` nothing is said of the plan; from there on it waits; without a probe of plans nothing does."""
     plans = Plans()
     plans.want(
         [("shop", Wanted(label="quick", text="", mean_ms=19)), ("shop", Wanted(label="slow", text="", mean_ms=20))]
