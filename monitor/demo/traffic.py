@@ -71,7 +71,8 @@ ACTORS = (
     Actor(turn=turns.sign_up, every=4.0),
     # Asked 12 times a second: fewer than the 1,000 a minute from which it may be one half of an N+1.
     Actor(turn=turns.accept, every=0.08, duty=0.25),
-    # The planted faults. The search must stay under 30 % of all execution time, which the leaderboard exceeds.
+    # The planted faults. The search must stay under 30 % of all execution time, which the leaderboard exceeds; in the
+    # first seconds of a busy machine it may not, hence the rule's hold in the demo's configuration.
     Actor(turn=turns.search, every=2.5, duty=0.09),
     Actor(turn=turns.leaderboard, every=0.04, duty=0.43),
     Actor(turn=turns.overview, every=1.0),
