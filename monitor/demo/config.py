@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor.demo.schema import DATABASE
 
-NOTE = "shortened for the demo"
+NOTE = "waits and limits are shortened for the demo"
 BACK_DATED = "the earlier hours are back-dated for the demo, their calls were measured just before it"
 
 CONFIG = """\
