@@ -37,7 +37,7 @@ rules:
   statements.n_plus_one: {{hold: 0s, note: {note}}}
   statements.regressed: {{every: 5s, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}
-  tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 3, note: {note}}}
+  tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 2, note: {note}}}
   auth_links.orphaned_profile: {{hold: 0s, note: {note}}}
   auth_links.missing_profile: {{hold: 0s, note: {note}}}
   pool.saturation: {{hold: 5s, note: {note}}}

@@ -24,7 +24,7 @@ from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 
 PROBE, ROLE = "statements", "web_api"
-HOURS, CALLS = 25, 100
+HOURS, CALLS = 25, 40
 """A whole day, whatever the minute of the present hour, and the calls that each hour gets."""
 
 COUNTED = f"""
