@@ -76,7 +76,7 @@ ACTORS = (
     Actor(turn=turns.search, every=2.5, duty=0.09),
     Actor(turn=turns.leaderboard, every=0.04, duty=0.43),
     # Short pages, many of them: what a reading finds half done must stay small beside what an interval holds.
-    Actor(turn=turns.overview, every=0.4, duty=0.8),
+    Actor(turn=turns.overview, every=0.45, duty=0.8),
     Actor(turn=turns.concatenate, every=0.5),
     Actor(turn=turns.deploy, every=1.0),
     Actor(turn=turns.report, every=3.0, many=9),

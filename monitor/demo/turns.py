@@ -24,7 +24,7 @@ REPORT_PAUSE, EXPORT_PAUSE, LOST_LOOK, SIGN_UP_DELAY = 3.0, 2.0, 1.0, 1.0
 DEPLOYED_AFTER = 15.0
 """Seconds with the index: enough for the statement to be seen fast, and for its finding to come within the minute."""
 EXPORT_PAGE = 500
-PAGE_OF_ROOMS = (3, 21)
+PAGE_OF_ROOMS = (2, 26)
 
 WORDS = ("mute", "record", "share", "leave")
 
