@@ -79,9 +79,9 @@ class MissingForeignKey(Rule):
             parent_deletes=round(deletes),
             parent_updates=round(number(row, "parent_updates")),
             size_bytes=round(number(row, "size_bytes")),
-            partitions=round(number(row, "partitions")),
+            partitions=round(number(row, "partitions")) or None,
             index_columns=list(widest(row, siblings)),
-            small_rows=self.small_rows,
+            limit_small_rows=self.small_rows,
         )
 
     def _severity(self, row: Row, rows: int | None, deletes: float) -> Severity:

@@ -40,7 +40,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     """Explain what wants it in this database, as far as the budget goes."""
     chosen = options if isinstance(options, PlansOptions) else PlansOptions()
     plans, database, began = memory.server.of(Plans), session.facts.database, time.monotonic()
-    plans.asked = True
+    plans.least_ms = chosen.least_ms
     due = plans.due(database, began, least_ms=chosen.least_ms)
     for wanted in due[: min(chosen.per_run, plans.allowed(began, per_hour=chosen.per_hour))]:
         if time.monotonic() - began > ENOUGH_SECONDS:

@@ -45,8 +45,8 @@ class Plans:
     """One server's plans; times are seconds of a clock that only goes forward."""
 
     def __init__(self) -> None:
-        self.asked = False
-        """Whether the probe of plans runs at all here."""
+        self.least_ms: float | None = None
+        """What takes less a call is not explained; None while no probe of plans runs here."""
         self._wanted: dict[str, dict[str, Wanted]] = {}
         """By database and label, most wanted first."""
         self._found: dict[tuple[str, str], tuple[Explained, float, float]] = {}
@@ -89,10 +89,11 @@ class Plans:
 
     def evidence(self, database: str, label: str) -> Row:
         """Give what a finding about a statement shows of its plan; nothing where nobody asked for it."""
-        if not self.asked:
+        kept, least_ms = self._found.get((database, label)), self.least_ms
+        if least_ms is None:
             return {}
-        kept = self._found.get((database, label))
-        if kept is None and label not in self._wanted.get(database, {}):
+        wanted = self._wanted.get(database, {}).get(label)
+        if kept is None and (wanted is None or wanted.mean_ms < least_ms):
             return {}
         explained = kept[0] if kept else NOT_YET
         if explained.skipped:

@@ -106,10 +106,11 @@ def refusal(row: Row) -> str:
     """Say what happens at the limit, in the server's own words."""
     match row["kind"]:
         case "role":
-            return f"then its next session is refused: too many connections for role {identifier(str(row['role']))}"
+            role = identifier(str(row["role"]))
+            return f"when all are used, its next session is refused: too many connections for role {role}"
         case "database":
-            return "then the next session in it is refused: too many connections for database"
-    return "then every application's next session is refused, and retries make it worse"
+            return "when all are used, the next session in it is refused: too many connections for database"
+    return "when all are used, every application's next session is refused, and retries make it worse"
 
 
 STEPS = {

@@ -115,6 +115,10 @@ def harm(rows: Sequence[Row]) -> str:
     return "; ".join(parts) or HARMLESS_YET
 
 
+def _for(oldest: float, rows: Sequence[Row]) -> str:
+    return f" for {duration(oldest)}" if len(rows) == 1 else f", the oldest for {duration(oldest)}"
+
+
 HARMLESS_YET = "it keeps a slot and its locks: a schema change would wait for it, and everybody else behind that"
 
 
@@ -141,7 +145,7 @@ class IdleInTransaction(OpenTransactions):
 
     def summary(self, oldest: float, rows: Sequence[Row]) -> str:
         """Say how many and how old."""
-        return f"{plural(len(rows), 'session')} idle in a transaction, the oldest for {duration(oldest)}"
+        return f"{plural(len(rows), 'session')} idle in a transaction{_for(oldest, rows)}"
 
     def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
         """Keep the next ones short by a timeout of the role; the present ones are ended by hand."""
@@ -198,7 +202,7 @@ class LongTransaction(OpenTransactions):
 
     def summary(self, oldest: float, rows: Sequence[Row]) -> str:
         """Say how many and how old."""
-        return f"{plural(len(rows), 'transaction')} open for long, the oldest for {duration(oldest)}"
+        return f"{plural(len(rows), 'transaction')} open{_for(oldest, rows)}"
 
     def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
         """Leave it to a person: nobody knows here whether its result is waited for."""

@@ -84,7 +84,8 @@ class RollbackRatio(DatabaseRule):
                 summary=f"{share(rollbacks, rollbacks + commits)} of the transactions rolled back "
                 f"({plural(rollbacks, 'rollback')} in {duration(seen.window_seconds)})",
                 impact="users meet errors, and the server does work that is thrown away",
-                caution="Find the failing statement in the server's log.",
+                caution="The server's log names the failing statements. Where an insert meets a row that may be there "
+                "already, on conflict do nothing costs no rollback.",
                 count=round(rollbacks),
                 commits=round(commits),
                 ratio=round(rollbacks / (rollbacks + commits), 3),

@@ -31,6 +31,10 @@ from monitor.probe import (
 FEW_ENTRIES = 1000
 """A limit of pg_stat_statements below this, when reached, loses the figures of what is called less often."""
 
+SEEN = (
+    "The evidence has its plan. Where that reads far more rows than the statement returns, it wants an index on what "
+    "it compares, or a narrower question."
+)
 PLAN = (
     "Look at its plan: explain (generic_plan) with the text above on PostgreSQL 16 or newer; before that, prepare it, "
     "set plan_cache_mode = force_generic_plan, and explain execute."
@@ -98,6 +102,11 @@ def planned(row: Row) -> dict[str, Scalar]:
     """Give what is known of a statement's plan, for rules that it explains something to."""
     said = {key: row.get(key) for key in ("plan", "plan_cost", "plan_skipped")}
     return {key: value for key, value in said.items() if isinstance(value, str | float)}
+
+
+def look(row: Row) -> str:
+    """Say how to come by the plan, or, once it was had, what to read it for."""
+    return SEEN if row.get("plan") else PLAN
 
 
 def _part(seen: Measurement, row: Row) -> float:
@@ -172,7 +181,7 @@ class Slow(Rule):
             summary=f"a {described(row)} takes {duration(mean / 1000)} a call "
             f"({plural(number(row, 'calls'), 'call')} {over(seen)}; limit {duration(limit / 1000)})",
             impact="each call keeps a user waiting and a connection busy",
-            remedy=Remedy(caution=PLAN),
+            remedy=Remedy(caution=look(row)),
             severity=Severity.CRITICAL if mean > self.critical_factor * limit else self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),
@@ -222,7 +231,7 @@ class Load(Rule):
             summary=f"a {described(row)} takes {share(min(spent, whole), whole)} of all execution time, "
             f"{share(spent, seen.window_seconds)} of a core ({plural(number(row, 'calls'), 'call')} {over(seen)})",
             impact="the server's capacity is this one statement's: its growth is felt by everything else first",
-            remedy=Remedy(caution=f"Is it called more often than needed? {PLAN}"),
+            remedy=Remedy(caution=f"Is it called more often than needed? {look(row)}"),
             severity=self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),

@@ -251,7 +251,7 @@ class NPlusOne(Rule):
             parent_rows_per_call=round(totals[pair.parent][1] / totals[pair.parent][0], 2),
             parent_calls_per_minute=round(totals[pair.parent][0] * 60 / seconds, 1),
             calls_per_minute=round(often, 1),
-            ratio=round(pair.ratio, 2),
+            calls_per_parent_call=round(pair.ratio, 2),
             in_step_by=pair.sign,
             intervals=pair.intervals,
             limit_calls_per_minute=self.calls_per_minute,

@@ -26,7 +26,7 @@ from monitor.probe import (
     share,
     size,
 )
-from probes.statements_rules import PLAN, confidence, described, figures, judged, over, planned
+from probes.statements_rules import confidence, described, figures, judged, look, over, planned
 
 
 def too_short(seen: Measurement, at_least: float) -> Iterator[NoVerdict]:
@@ -112,13 +112,13 @@ def _work_mem(each: float) -> int:
 def _spill_caution(row: Row, enough: int) -> str:
     index = "Look whether an index can give the rows in order, or fewer rows be asked for."
     if enough > MOST_WORK_MEM:
-        return f"{index} work_mem would have to be about {enough} MB, which is too much for every session. {PLAN}"
+        return f"{index} work_mem would have to be about {enough} MB, which is too much for every session. {look(row)}"
     roles = row["roles"] if isinstance(row["roles"], tuple) else ()
     role = identifier(str(roles[0])) if len(roles) == 1 else "ROLE"
     return (
         f"{index} Else more memory for this statement alone: set local work_mem = '{enough}MB' in its transaction, or "
         f"for its role: alter role {role} set work_mem = '{enough}MB'. Each sort and hash of each session may take "
-        f"that much: see that the memory is there. {PLAN}"
+        f"that much: see that the memory is there. {look(row)}"
     )
 
 
@@ -158,7 +158,7 @@ class RowsWaste(Rule):
                 if self._returns_much(seen, row):
                     yield self._accusation(seen, row, "returns", PAGES)
                 elif self._reads_much(seen, row):
-                    yield self._accusation(seen, row, "reads", f"It wants an index on what it filters by. {PLAN}")
+                    yield self._accusation(seen, row, "reads", f"It wants an index on what it filters by. {look(row)}")
 
     def _returns_much(self, seen: Measurement, row: Row) -> bool:
         whole, returned = number(seen.details["whole"], "exec_seconds"), number(row, "rows")

@@ -65,7 +65,7 @@ class NewSlow(Advisor):
         if known < KNOWN * len(past):
             raise ProbeSkipped(
                 f"{len(past) - known} of {plural(len(past), 'statement')} are in no earlier hour: "
-                "what is kept is of another time, and none is singled out",
+                "the history that is kept is of another time, so none is called new",
                 Needs.HISTORY,
             )
         return [*self._verdicts(book, seen, history, past)]

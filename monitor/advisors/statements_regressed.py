@@ -225,8 +225,9 @@ class Regressed(Advisor):
             object=Object("statement", name=slower.key[-1]),
             in_database=book.target.database,
             severity=self.severity,
-            summary=f"a {described(slower.row)} takes {duration(now.mean)} a call, {now.mean / before.median:.1f} "
-            f"times the {duration(before.median)} it took ({plural(now.calls, 'call')} in {duration(now.over)})"
+            summary=f"a {described(slower.row)} takes {duration(now.mean)} a call, "
+            f"{_times_as(now.mean / before.median)} times the {duration(before.median)} it took "
+            f"({plural(now.calls, 'call')} in {duration(now.over)})"
             + (f"; so do {many} of {compared} statements: look at the server first" if together else ""),
             impact="users wait longer, and each call holds its connection longer than the pool was built for",
             remedy=Remedy(caution=_advice(slower.row, together=together)),
@@ -253,6 +254,11 @@ class Regressed(Advisor):
             "excess_cores": round(slower.cores, 4),
             "blocks_read_per_call": round(slower.blocks_read, 2),
         }
+
+
+def _times_as(factor: float) -> str:
+    """Write a factor for people: `2.7`, `273`."""
+    return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"  # noqa: PLR2004 - two digits are enough
 
 
 def _times(stretch: Stretch) -> Times:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
+from monitor.advisors.statement_rows import described, rows_by_key, table_names
 from monitor.errors import Needs
+from monitor.history import Key
 from monitor.measurement import Measurement, Row, duration, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Scalar, Severity
 from monitor.rule import Advisor, Book
@@ -33,6 +35,24 @@ ENOUGH = 20
 """So many different sets of values cannot be constants of the program."""
 REPEATS = 4
 """Fewer sets of values, each seen so often on average, may be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sight:
+    """What was sampled of one database's application roles, and what is known of the statements."""
+
+    seen: Measurement
+    forms: Sequence[Row]
+    rows: Mapping[Key, Row]
+
+    def known(self, row: Row) -> Row:
+        """Give the statement of a sample; nothing of one that is not among the busiest."""
+        return self.rows.get((str(row["database"]), str(row["statement"])), {})
+
+    def told(self, row: Row) -> str:
+        """Say which statement it is."""
+        known = self.known(row)
+        return f"a {described(known)}" if known else "one statement"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +94,14 @@ class Unparameterised(Advisor):
         if seen.result is not Result.OK:
             return [NoVerdict(reason=seen.reason, needs=seen.needs)]
         forms = [*self._concerning(book, seen, "form")]
-        verdicts: list[Finding | NoVerdict] = [*self._attacks(book, seen), *self._proved(seen, forms)]
-        suspects = [row for row in forms if self.min_suspected <= self._different(row) < self.min_different]
         reason, needs = _unread(statements)
+        rows = rows_by_key(statements, book.target.database) if statements is not None and not reason else {}
+        sight = _Sight(seen=seen, forms=forms, rows=rows)
+        verdicts: list[Finding | NoVerdict] = [*self._attacks(book, seen), *self._proved(sight)]
+        suspects = [row for row in forms if self.min_suspected <= self._different(row) < self.min_different]
         if statements is not None and not reason:
             told = {each.subject for each in verdicts if isinstance(each, Finding)}
-            verdicts += self._suspected(seen, statements, [row for row in suspects if row["statement"] not in told])
+            verdicts += self._suspected(sight, statements, [row for row in suspects if row["statement"] not in told])
         elif suspects:
             verdicts.append(NoVerdict(reason=f"whether suspects have a bound twin is not known: {reason}", needs=needs))
         return verdicts
@@ -132,24 +154,23 @@ class Unparameterised(Advisor):
             last_seen_seconds=round(number(row, "last_seconds"), 1),
         )
 
-    def _proved(self, seen: Measurement, forms: Sequence[Row]) -> Iterator[Finding]:
+    def _proved(self, sight: _Sight) -> Iterator[Finding]:
         best: dict[str, Row] = {}
-        for row in forms:
+        for row in sight.forms:
             known = best.get(str(row["statement"]))
             if self._different(row) >= max(self.min_different, self._different(known) + 1 if known else 0):
                 best[str(row["statement"])] = row
         for row in best.values():
-            yield self._proof(seen, row, forms)
+            yield self._proof(sight, row)
 
-    def _proof(self, seen: Measurement, row: Row, forms: Sequence[Row]) -> Finding:
+    def _proof(self, sight: _Sight, row: Row) -> Finding:
         different, samples = self._different(row), sum(self._counted(row, "literal").values())
         repeats = different < ENOUGH and samples > REPEATS * different
         senders, role = self._counted(row, "different"), str(row["role"])
         return self._accusation(
-            seen,
+            sight,
             row,
-            forms,
-            summary=f"role {identifier(role)} ({_names(senders)}) was seen to send one statement with {different} "
+            summary=f"role {identifier(role)} ({_names(senders)}) was seen to send {sight.told(row)} with {different} "
             "different sets of constants in its text",
             severity=self.severity,
             confidence=Confidence.MEDIUM if repeats else Confidence.HIGH,
@@ -157,8 +178,8 @@ class Unparameterised(Advisor):
             sets_repeat=repeats,
         )
 
-    def _suspected(self, seen: Measurement, statements: Measurement, suspects: Sequence[Row]) -> Iterator[Finding]:
-        forms = [row for key, row in seen.details.items() if isinstance(key, tuple) and key[0] == "form"]
+    def _suspected(self, sight: _Sight, statements: Measurement, suspects: Sequence[Row]) -> Iterator[Finding]:
+        forms = [row for key, row in sight.seen.details.items() if isinstance(key, tuple) and key[0] == "form"]
         bound = {row["query_id"] for row in forms if row["bound"]}
         twins = dict(_twins(statements))
         for row in suspects:
@@ -166,11 +187,10 @@ class Unparameterised(Advisor):
             if not others:
                 continue
             yield self._accusation(
-                seen,
+                sight,
                 row,
-                forms,
-                summary=f"role {identifier(str(row['role']))} runs one statement under {len(others) + 1} query ids, "
-                f"one of them with constants in its text ({self._different(row)} different sets seen)",
+                summary=f"role {identifier(str(row['role']))} runs {sight.told(row)} under {len(others) + 1} "
+                f"query ids, one of them with constants in its text ({self._different(row)} different sets seen)",
                 severity=Severity.INFO,
                 confidence=Confidence.LOW,
                 grade="suspected",
@@ -181,18 +201,17 @@ class Unparameterised(Advisor):
 
     def _accusation(
         self,
-        seen: Measurement,
+        sight: _Sight,
         row: Row,
-        forms: Sequence[Row],
         *,
         summary: str,
         severity: Severity,
         confidence: Confidence,
         **more: Scalar | Sequence[Scalar],
     ) -> Finding:
-        binds = any(each["bound"] for each in forms if each["role"] == row["role"])
+        binds = any(each["bound"] for each in sight.forms if each["role"] == row["role"])
         return self.finding(
-            seen,
+            sight.seen,
             in_database=str(row["database"]),
             subject=str(row["statement"]),
             object=Object("statement", name=str(row["statement"])),
@@ -210,8 +229,15 @@ class Unparameterised(Advisor):
             applications=sorted(self._counted(row, "different")),
             classes=[str(kind) for kind in _tuple(row["kinds"])],
             query_id=_integer(row["query_id"]),
+            **_text(sight.known(row)),
             **more,
         )
+
+
+def _text(known: Row) -> Mapping[str, Scalar | Sequence[Scalar]]:
+    """Give what people know a statement by: its tables, and its text without constants."""
+    text = {"statement": str(known["text"])} if known.get("text") else {}
+    return {"tables": table_names(known), **text} if known else {}
 
 
 def _unread(statements: Measurement | None) -> tuple[str, Needs | None]:

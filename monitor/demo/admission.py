@@ -1,4 +1,7 @@
-"""Lets the monitor into the demo's database: its role has what `monitor grants` prints, and nothing more."""
+"""Lets the monitor into the demo's database: its role has what `monitor grants` prints, and may read one table.
+
+Without that the plans of the slow statements could not be explained.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from monitor.demo.schema import DATABASE
 from monitor.embedded import EmbeddedServer
 
 ROLE = "monitor"
+EXPLAINED = "public.question_history"
 LINK = ("public", "users", "auth_user_id", "created_at")
 
 
@@ -22,6 +26,7 @@ async def admit(server: EmbeddedServer) -> str:
         await session.execute(f"create role {ROLE} login password '{password}'")
         for statement in grants_sql(Wanted(role=ROLE, links=(LINK,), database=DATABASE)):
             await session.execute(statement)
+        await session.execute(f"grant select on {EXPLAINED} to {ROLE}")
         # The role's password stood in a statement.
         await session.execute("select pg_stat_statements_reset()")
     finally:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from monitor.demo.schema import DATABASE
 
-NOTE = "shortened for the demo"
+NOTE = "waits and limits are shortened for the demo"
+BACK_DATED = "the earlier hours are back-dated for the demo, their calls were measured just before it"
 
 CONFIG = """\
 # The configuration of `monitor demo`. What differs from the defaults to fit a show of a minute carries a note, which
-# stands in the evidence of the findings it concerns.
+# stands in the evidence of the findings it concerns. The store holds a day of hours of one statement, back-dated.
 targets:
   - {{name: demo, dsn: !file dsn, databases: {{include: [{database}]}}, labels: {{env: demo}}}}
 
@@ -24,6 +25,7 @@ probes:
   server: {{every: 5s}}
   indexes: {{every: 10s}}
   auth_links: {{every: 5s}}
+  plans: {{every: 5s, least_ms: 5}}
 
 auth:
   links:
@@ -33,8 +35,9 @@ auth:
 rules:
   statements.slow: {{min_calls: 3, hold: 0s, note: {note}}}
   statements.n_plus_one: {{hold: 0s, note: {note}}}
-  statements.load: {{hold: 0s, note: {note}}}
-  tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 3, note: {note}}}
+  statements.regressed: {{every: 5s, note: "{back_dated}"}}
+  statements.load: {{hold: 15s, note: {note}}}
+  tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 2, note: {note}}}
   auth_links.orphaned_profile: {{hold: 0s, note: {note}}}
   auth_links.missing_profile: {{hold: 0s, note: {note}}}
   pool.saturation: {{hold: 5s, note: {note}}}
@@ -53,7 +56,7 @@ def write_config(folder: Path, dsn: str, port: int) -> Path:
     folder.mkdir(mode=0o700)
     _write_private(folder / "dsn", dsn + "\n")
     file = folder / "monitor.yaml"
-    _write_private(file, CONFIG.format(database=DATABASE, note=NOTE, port=port))
+    _write_private(file, CONFIG.format(database=DATABASE, note=NOTE, back_dated=BACK_DATED, port=port))
     return file
 
 

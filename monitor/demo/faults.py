@@ -36,6 +36,9 @@ LEADERBOARD = """
 OWNER = "select display_name from public.users where id = $1"
 """Asked once for each row that a page of rooms returned."""
 
+INVITATION = "select room_id, expires_at from public.invitations where code = $1"
+"""Quick by its index on code, until a deployment drops that."""
+
 CONCATENATED = "select id, name from public.presets where user_id = {user_id} and name = 'preset {number}'"
 """Values written into the text, where somebody's input might go one day."""
 
@@ -79,6 +82,11 @@ PLANTED: tuple[Fault, ...] = (
         rule="statements.unparameterised",
         subject=fingerprint(CONCATENATED.format(user_id=1, number=1)),
         made_by="the admin page writes values into its statement's text (turns.concatenate)",
+    ),
+    Fault(
+        rule="statements.regressed",
+        subject=fingerprint(INVITATION),
+        made_by="a deployment drops the index by which invitations are found (turns.deploy); earlier hours: past",
     ),
     Fault(
         rule="tables.sequential_scans",

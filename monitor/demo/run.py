@@ -14,6 +14,7 @@ from monitor.daemon import Daemon
 from monitor.demo.admission import admit
 from monitor.demo.config import open_port, write_config
 from monitor.demo.ending import ending
+from monitor.demo.past import back_date, measured
 from monitor.demo.schema import SETTINGS, load
 from monitor.demo.screen import Screen
 from monitor.demo.traffic import traffic
@@ -54,7 +55,10 @@ async def perform(show: Show) -> Review:
     say("starting a PostgreSQL of our own")
     async with _server(keep=show.keep) as server:
         application = await load(server, say)
+        say("a day of earlier hours for one statement, back-dated; their calls are made and measured now")
+        hours = await measured(application)
         config = await _configured(show, server)
+        await back_date(load_config(config, whole_catalog()), hours)
         again = await server.keep() if show.keep else None
         try:
             async with traffic(application) as acting:

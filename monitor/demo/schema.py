@@ -13,7 +13,7 @@ from monitor.demo.gotrue import gotrue
 from monitor.embedded import EmbeddedServer
 
 DATABASE = "videochat"
-APPLICATION_ROLES = ("web_api", "worker", "reporting", "room_signaling")
+APPLICATION_ROLES = ("web_api", "worker", "reporting", "room_signaling", "deployer")
 GOTRUE_ROLE = "supabase_auth_admin"
 REPORTING_LIMIT = 10
 LOAD_SECONDS = 120.0
@@ -67,7 +67,7 @@ async def _fill(session: asyncpg.Connection, say: Callable[[str], None]) -> Mapp
     await session.execute("create extension pg_stat_statements")
     await session.execute(gotrue())
     await session.execute(_text("people.sql"))
-    say("rooms, workflows, presets, and 1,000,000 rows of question_history")
+    say("rooms, workflows, presets, invitations, and 1,000,000 rows of question_history")
     await session.execute(_text("rooms.sql"))
     await session.execute("vacuum (freeze, analyze)")
     passwords = await _roles(session)

@@ -13,16 +13,18 @@ from typing import TypeAlias
 
 import asyncpg
 
-from monitor.demo.faults import CONCATENATED, LEADERBOARD, OWNER, SEARCH
+from monitor.demo.faults import CONCATENATED, INVITATION, LEADERBOARD, OWNER, SEARCH
 
 Pools: TypeAlias = Mapping[str, asyncpg.Pool]
 
-PEOPLE, ROOMS, LARGE_ROOMS, WORKFLOWS, PRESETS = 5000, 2000, 20, 60000, 20000
+PEOPLE, ROOMS, LARGE_ROOMS, WORKFLOWS, PRESETS, INVITATIONS = 5000, 2000, 20, 60000, 20000, 30000
 LEAKED_WORKFLOW = 1
 """The leak holds a lock on it, so nobody else may want it."""
-REPORT_PAUSE, EXPORT_PAUSE, LEAK_LOOK, SIGN_UP_DELAY = 3.0, 2.0, 1.0, 1.0
+REPORT_PAUSE, EXPORT_PAUSE, LOST_LOOK, SIGN_UP_DELAY = 3.0, 2.0, 1.0, 1.0
+DEPLOYED_AFTER = 15.0
+"""Seconds with the index: enough for the statement to be seen fast, and for its finding to come within the minute."""
 EXPORT_PAGE = 500
-PAGE_OF_ROOMS = (5, 50)
+PAGE_OF_ROOMS = (2, 26)
 
 WORDS = ("mute", "record", "share", "leave")
 
@@ -36,6 +38,7 @@ RUN = "update public.workflows set state = 'done', run_at = now() where id = $1"
 NEW_ROOMS = "select count(*) from public.rooms where created_at > now() - interval '7 days'"
 PAGE = "select id, asked_at, answer_ms from public.question_history where id > $1 order by id limit $2"
 ROOMS_FROM = "select id, owner_id from public.rooms where id >= $1 order by id limit $2"
+DEPLOYMENT = "drop index if exists public.invitations_code_idx"
 PRESET = "insert into public.presets (user_id, name) values ($1, $2)"
 AUTH_USER = """
     insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at,
@@ -55,6 +58,10 @@ def one_of(dice: Random, many: int) -> int:
     return dice.randint(1, many)
 
 
+def invitation_code(dice: Random) -> str:
+    return f"invitation {one_of(dice, INVITATIONS)}"
+
+
 async def browse(pools: Pools, dice: Random) -> None:
     """A person opens the list of rooms, and one of them."""
     person = one_of(dice, PEOPLE)
@@ -63,6 +70,11 @@ async def browse(pools: Pools, dice: Random) -> None:
         await session.fetch(ROOMS_OF, person)
         await session.fetch(LATEST, one_of(dice, ROOMS))
         await session.execute(SEEN, person)
+
+
+async def accept(pools: Pools, dice: Random) -> None:
+    """A guest follows the link of an invitation."""
+    await pools["web_api"].fetchrow(INVITATION, invitation_code(dice))
 
 
 async def ask(pools: Pools, dice: Random) -> None:
@@ -136,8 +148,20 @@ async def leak(pools: Pools, dice: Random) -> None:
     """Fault: a transaction that is neither committed nor rolled back, until its connection is lost."""
     async with pools["worker"].acquire() as session, session.transaction():
         await session.execute(RUN, LEAKED_WORKFLOW)
-        while not session.is_closed():  # noqa: ASYNC110 - a pool's connection has no event for it
-            await asyncio.sleep(LEAK_LOOK * dice.uniform(0.8, 1.2))
+        await _lost(session, dice)
+
+
+async def deploy(pools: Pools, dice: Random) -> None:
+    """Fault: a deployment drops an index that is needed; once, so that whoever makes it again sees it mended."""
+    async with pools["deployment"].acquire() as session:
+        await asyncio.sleep(DEPLOYED_AFTER)
+        await session.execute(DEPLOYMENT)
+        await _lost(session, dice)
+
+
+async def _lost(session: asyncpg.pool.PoolConnectionProxy, dice: Random) -> None:
+    while not session.is_closed():  # noqa: ASYNC110 - a pool's connection has no event for it
+        await asyncio.sleep(LOST_LOOK * dice.uniform(0.8, 1.2))
 
 
 async def export(pools: Pools, dice: Random) -> None:

@@ -19,7 +19,7 @@ from monitor.demo.faults import PLANTED
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "monitor", "demo"]
-WATCH_SECONDS = 45
+WATCH_SECONDS = 60
 START_SECONDS, END_SECONDS = 60.0, 8.0
 HEADLINE = re.compile(
     r"^(?:CRITICAL|WARNING|INFO) +(\S.*?)  in \S+\n(?:  .*\n)*?  .*\(([a-z_]+\.[a-z_]+)\)$", re.MULTILINE

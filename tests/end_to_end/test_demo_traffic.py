@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from monitor.demo.past import CALLS, HOURS, measured
 from monitor.demo.schema import DATABASE, SETTINGS, Application, load
 from monitor.demo.traffic import MEMBERS, traffic
 from monitor.embedded import EmbeddedServer
@@ -26,6 +27,7 @@ LEAKED = """
        and state = 'idle in transaction'
        and state_change < now() - interval '2 seconds'
 """
+INDEXES = "select count(*) from pg_indexes where indexname = 'invitations_code_idx'"
 COUNTERS = "select xact_rollback >= 20 and deadlocks >= 1 from pg_stat_database where datname = current_database()"
 ORPHANS = """
     select (select count(*) from public.users p
@@ -61,12 +63,13 @@ async def eventually(application: Application, sql: str, wanted: list[tuple[obje
 
 
 async def test_the_faults_are_there_and_survive_a_crash(application: Application) -> None:
-    """A leak, rollbacks and a deadlock; 7 and 12 orphans among near misses; and all members come back."""
+    """A leak, rollbacks, a deadlock, an index less; 7 and 12 orphans among near misses; and all members come back."""
     everybody: list[tuple[object, ...]] = [(member.application,) for member in MEMBERS]
     async with traffic(application) as acting:
         await eventually(application, SESSIONS, everybody)
         await eventually(application, LEAKED, [(1,)])
         await eventually(application, COUNTERS, [(True,)])
+        await eventually(application, INDEXES, [(0,)])
         ((orphans, missing, without),) = await asked(application, ORPHANS)
         assert (orphans, missing) == (7, 12)
         assert without != missing
@@ -77,3 +80,11 @@ async def test_the_faults_are_there_and_survive_a_crash(application: Application
         await eventually(application, LEAKED, [(1,)])
         assert not acting.done()
     await eventually(application, SESSIONS, [])
+
+
+async def test_the_earlier_hours_are_really_measured(application: Application) -> None:
+    """While the index is there: each hour its own calls, all of them quick, nothing of the load among them."""
+    hours = await measured(application)
+    assert [(hour["calls"], hour["rows"]) for hour in hours] == [(CALLS, CALLS)] * HOURS
+    assert all(0 < hour["exec_seconds"] / hour["calls"] < 0.001 for hour in hours)
+    assert all(hour["shared_blks_hit"] < 10 * CALLS for hour in hours)

@@ -257,3 +257,15 @@ def test_each_is_explained_once_a_day_or_when_it_changed() -> None:
     for _ in range(3):
         plans.spend(0)
     assert (plans.allowed(1, per_hour=4), plans.allowed(1, per_hour=3), plans.allowed(HOUR, per_hour=3)) == (1, 0, 3)
+
+
+def test_what_will_not_be_explained_is_not_said_to_wait_for_it() -> None:
+    """Below `least_ms` nothing is said of the plan; from there on it waits; without a probe of plans nothing does."""
+    plans = Plans()
+    plans.want(
+        [("shop", Wanted(label="quick", text="", mean_ms=19)), ("shop", Wanted(label="slow", text="", mean_ms=20))]
+    )
+    assert plans.evidence("shop", "slow") == {}
+    plans.least_ms = 20
+    assert plans.evidence("shop", "quick") == {}
+    assert plans.evidence("shop", "slow") == {"plan_skipped": "not explained yet"}

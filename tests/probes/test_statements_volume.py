@@ -199,7 +199,7 @@ async def test_a_lookup_for_each_row_is_found_and_one_query_mends_it(either: Dat
         assert finding.evidence["statement"] == ONE
         assert finding.evidence["parent_statement"] == LIST
         assert finding.evidence["parent"] != finding.subject
-        assert (finding.evidence["ratio"], finding.evidence["in_step_by"]) == (10, "rows")
+        assert (finding.evidence["calls_per_parent_call"], finding.evidence["in_step_by"]) == (10, "rows")
         assert "any($1)" in finding.remedy.caution
         often = float(str(finding.evidence["calls_per_minute"]))
         assert len(eye.findings(seen, replace(IN_STEP, calls_per_minute=often - 1))) == 1
@@ -263,7 +263,7 @@ async def test_the_same_multiple_of_calls_counts_as_in_step(database: Database) 
             looks.append(await eye.look())
         seen = looks[-1]
         (finding,) = eye.findings(seen, IN_STEP)
-        assert (finding.evidence["in_step_by"], finding.evidence["ratio"]) == ("calls", 6)
+        assert (finding.evidence["in_step_by"], finding.evidence["calls_per_parent_call"]) == ("calls", 6)
         assert finding.confidence is Confidence.MEDIUM
 
 

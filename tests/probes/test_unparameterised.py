@@ -98,6 +98,11 @@ async def test_values_in_the_text_are_proved_and_binding_them_mends_it(any_datab
         assert (finding.evidence["grade"], finding.evidence["count"]) == ("proved", 5)
         assert (finding.evidence["applications"], finding.evidence["classes"]) == (["shop"], ["text"])
         assert finding.evidence["role_binds_elsewhere"] is False
+        assert "to send a simple statement on rooms with 5 different sets" in finding.summary
+        assert (finding.evidence["tables"], finding.evidence["statement"]) == (
+            ["rooms"],
+            "select id from rooms where name = $1",
+        )
         assert "parameters" in finding.remedy.caution
         labels = [row["statement"] for row in (await watch.book()).statements.details.values() if "statement" in row]  # type: ignore[union-attr]
         assert finding.subject in labels

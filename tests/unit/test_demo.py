@@ -5,16 +5,22 @@ import os
 import signal
 import socket
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from monitor.config import load_config
-from monitor.demo.config import NOTE, open_port, write_config
+from monitor.demo.config import BACK_DATED, NOTE, open_port, write_config
 from monitor.demo.ending import INTERRUPTED, ending
-from monitor.demo.faults import LEADERBOARD, PLANTED, SEARCH
+from monitor.demo.faults import INVITATION, LEADERBOARD, PLANTED, SEARCH, fingerprint
+from monitor.demo.past import HOURS, back_date
+from monitor.demo.schema import DATABASE
+from monitor.earlier import Ledge, hour_of
 from monitor.errors import EmbeddedError
 from monitor.sqltext import StatementKind, read_statement
+from monitor.store.engine import Store
+from monitor.store.hours import StoredHours
 from monitor.whole import whole_catalog
 
 DSN = "postgresql://monitor:planted@127.0.0.1:1/videochat"
@@ -37,8 +43,33 @@ def test_the_configuration_has_no_mistake_and_warns_of_nothing(tmp_path: Path) -
     """It is read as any other; each changed rule says so in its findings' evidence."""
     config = load_config(write_config(tmp_path / "monitor", DSN, 9779), whole_catalog())
     assert config.warnings == ()
-    changed = {name for name, judge in config.catalog.rules.items() if judge.note == NOTE}
+    changed = {name for name, judge in config.catalog.rules.items() if judge.note}
     assert changed <= {fault.rule for fault in PLANTED}
+    assert {judge.note for judge in config.catalog.rules.values()} == {"", NOTE, BACK_DATED}
+    assert config.catalog.rules["statements.regressed"].note == BACK_DATED
+
+
+async def test_the_back_dated_hours_are_a_day_and_hold_what_was_counted(tmp_path: Path) -> None:
+    """As long ago as the rule wants, and none in the present hour, which is the show's own."""
+    config = load_config(write_config(tmp_path / "monitor", DSN, 9779), whole_catalog())
+    probe, key = config.catalog.probes["statements"], (DATABASE, fingerprint(INVITATION))
+    assert probe.history is not None
+    counted = [
+        dict.fromkeys(probe.history.columns, 0.0) | {"calls": 100.0, "exec_seconds": 0.1 + hour / 1000}
+        for hour in range(HOURS)
+    ]
+    await back_date(config, counted)
+    present, store = hour_of(datetime.now(UTC)), await Store.open(config.store_url.reveal())
+    stored = StoredHours(store)
+    ledge = Ledge(
+        stored=stored, server="demo", probe=probe.name, kept=probe.history, since=present - 48, present=present
+    )
+    before = (await ledge.baselines([key]))[key]
+    begins = await stored.begins("demo", probe.name)
+    await store.close()
+    assert (before.hours, before.weight, round(before.median, 6)) == (25, 2500, 0.00112)
+    assert begins is not None
+    assert present - begins >= 25
 
 
 def test_nobody_else_may_read_the_configuration(tmp_path: Path) -> None:
