@@ -50,7 +50,6 @@ FACTS = """
            current_user::text as role,
            pg_catalog.pg_is_in_recovery() as in_recovery,
            current_setting('is_superuser') = 'on' as superuser,
-           extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at,
            pg_catalog.pg_backend_pid() as pid,
            (select extract(epoch from backend_start)::float8
               from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())) as session_at,
@@ -106,7 +105,7 @@ class Opener:
         try:
             about, changing = await self._about(connection)
             backend = Backend(pid=about.pop("pid"), started=about.pop("session_at") or 0.0)
-            guarded, facts = about.pop("guarded"), changed(Facts(**about, pooled=self.pooled), changing)
+            guarded, facts = about.pop("guarded"), changed(Facts(**about, started_at=0.0, pooled=self.pooled), changing)
             if guarded and not self.pooled:
                 await connection.fetch(SETTLE, search_path(facts))
         except BaseException as error:

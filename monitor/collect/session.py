@@ -190,15 +190,18 @@ CHANGING = """
                     and pg_catalog.pg_has_role(current_user, oid, 'usage')) as memberships,
            array(select e.extname::text || '=' || n.nspname
                    from pg_catalog.pg_extension e
-                   join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions
+                   join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions,
+           extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at
 """
 
 
 def changed(facts: Facts, row: Row) -> Facts:
-    """Put memberships and extensions as they are now in the place of what was known."""
+    """Put memberships, extensions and the server itself (a pooler may have another) in the place of what was known."""
     pairs = (str(entry).partition("=") for entry in _listed(row["extensions"]))
     memberships = frozenset(map(str, _listed(row["memberships"])))
-    return replace(facts, memberships=memberships, extensions={name: schema for name, _, schema in pairs})
+    extensions = {name: schema for name, _, schema in pairs}
+    started_at = row["started_at"] if isinstance(row["started_at"], float) else facts.started_at
+    return replace(facts, memberships=memberships, extensions=extensions, started_at=started_at)
 
 
 def _listed(value: object) -> list[object]:

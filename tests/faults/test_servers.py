@@ -11,6 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from monitor.collect.runner import Runner
+from monitor.collect.server import PostgresServer
+from monitor.model import Result, Secret, Server, Target
+from monitor.probe import Kind, Metric, Probe, Scope
+from tests.database import Database
 from tests.faults.conftest import Shop
 from tests.faults.harness import Daemon, daemon, headcount, one
 from tests.faults.proxy import Way, proxy_to
@@ -287,3 +292,46 @@ async def test_a_slow_network_is_slow_and_up(shop: Shop, tmp_path: Path) -> None
         assert one(await watched.samples(), "pgarchitect_up", target="shop") == 1
         proxy.way = Way.FORWARD
         await watched.measured(RECOVERY)
+
+
+def counting() -> Probe:
+    """A probe of one counter, which a table holds: it lasts over restarts, as pg_stat_statements does."""
+    metric = Metric("sold", Kind.COUNTER, "Sold so far.")
+    return Probe(
+        name="sales", scope=Scope.DATABASE, every=15, sql={14: "select sold from public.sales"}, metrics=(metric,)
+    )
+
+
+async def grown(runner: Runner, database: Database) -> list[object] | None:
+    """Read the counter as the monitor does, by a session of its own; None: there is nothing to compare with."""
+    server = PostgresServer(Server(name="shop", dsn=Secret(database.dsn), only=database.name), environ={})
+    try:
+        async with server.home() as session:
+            seen = await runner.run(counting(), Target("shop", "shop"), session)
+    finally:
+        await server.close()
+    assert seen.result is Result.OK, seen.reason
+    return None if seen.grown is None else [row["sold"] for row in seen.grown]
+
+
+async def test_a_failover_is_no_growth(shop: Shop, database: Database) -> None:
+    """Behind the same address another server answers, which has counted more: what differs is not what grew."""
+    runner = Runner()
+    for place, sold in ((shop.database, 5), (database, 9000)):
+        await place.execute(f"create table public.sales as select {sold}::bigint as sold")
+    assert await grown(runner, shop.database) is None
+    await shop.database.execute("update public.sales set sold = sold + 1")
+    assert await grown(runner, shop.database) == [1]
+    assert await grown(runner, database) is None
+    await database.execute("update public.sales set sold = sold + 10")
+    assert await grown(runner, database) == [10]
+
+
+async def test_counters_go_on_over_a_restart(shop: Shop) -> None:
+    """The same server, started anew, still has what it counted."""
+    runner = Runner()
+    await shop.database.execute("create table public.sales as select 5::bigint as sold")
+    assert await grown(runner, shop.database) is None
+    await shop.database.execute("update public.sales set sold = sold + 3")
+    await shop.server.restart()
+    assert await grown(runner, shop.database) == [3]
