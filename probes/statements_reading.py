@@ -49,6 +49,7 @@ SQL = """
            pg_catalog.string_agg(pg_catalog.int8send(s.shared_blks_read), '') as shared_blks_read,
            pg_catalog.string_agg(pg_catalog.int8send(s.temp_blks_written), '') as temp_blks_written,
            pg_catalog.string_agg(pg_catalog.float8send(s.wal_bytes::float8), '') as wal_bytes,
+           pg_catalog.string_agg(pg_catalog.timestamptz_send(s.stats_since), '') as since,
            (select i.stats_reset from pg_stat_statements_info i) as stats_reset,
            (select i.dealloc from pg_stat_statements_info i) as dealloc,
            (select pg_catalog.json_object_agg(d.oid, d.datname)::text from pg_catalog.pg_database d) as databases,
@@ -63,7 +64,7 @@ SQL = """
            pg_catalog.current_setting('pg_stat_statements.max', true)::int as entries_limit,
            pg_catalog.current_setting('block_size')::int as block_size
       from (select queryid, dbid, userid, toplevel, calls, total_exec_time, mean_exec_time, stddev_exec_time, rows,
-                   shared_blks_hit, shared_blks_read, temp_blks_written, wal_bytes,
+                   shared_blks_hit, shared_blks_read, temp_blks_written, wal_bytes, stats_since,
                    pg_catalog.hashint8extended(calls, queryid # ((dbid::int8 << 32) | userid::int8)
                                                               # toplevel::int::int8
                                                               # (total_exec_time * 1000)::int8) as mark
@@ -73,6 +74,11 @@ SQL = """
      where pg_catalog.get_bit($1::bytea, s.mark & $2::int8) = 0
         or pg_catalog.get_bit($1::bytea, (s.mark >> 24) & $2::int8) = 0
 """
+
+UNDATED = SQL.replace(" wal_bytes, stats_since,", " wal_bytes, 'epoch'::timestamptz as stats_since,")
+"""Before version 1.11 of the extension no entry tells since when it counts."""
+DATED_FROM = 17
+"""PostgreSQL's version that brings 1.11; pg_upgrade keeps an older one."""
 
 VERSION = "select extversion as version from pg_catalog.pg_extension where extname = 'pg_stat_statements'"
 OLDEST = (1, 9)
@@ -91,6 +97,10 @@ class Known:
     def __init__(self) -> None:
         self.columns = _empty()
         self.constants: Row = {}
+        self.dated = True
+        """Whether entries tell since when they count, until the server says that they do not."""
+        self._since = _column({}, "since")
+        """When each entry began to count, as far as the server tells."""
         self._places: dict[int, int] = {}
         self._bits = bytearray(128)
         self._noted = 0
@@ -116,10 +126,10 @@ class Known:
         read = {name: _column(row, name) for name in (*KEY, *COUNTERS)}
         if not self._readings:
             self._start(read)
-        self._merge(read)
+        self._merge(read, _column(row, "since"))
         self._note(_column(row, "mark"))
         self._readings += 1
-        self.constants = {name: value for name, value in row.items() if name not in read and name != "mark"}
+        self.constants = {name: value for name, value in row.items() if name not in {*read, "mark", "since"}}
 
     def reading(self) -> Sequence[Row]:
         """Give one row of equally long columns, and the constants."""
@@ -127,19 +137,19 @@ class Known:
 
     def _start(self, read: Mapping[str, Column]) -> None:
         """Begin a full reading: drop what has gone, else keep the order, which makes growth cheap to find."""
-        if self._places.keys() - set(_identities(read)):
-            self.columns = _empty()
+        if self._places.keys() - set(_identities(read)) or len(self._places) != len(self._since):
+            self.columns, self._since = _empty(), _column({}, "since")
             self._places = {}
         size = 1024
         while size < 64 * len(read["calls"]) and size < 1 << 23:
             size *= 2
         self._bits = bytearray(size // 8)
 
-    def _merge(self, read: Mapping[str, Column]) -> None:
-        places = [self._places.setdefault(entry, len(self._places)) for entry in _identities(read)]
+    def _merge(self, read: Mapping[str, Column], since: Column) -> None:
+        length = len(self._since)
+        places = [*self._placed(_identities(read), since)]
         if not places:
             return
-        length = len(self.columns["calls"])
         new = [at for at, place in enumerate(places) if place >= length]
         for name, values in read.items():
             column = self.columns[name]
@@ -147,6 +157,16 @@ class Known:
             changed = [(place, value) for place, value in pairs if place < length and column[place] != value]
             if changed or new:  # else it stays the same column: nothing to compare
                 self.columns[name] = _with(column, changed, [values[at] for at in new])
+
+    def _placed(self, entries: Iterable[int], since: Column) -> Iterator[int]:
+        """Give each entry's place; one that counts anew (evicted, reset) gets a new one: all it has is growth."""
+        for entry, began in zip(entries, since, strict=True):
+            place = self._places.setdefault(entry, len(self._since))
+            if place < len(self._since) and self._since[place] != began:
+                place = self._places[entry] = len(self._since)
+            if place == len(self._since):
+                self._since.append(began)
+            yield place
 
     def _note(self, marks: Iterable[int]) -> None:
         bits, mask = self._bits, len(self._bits) * 8 - 1
@@ -189,6 +209,7 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
     """Read what changed; after a reset of all statistics, everything."""
     known = memory.of(Known)
     known.refresh()
+    known.dated = known.dated and session.facts.major >= DATED_FROM
     before = known.constants.get("stats_reset")
     row = await _ask(session, known)
     if row["stats_reset"] != before and before is not None:
@@ -200,12 +221,15 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 
 async def _ask(session: Session, known: Known) -> Row:
     try:
-        return (await session.fetch(SQL, *known.marks))[0]
+        return (await session.fetch(SQL if known.dated else UNDATED, *known.marks))[0]
     except (ProbeSkipped, ProbeTimeout):
         raise
     except ProbeError:
         await _check_version(session)
-        raise
+        if not known.dated:
+            raise
+    known.dated = False
+    return await _ask(session, known)
 
 
 async def _check_version(session: Session) -> None:

@@ -64,7 +64,7 @@ def answered(known: Known, entries: dict[int, int]) -> None:
 
     new = [queryid for queryid, mark in marks.items() if not (has(mark & mask) and has((mark >> 24) & mask))]
     row: dict[str, object] = {name: sent(name, [entries[queryid] for queryid in new]) for name in COUNTERS}
-    row |= {name: sent(name, [1] * len(new)) for name in KEY}
+    row |= {name: sent(name, [1] * len(new)) for name in (*KEY, "since")}
     row |= {"queryid": sent("queryid", new), "mark": sent("mark", [marks[queryid] for queryid in new])}
     row["stats_reset"] = NOON
     known.refresh()
