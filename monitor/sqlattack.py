@@ -62,7 +62,9 @@ _SUSPECT = (
     re.compile(r"/\*(?<=['\d)\s]/\*)"),
     re.compile(r";\s*[^\s;]"),
 )
-_ANY_CASE = frozenset({"", *"0 all __all__ $__all any none null * % y n yes no on off t f true false".split()})
+_ANY_CASE = frozenset(
+    ["", *"0 all __all__ $__all any none null * % y n yes no on off t f true false".split()]  # noqa: SIM905 - a wall of quotes
+)
 """Values by which programs say "no filter", or answer a question: `(name = '' or '' = '')` is theirs."""
 
 _LITERAL = r"L[nszt]\d+"
