@@ -33,6 +33,8 @@ ENOUGH = 20
 """So many different sets of values cannot be constants of the program."""
 REPEATS = 4
 """Fewer sets of values, each seen so often on average, may be."""
+WORDS_REPEAT = 1.5
+"""The same where nothing but words varies: names of states are a program's own far more often than numbers are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,8 @@ class Unparameterised(Advisor):
     always true behind a constant, a second statement, a union with the catalogue, a rest made a comment, a time delay,
     values read out by pieces). Warning, proved: one statement (query_id) of one application role came with
     `min_different` different sets of constants. Info, suspected: fewer, but it runs under a second query_id as well, as
-    a bound and a literal form of one statement do.
+    a bound and a literal form of one statement do; or nothing varies but a few words that come again and again, as the
+    names of states do that a program writes itself.
     What to do: pass values as parameters of the driver. An attack is an incident: look at what it read and changed.
     When it is wrong: on the wire, values that a driver writes into the text itself (psycopg2, ClientCursor, emulated
     prepares, the simple protocol before PgBouncer's statement mode) look like values formatted by hand; they are
@@ -144,6 +147,8 @@ class Unparameterised(Advisor):
     def _proof(self, seen: Measurement, row: Row, forms: Sequence[Row]) -> Finding:
         different, samples = self._different(row), sum(self._counted(row, "literal").values())
         repeats = different < ENOUGH and samples > REPEATS * different
+        if row["words"] and different < ENOUGH and samples > WORDS_REPEAT * different:
+            return self._words(seen, row, forms, different)
         senders, role = self._counted(row, "different"), str(row["role"])
         return self._accusation(
             seen,
@@ -155,6 +160,20 @@ class Unparameterised(Advisor):
             confidence=Confidence.MEDIUM if repeats else Confidence.HIGH,
             grade="proved",
             sets_repeat=repeats,
+        )
+
+    def _words(self, seen: Measurement, row: Row, forms: Sequence[Row], different: int) -> Finding:
+        return self._accusation(
+            seen,
+            row,
+            forms,
+            summary=f"role {identifier(str(row['role']))} ({_names(self._counted(row, 'different'))}) was seen to send "
+            f"one statement with {different} different words in its text, again and again: if they are the program's "
+            "own, as names of states are, all is well",
+            severity=Severity.INFO,
+            confidence=Confidence.LOW,
+            grade="suspected",
+            sets_repeat=True,
         )
 
     def _suspected(self, seen: Measurement, statements: Measurement, suspects: Sequence[Row]) -> Iterator[Finding]:

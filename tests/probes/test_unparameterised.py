@@ -180,6 +180,31 @@ async def test_constants_that_repeat_lower_the_confidence(watch: Watch) -> None:
     assert (finding.confidence, finding.evidence["sets_repeat"]) == (Confidence.MEDIUM, True)
 
 
+async def test_words_of_the_program_are_no_proof(watch: Watch) -> None:
+    """Five names of states that come again: info; beside a number that varies they speak for nothing."""
+    states = ["new", "paid", "in transit", "done", "given_back"]
+    texts = [f"select id from rooms where name = '{state}'" for state in states]
+    await watch.run(texts + texts[:2])
+    (finding,) = await watch.findings()
+    assert (finding.severity, finding.evidence["grade"]) == (Severity.WARNING, "proved")
+    await watch.run(texts[:1])
+    (finding,) = await watch.findings()
+    assert (finding.severity, finding.confidence) == (Severity.INFO, Confidence.LOW)
+    assert (finding.evidence["grade"], finding.evidence["sets_repeat"]) == ("suspected", True)
+    await watch.run(
+        [f"select name from rooms where id = {turn % 5} and name = '{states[turn % 5]}'" for turn in range(8)]
+    )
+    assert {finding.severity for finding in await watch.findings()} == {Severity.WARNING, Severity.INFO}
+
+
+async def test_words_beside_a_number_that_stays_are_words(watch: Watch) -> None:
+    """The tenant's number is the same; what varies is a word."""
+    texts = [f"select id from rooms where id = 7 and name = '{word}'" for word in ["a", "b", "c", "d", "e"]]
+    await watch.run(texts * 2)
+    (finding,) = await watch.findings()
+    assert finding.severity is Severity.INFO
+
+
 async def test_a_bound_and_a_literal_form_are_suspected(watch: Watch) -> None:
     """Info, with little confidence: too few constants to prove it, but a twin under another query id."""
     for turn in range(3):
