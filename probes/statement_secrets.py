@@ -108,8 +108,9 @@ class SecretInText(Rule):
     r"""A clear password stands in the text of a statement that others may read.
 
     Why: pg_stat_statements keeps the text of `create role … password '…'`, of user mappings, subscriptions, dblink
-    connections and (before PostgreSQL 18) of settings such as `app.jwt_secret` as it was written, until it
-    is reset or evicted, over restarts too; everybody with pg_read_all_stats reads it, and so does what exports statements. pg_stat_activity shows the last text of a session.
+    connections and (before PostgreSQL 18) of settings such as `app.jwt_secret` as it was written, until it is reset or
+    evicted, over restarts too; everybody with pg_read_all_stats reads it, and so does what exports statements.
+    pg_stat_activity shows the last text of a session.
     What to do: change the password, then clear the entry with the statement given, as a superuser or whoever may
     execute pg_stat_statements_reset. Set passwords with psql's \password or as a SCRAM verifier, and connections by
     passfile or service.
