@@ -232,6 +232,20 @@ async def test_a_reset_begins_anew(database: Database) -> None:
         assert naming(await eye.look(), database, "nap")["calls"] == 2
 
 
+async def test_statistics_that_are_reset_before_every_reading_are_no_lack_of_history(database: Database) -> None:
+    """Waiting would not help: from the third time on the reason names what has to end; then it is judged again."""
+    async with watching(database) as eye:
+        said = []
+        for _ in range(3):
+            await database.execute("select pg_stat_statements_reset()")
+            said.append(eye.unsaid(await eye.look(), ALL))
+        assert [each.needs for (each,) in said] == [Needs.HISTORY, Needs.HISTORY, Needs.SETTING]
+        assert "were reset;" in said[0][0].reason
+        assert "before each of the last 3 readings" in said[2][0].reason
+        await naps(database, 2)
+        assert eye.unsaid(await eye.look(), ALL) == []
+
+
 async def test_an_entry_that_was_evicted_is_never_negative(database: Database) -> None:
     """One entry is dropped and comes back smaller: that growth is left out, later growth counts."""
     async with watching(database) as eye:
