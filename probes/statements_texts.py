@@ -55,6 +55,7 @@ class Text:
     filtered: bool = False
     selects: bool = False
     aggregates: bool = False
+    matches: bool = False
     redacted: str = ""
     tags: tuple[str, ...] = ()
     """What sqlcommenter wrote beside it, as `key=value`."""
@@ -161,6 +162,7 @@ def understood(entry: Entry, sql: str, *, show: bool) -> Text:
         filtered=read.filtered,
         selects=read.selects,
         aggregates=read.aggregates,
+        matches=read.matches,
         tags=tags(sql),
     )
     return replace(text, redacted=_cut(redact(sql, read.kind))) if show else text

@@ -124,6 +124,7 @@ def summed(group: Group, rows: Sequence[Row], texts: Texts, view: View) -> Row:
         "filtered": text.filtered,
         "selects": text.selects,
         "aggregates": text.aggregates,
+        "matches": text.matches,
         "tags": text.tags,
         "text": text.redacted,
         "nested": not any(row["toplevel"] for row in rows),

@@ -65,8 +65,8 @@ class SequentialScans(Advisor):
     their ORDER BY sorts by. No index was tried yet, hence confidence low: the plan decides.
     When it is wrong: statements that must see every row to answer, such as an unselective filter under LIMIT. Only
     statements that name the table, ask for a part of it, touch at least half of its blocks a call and return less
-    than `part` of its rows are accused. One that counts or sums returns few rows of however many: where all do, it is
-    news only. Raise `min_bytes`, `reads` or `per_minute`, or ignore the table.
+    than `part` of its rows are accused. One that counts or sums returns few rows of however many: where all do, and
+    none compares with a value by `=`, it is news only. Raise `min_bytes`, `reads` or `per_minute`, or ignore the table.
     Cost: none beyond the readings of the probes indexes and statements.
     """
 
@@ -126,7 +126,9 @@ class SequentialScans(Advisor):
         self, table: _Scanned, tables: Measurement, statements: Measurement, wasteful: Sequence[Row]
     ) -> Finding:
         worst = max(wasteful, key=lambda row: number(row, "exec_seconds"))
-        labels, counting = [str(row["statement"]) for row in wasteful], all(row["aggregates"] for row in wasteful)
+        labels = [str(row["statement"]) for row in wasteful]
+        counting = all(row["aggregates"] for row in wasteful)
+        unsure = counting and not any(row["matches"] for row in wasteful)
         asked = plural(len(labels), "statement") + f" asked for under {100 * self.part:g} %"
         if counting:
             asked = plural(len(labels), "statement counts or sums a part", "statements count or sum a part")
@@ -141,7 +143,7 @@ class SequentialScans(Advisor):
                 caution=COUNTING if counting else LOOKING,
                 sign=Sign(kind="index", relation=table.subject, before=_indexes(table, tables)),
             ),
-            severity=Severity.INFO if counting else self.severity,
+            severity=Severity.INFO if unsure else self.severity,
             confidence=Confidence.LOW,
             count=len(labels),
             statements=labels,

@@ -219,6 +219,21 @@ async def test_the_top_is_bounded_and_the_rest_is_summed_up(database: Database) 
     assert figure(other, "calls") >= 7
 
 
+async def test_maintenance_may_be_the_load_and_has_no_plan(database: Database) -> None:
+    """What it says to do can be done: nobody can explain a VACUUM."""
+    async with watching(database) as eye:
+        for _ in range(3):
+            await database.execute("vacuum full pg_class")
+        (finding,) = (
+            each
+            for each in eye.findings(await eye.look(), Load(min_window=0, share=0, cores=0))
+            if each.evidence["kind"] == "utility"
+        )
+    assert "a utility statement on pg_class takes" in finding.summary
+    assert "explain" not in finding.remedy.caution
+    assert "no plan" in finding.remedy.caution
+
+
 async def test_a_reset_begins_anew(database: Database) -> None:
     """After pg_stat_statements_reset() there is no growth to judge until the next reading."""
     async with watching(database) as eye:
