@@ -89,6 +89,8 @@ class Forms:
     def __init__(self) -> None:
         self.before: datetime | None = None
         """When the last sample was taken, by the server's clock."""
+        self.samples = 0
+        """How many samples were taken: few can show little."""
         self._now = 0.0
         self._purged_at = 0.0
         self._remember = 3600.0
@@ -99,6 +101,7 @@ class Forms:
 
     def begin(self, now: object, *, remember: float, most: int) -> None:
         """Begin a sample; forget what is too old."""
+        self.samples += 1
         if isinstance(now, datetime):
             self.before, self._now = now, now.timestamp()
         self._remember, self._most = remember, most

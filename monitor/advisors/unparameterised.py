@@ -55,7 +55,8 @@ class Unparameterised(Advisor):
     bind) and whether the sets repeat as constants of a program would (then confidence is medium). LIMIT, OFFSET, null,
     true, false and the length of a list do not count. Superusers (unless `superusers`), the monitor's role, `roles` and
     `applications` (globs; people's and migrations' tools) are left out. Attacks that change an identifier, or come in
-    whole as somebody's own statement, are not seen; nor is what no sample met.
+    whole as somebody's own statement, are not seen; nor is what no sample met: below `min_samples` of them, as in a
+    snapshot, what was met is told, but that is no verdict on the rest.
     Cost: none beyond the samples of the probe activity. No constant is kept: salted hashes, in memory, for an hour.
     """
 
@@ -66,6 +67,7 @@ class Unparameterised(Advisor):
     keep: float = 600.0
     min_different: int = 5
     min_suspected: int = 2
+    min_samples: int = 10
     superusers: bool = False
     applications: tuple[str, ...] = PEOPLE_AND_MIGRATIONS
     roles: tuple[str, ...] = ()
@@ -85,6 +87,10 @@ class Unparameterised(Advisor):
             verdicts += self._suspected(seen, statements, [row for row in suspects if row["statement"] not in told])
         elif suspects:
             verdicts.append(NoVerdict(reason=f"whether suspects have a bound twin is not known: {reason}", needs=needs))
+        taken = [samples for row in seen.rows if isinstance(samples := row.get("samples"), int)]
+        if taken and taken[0] < self.min_samples:
+            reason = f"sessions were sampled {plural(taken[0], 'time')} only: that no more was met means little yet"
+            verdicts.append(NoVerdict(reason=reason, needs=Needs.HISTORY))
         return verdicts
 
     def _concerning(self, book: Book, seen: Measurement, kind: str) -> Iterator[Row]:

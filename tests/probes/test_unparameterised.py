@@ -21,7 +21,7 @@ from tests.database import Database
 from tests.looking import Eye
 from tests.probes.test_activity import application
 
-RULE = Unparameterised()
+RULE = Unparameterised(min_samples=0)
 CANARY = "correct-horse-battery"
 ROOMS = "create table rooms (id int, name text, open bool default true); insert into rooms values (1, 'a'), (2, 'b')"
 
@@ -274,6 +274,18 @@ async def test_no_constant_reaches_any_output(watch: Watch) -> None:
     assert {finding.evidence["grade"] for finding in found} == {"proved", "attack-like", "suspected"}
     assert CANARY not in json.dumps([as_document(finding) for finding in found])
     assert CANARY not in repr((found, await watch.book()))
+
+
+async def test_few_samples_are_no_all_clear(watch: Watch) -> None:
+    """A snapshot takes two: what they meet is told, and that they are few as well."""
+    await watch.run([ATTACKED.format(PAYLOADS["tautology"])])
+    said = (await advise(Unparameterised(), await watch.book())).verdicts
+    assert [type(verdict) for verdict in said] == [Finding, NoVerdict]
+    assert isinstance(said[1], NoVerdict)
+    assert (said[1].needs, said[1].reason[:31]) == (Needs.HISTORY, "sessions were sampled 3 times o")
+    await watch.run(["select 1"] * 7)
+    said = (await advise(Unparameterised(), await watch.book())).verdicts
+    assert [type(verdict) for verdict in said] == [Finding]
 
 
 async def test_without_a_sample_there_is_no_verdict(watch: Watch) -> None:
