@@ -21,6 +21,9 @@ GIB = 1024 * MIB
 FRESH_SECONDS = 300.0
 """The shortest window that a number is taken from again: the longest pause between two readings of a probe of ours."""
 
+ALWAYS = 3
+"""Statistics that were reset before so many readings in a row will be before the next."""
+
 READING_SECONDS = 5.0
 """How long a reading may take: its time is that of its beginning, its counters' that of its end."""
 
@@ -42,6 +45,8 @@ class Measurement:
     grown_seconds: float = 0.0
     window_growth: Sequence[Row] | None = None
     window_seconds: float = 0.0
+    resets: int = 0
+    """So many readings in a row, this one the last, found the statistics reset."""
     lifetime: bool = False
     details: Mapping[object, Row] = field(default_factory=dict)
     exposed: Sequence[Row] | None = None
@@ -61,9 +66,17 @@ class Measurement:
     @property
     def changes(self) -> Sequence[Row]:
         """The growth over the window; raises ProbeSkipped (needs history) while there is none."""
-        if self.window_growth is None:
-            raise ProbeSkipped("counters were read once; growth is known from the second reading on", Needs.HISTORY)
-        return self.window_growth
+        if self.window_growth is not None:
+            return self.window_growth
+        if self.resets >= ALWAYS:
+            raise ProbeSkipped(
+                f"the statistics were reset before each of the last {self.resets} readings: no growth can be seen "
+                "until whatever resets them does so less often",
+                Needs.SETTING,
+            )
+        if self.resets:
+            raise ProbeSkipped("the statistics were reset; growth is known from the next reading on", Needs.HISTORY)
+        raise ProbeSkipped("counters were read once; growth is known from the second reading on", Needs.HISTORY)
 
 
 def number(row: Row, column: str) -> float:

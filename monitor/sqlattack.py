@@ -38,6 +38,7 @@ class _Text:
     sql: str
     skeleton: str
     tokens: Sequence[Token]
+    cut: bool = False
     comment: Token | None = None
     """A comment that hides the text's end, on the line of what stands before it."""
 
@@ -61,8 +62,10 @@ _SUSPECT = (
     re.compile(r"/\*(?<=['\d)\s]/\*)"),
     re.compile(r";\s*[^\s;]"),
 )
-_ANY_CASE = frozenset({"", "0", "all", "__all__", "$__all", "any", "none", "null", "*", "%"})
-"""Values by which programs say "no filter": `(name = '' or '' = '')` is theirs."""
+_ANY_CASE = frozenset(
+    ["", *"0 all __all__ $__all any none null * % y n yes no on off t f true false".split()]  # noqa: SIM905 - a wall of quotes
+)
+"""Values by which programs say "no filter", or answer a question: `(name = '' or '' = '')` is theirs."""
 
 _LITERAL = r"L[nszt]\d+"
 _BROKEN_OUT = rf"{_LITERAL} (?::: \w+ )?(?:\) )*"
@@ -70,8 +73,9 @@ _BROKEN_OUT = rf"{_LITERAL} (?::: \w+ )?(?:\) )*"
 _OPENED = r"(?:not )?(?:\( )*"
 
 _OR_EQUAL = re.compile(
-    rf"(?P<before>{_LITERAL}) (?::: \w+ )?(?:\) )*or {_OPENED}"
+    rf"(?P<before>{_LITERAL}) (?::: \w+ )?(?P<closed>(?:\) )*)or (?P<open>{_OPENED})"
     r"(?P<left>L(?P<sort>[nszt])(?P<same>\d+)) (?:\) )*(?P<by>=!?|like|ilike|>=!?|<=!?) (?:\( )*L[nszt](?P=same)\b"
+    rf"(?: (?P<rest>\)|and(?! {_LITERAL})))?"
 )
 _OR_ORDERED = re.compile(rf"{_BROKEN_OUT}or {_OPENED}L[ns](?P<left>\d+) (?P<by>[<>]|<>)! L[ns](?P<right>\d+)\b")
 _OR_TRUE = re.compile(rf"{_BROKEN_OUT}or {_OPENED}(?:true|L[ns]\d+)(?: \))* \Z")
@@ -89,6 +93,7 @@ _FROM = re.compile(r"\b(?:from|into|update|join) (?!select\b)(?:\w+ \. )*\w+")
 
 _STACKED = re.compile(rf"(?P<end>{_LITERAL} (?:\) )*); (?=\S)")
 _ROWS = re.compile(r"(?:\( )*(?:select|insert|update|delete|with)\b")
+_SELECTED = re.compile(r"(?:\( )*(?:select|with)\b")
 _LOOKED_UP = re.compile(r"(?:\( )*select .*\bfrom .*\bwhere ")
 _RUIN = re.compile(
     r"(?:drop|truncate|grant|revoke|shutdown) |(?:create|alter) (?:or replace )?(?:role|user|function|extension) |"
@@ -115,6 +120,7 @@ _READER = re.compile(
 _ASKS_ON = re.compile(rf"{_LITERAL} (?:\) )*(?:and|or|union|\|\||=!?|,) ")
 _CLOSED_BEHIND = re.compile(r"[\s+-]*(?:[A-Za-z]{4})?'(?=[\s);,]|\Z)")
 """A comment's begin where a quote follows that once closed the constant."""
+_LEFT_OVER = re.compile(r"[\s+-]*'(?=[\s);,]|\Z)")  # nobody begins a remark with it, whatever stands before
 
 
 def attack(sql: str, *, cut: bool = False) -> Attack | None:
@@ -145,7 +151,7 @@ def _read(sql: str, *, cut: bool) -> _Text:
     last = tokens[-1] if tokens and not cut else None
     hides = last is not None and (last.kind is Lexeme.LINE_COMMENT or _opens_comment(sql, last))
     comment = last if hides and last and kept and "\n" not in sql[kept[-1].end : last.start] else None
-    return _Text(sql=sql, skeleton=_skeleton(kept), tokens=kept, comment=comment)
+    return _Text(sql=sql, skeleton=_skeleton(kept), tokens=kept, cut=cut, comment=comment)
 
 
 _COMMENTS = frozenset({Lexeme.LINE_COMMENT, Lexeme.BLOCK_COMMENT})
@@ -189,7 +195,7 @@ def _tight(tokens: Sequence[Token], place: int) -> bool:
 
 
 def _always_true(text: _Text) -> bool:
-    if any(_made_true(found) for found in _OR_EQUAL.finditer(text.skeleton)):
+    if any(_made_true(found, text) for found in _OR_EQUAL.finditer(text.skeleton)):
         return True
     if _AND_EQUAL.search(text.skeleton) or _CASE_EQUAL.search(text.skeleton):
         return True
@@ -199,9 +205,20 @@ def _always_true(text: _Text) -> bool:
     return any(_in_order(found, values) for found in _OR_ORDERED.finditer(text.skeleton))
 
 
-def _made_true(found: re.Match[str]) -> bool:
-    """Leave out a program's optional filter: `(name = 'x' or 'x' = 'x')`, of two inputs that happen to be equal."""
+def _made_true(found: re.Match[str], text: _Text) -> bool:
+    """Leave out a program's optional filter: `(name = 'x' or 'x' = 'x')`, of two inputs that happen to be equal.
+
+    And, where nothing was made a comment, `(kind = 5 or 1 = 1)`, a filter switched off by a number, and `or (1=1 and
+    kind = 5)`, which is how builders begin a list of conditions.
+    """
     tight, own = found["by"].endswith("!"), found["before"] == found["left"]
+    if not text.comment and found["sort"] in "sn":
+        if text.cut and found.end() >= len(text.skeleton) - 1:
+            return False
+        if found["closed"] or "(" in found["open"]:
+            return found["rest"] != "and"
+        if found["rest"] == ")" and not tight:
+            return False
     return tight or not (found["sort"] == "z" or (own and found["sort"] == "t"))
 
 
@@ -230,12 +247,25 @@ def _stacked(text: _Text) -> bool:
         before, second = text.skeleton[: found.end()], text.skeleton[found.end() :]
         if "\n" in _behind(text, found):
             continue
-        if text.comment and _CHANGE.match(second):
-            return True
         plain = ")" not in found["end"] and _LOOKED_UP.match(before)
-        if plain and (_RUIN.match(second) or _EVERY_ROW.match(second)):
+        read = _SELECTED.match(before) and _RUIN.match(second)
+        if text.comment and (read or ((plain or _hides(text)) and _CHANGE.match(second))):
+            return True
+        if plain and (_RUIN.match(second) or _EVERY_ROW.match(second) or _asks_the_server(before, second)):
             return True
     return False
+
+
+def _hides(text: _Text) -> bool:
+    """Tell a comment that hides the rest of a statement from a remark at its end."""
+    rest = text.comment.text if text.comment else "no comment"
+    hides = rest.strip(" \t-+") == "" or _CLOSED_BEHIND.match(rest)
+    return bool(hides or (text.comment and text.comment.kind is Lexeme.OPEN))
+
+
+def _asks_the_server(before: str, second: str) -> bool:
+    """Tell a second statement on the catalogue behind one on the application's tables."""
+    return bool(_ROWS.match(second) and _CATALOGUE.search(second) and not _OF_THE_SERVER.search(before))
 
 
 def _behind(text: _Text, found: re.Match[str]) -> str:
@@ -260,10 +290,10 @@ def _extracts(text: _Text) -> bool:
 def _truncated(text: _Text) -> bool:
     if text.comment is None or not _ROWS.match(text.skeleton):
         return False
+    rest, by_line = text.comment.text, text.comment.kind is Lexeme.LINE_COMMENT
+    if by_line and _LEFT_OVER.match(rest) and re.search(_LITERAL, text.skeleton):
+        return True
     if not re.search(rf"{_LITERAL} (?:\) )*\Z", text.skeleton):
         return False
     direct = text.adjacent and text.tokens[-1].kind in _CONSTANTS
-    if text.comment.kind is Lexeme.OPEN:
-        return direct
-    rest = text.comment.text
-    return direct or rest.strip(" \t-+") == "" or _CLOSED_BEHIND.match(rest) is not None
+    return direct or (by_line and rest.strip() != "" and _hides(text))

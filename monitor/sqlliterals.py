@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
@@ -37,6 +37,8 @@ class Literal(NamedTuple):
     kind: LiteralKind
     digest: int
     varies: bool = True
+    word: bool = False
+    """It is a text of plain words, such as a program's own names for states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,12 @@ class Spelling:
         """One hash for all its constants that could vary; None: it has none."""
         parts = tuple(each.digest for each in self.literals if each.varies)
         return hash(parts) if parts else None
+
+    @property
+    def varying(self) -> Mapping[int, bool]:
+        """Give the hashes of the constants that could vary, by place, and whether each is a word."""
+        varying = [each for each in self.literals if each.varies]
+        return {hash((place, each.digest)): each.word for place, each in enumerate(varying)}
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -77,6 +85,7 @@ _BOUNDS = ("limit", "offset", "first", "next")
 _LISTS = (" in", "\nin", "\tin", ")in", "array")
 _BETWEEN = re.compile(r"[\s,+-]*(?:::\s*[\w ]+)?[\s,+-]*\Z")
 _DATE = re.compile(r"'\s*[12]\d{3}-[01]\d-[0-3]\d")
+_WORD = re.compile(r"'[A-Za-z]+(?:[ _-][A-Za-z]+)*'\Z")
 _UUID = re.compile(r"'[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}'\Z", re.IGNORECASE)
 
 
@@ -93,7 +102,8 @@ def spelling(sql: str, *, cut: bool = False) -> Spelling:
         elif group in _CONSTANTS:
             text, end = piece[0], piece.end()
             context = before.rstrip(" \t\n\r([+").lower()
-            found.append(Literal(_kind(text), _hashed(text), varies=not listed and not context.endswith(_BOUNDS)))
+            varies = not listed and not context.endswith(_BOUNDS)
+            found.append(Literal(_kind(text), _hashed(text), varies, _WORD.match(text) is not None))
             listed = listed or (context.endswith(_LISTS) and before.rstrip().endswith(("(", "[")))
             before = ""
         elif group == "parameter":

@@ -53,7 +53,8 @@ class Statement:
     """What the parse tree says of one statement; `tables` are (schema or None, name), sorted.
 
     `filtered`: it asks for a part of what it reads, by WHERE or LIMIT. `selects`: it changes no rows. `aggregates`: it
-    returns few rows for many by design (an aggregate, GROUP BY, DISTINCT).
+    returns few rows for many by design (an aggregate, GROUP BY, DISTINCT). `matches`: it compares by `=` or IN with
+    values.
     """
 
     kind: StatementKind
@@ -62,6 +63,7 @@ class Statement:
     filtered: bool = False
     selects: bool = False
     aggregates: bool = False
+    matches: bool = False
 
 
 def read_statement(sql: str) -> Statement | None:
@@ -75,7 +77,8 @@ def read_statement(sql: str) -> Statement | None:
     tables = tuple(sorted(set(_tables(nodes)), key=lambda name: (name[0] or "", name[1])))
     kind = _kind(nodes)
     aggregates = any(_aggregates(name, node) for name, node in nodes)
-    return Statement(kind, print_, tables, _filtered(nodes), _selects(kind, nodes), aggregates)
+    matches = any(name == "A_Expr" and _matches(node) for name, node in nodes)
+    return Statement(kind, print_, tables, _filtered(nodes), _selects(kind, nodes), aggregates, matches)
 
 
 def redact(sql: str, kind: StatementKind | None = None) -> str:
@@ -168,6 +171,13 @@ def _selects(kind: StatementKind, nodes: Nodes) -> bool:
 def _filtered(nodes: Nodes) -> bool:
     clauses = ("whereClause", "limitCount", "where_clause")
     return any(name in clauses or any(clause in node for clause in clauses) for name, node in nodes)
+
+
+def _matches(node: dict[str, object]) -> bool:
+    """Tell `column = value`, `= any (values)` and `in (values)` from a join's condition."""
+    sides = [side for name in ("lexpr", "rexpr") if isinstance(side := node.get(name), dict)]
+    given = any(side.keys() & {"ParamRef", "A_Const", "TypeCast", "List"} for side in sides)
+    return node.get("name") == [{"String": {"sval": "="}}] and given
 
 
 def _aggregates(name: str, node: dict[str, object]) -> bool:

@@ -82,7 +82,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     limit = whole["text_limit"]
     full = min(limit - FEW, TEXT_BYTES) if isinstance(limit, int) else TEXT_BYTES
     rows = [forms.take(row, cut_at=full) for row in sampled]
-    return [{**without(whole), "sessions": len(rows)}, *rows]
+    return [{**without(whole), "sessions": len(rows), "samples": forms.samples}, *rows]
 
 
 FEW = 4

@@ -7,7 +7,7 @@ text itself is gone once it is digested. A statement with parameters alone has o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
@@ -52,6 +52,10 @@ class Form:
     vectors: dict[int, tuple[float, str]] = field(default_factory=dict)
     """When each set of constants was seen last, and of which application."""
     kinds: set[str] = field(default_factory=set)
+    words: bool = True
+    """Whether nothing but words was seen to vary."""
+    first: Mapping[int, bool] | None = None
+    """The constants it came with first."""
     row: Row | None = None
     """It as a row, until it changes: most do not from sample to sample."""
 
@@ -85,6 +89,8 @@ class Forms:
     def __init__(self) -> None:
         self.before: datetime | None = None
         """When the last sample was taken, by the server's clock."""
+        self.samples = 0
+        """How many samples were taken: few can show little."""
         self._now = 0.0
         self._purged_at = 0.0
         self._remember = 3600.0
@@ -95,6 +101,7 @@ class Forms:
 
     def begin(self, now: object, *, remember: float, most: int) -> None:
         """Begin a sample; forget what is too old."""
+        self.samples += 1
         if isinstance(now, datetime):
             self.before, self._now = now, now.timestamp()
         self._remember, self._most = remember, most
@@ -179,6 +186,8 @@ class Forms:
             form.vectors.pop(vector, None)
             form.vectors[vector] = (self._now, sender)
             form.kinds.update(found.kinds)
+            form.first = form.first or found.varying
+            form.words = form.words and all(word for _, word in found.varying.items() ^ form.first.items())
 
     def _incident(self, row: Row, key: tuple[Place, Attack], sender: str, name: str) -> None:
         each = self._incidents.pop(key, None) or Incident(
@@ -227,6 +236,7 @@ def _form_row(database: str, role: str, query_id: object, form: Form) -> Row:
         "bound": dict(form.bound),
         "different": dict(Counter(sender for _, sender in form.vectors.values())),
         "kinds": tuple(sorted(form.kinds)),
+        "words": form.words,
     }
 
 

@@ -36,10 +36,16 @@ from monitor.probe import (
 # Any bytes are good Latin-1, and what is looked for is ASCII. The patterns travel as parameters, so that they are in no
 # text themselves. A verifier (md5, SCRAM), a parameter, an empty string, a placeholder of format() and a concatenation
 # are no clear password.
-MAY = r"password|://"
+# A doubled quote begins one within another text, unless it is empty itself.
+MAY = r"passw|://|secret|api_?key"
 OF_A_ROLE = (
-    r"\m(create|alter)\s+(role|user|group|server|foreign)\M[^;]*\mpassword\s+(e|u&)?''?"
-    r"(?!md5[0-9a-f]{32}'|scram-sha-256\$|\$|%|'|\s*\|\|)"
+    r"\m(create|alter)\s+(role|user|group|server|foreign)\M[^;]*\mpassword\s+"
+    r"((e|u&)?'('(?![\s;,)]|$))?|\$[a-z_]*\$(?![\s;]))(?!md5[0-9a-f]{32}['$]|scram-sha-256\$|\$|%|\?'|'|\s*\|\|)"
+)
+# A setting of one's own, which has a dot; before PostgreSQL 18 its value is kept as it was written.
+IN_A_SETTING = (
+    r'\mset\s+((session|local)\s+)?"?\w+\.[\w.]*(passw(or)?d|secret|(api|secret)_?key)"?\s*(=|\mto\M)\s*'
+    r"(e|u&)?'(?!(on|off|true|false|yes|no|none|\d*)'|'|\$|%)"
 )
 IN_A_CONNECTION = (
     r"\m(connection\s+|primary_conninfo\s*(=|to)\s*|dblink\w*\s*\(\s*('[^']*'\s*,\s*)?)e?'"
@@ -53,7 +59,7 @@ SQL = """
           from pg_stat_statements(true) s
          where s.queryid is not null
            and s.query ~* $1
-           and (s.query ~* $3 or s.query ~* $2 and s.query !~* $4)
+           and (s.query ~* $3 or (s.query ~* $2 or s.query ~* $5) and s.query !~* $4)
          union all
         select 'pg_stat_activity', a.usesysid, a.datid, a.query_id, a.pid, a.query
           from (select usesysid, datid, query_id, pid,
@@ -63,7 +69,7 @@ SQL = """
                    and pid <> pg_catalog.pg_backend_pid()
                 offset 0) a
          where a.query ~* $1
-           and (a.query ~* $3 or a.query ~* $2 and a.query !~* $4)
+           and (a.query ~* $3 or (a.query ~* $2 or a.query ~* $5) and a.query !~* $4)
          limit 200
     )
     select distinct
@@ -73,6 +79,7 @@ SQL = """
                 when m.query ~* 'subscription' then 'subscription'
                 when m.query ~* 'dblink' then 'dblink connection'
                 when m.query ~* 'primary_conninfo' then 'replication setting'
+                when m.query ~* $5 then 'setting'
                 else 'role' end as sort
       from matching m
       left join pg_catalog.pg_database d on d.oid = m.dbid
@@ -86,7 +93,7 @@ async def observe(session: Session, _memory: Memory, _options: object) -> Sequen
     """Let the server look; say where it lies what it needs to be cleared of it."""
     extension = session.facts.extensions.get("pg_stat_statements", "")
     try:
-        rows = await session.fetch(SQL, MAY, OF_A_ROLE, IN_A_CONNECTION, ON_ROWS)
+        rows = await session.fetch(SQL, MAY, OF_A_ROLE, IN_A_CONNECTION, ON_ROWS, IN_A_SETTING)
     except (ProbeSkipped, ProbeTimeout):
         raise
     except ProbeError as error:
@@ -100,9 +107,10 @@ async def observe(session: Session, _memory: Memory, _options: object) -> Sequen
 class SecretInText(Rule):
     r"""A clear password stands in the text of a statement that others may read.
 
-    Why: pg_stat_statements keeps the text of `create role … password '…'`, of user mappings, subscriptions and
-    dblink connections as it was written, until it is reset or evicted, over restarts too; everybody with
-    pg_read_all_stats reads it, and so does what exports statements. pg_stat_activity shows the last text of a session.
+    Why: pg_stat_statements keeps the text of `create role … password '…'`, of user mappings, subscriptions, dblink
+    connections and (before PostgreSQL 18) of settings such as `app.jwt_secret` as it was written, until it is reset or
+    evicted, over restarts too; everybody with pg_read_all_stats reads it, and so does what exports statements.
+    pg_stat_activity shows the last text of a session.
     What to do: change the password, then clear the entry with the statement given, as a superuser or whoever may
     execute pg_stat_statements_reset. Set passwords with psql's \password or as a SCRAM verifier, and connections by
     passfile or service.

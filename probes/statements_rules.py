@@ -40,6 +40,11 @@ PLAN = (
     "set plan_cache_mode = force_generic_plan, and explain execute."
 )
 
+NO_PLAN = (
+    "It has no plan to look at: maintenance and loading cost what they cost. See that they run when the load is low; "
+    "of a procedure, look at the statements in it (pg_stat_statements.track = all counts them)."
+)
+
 
 def judged(seen: Measurement) -> Iterator[Row]:
     """Give the summed statements; raises ProbeSkipped where nothing is recorded, or nothing grew yet."""
@@ -223,6 +228,7 @@ class Load(Rule):
                 yield self._accusation(seen, row, spent, whole)
 
     def _accusation(self, seen: Measurement, row: Row, spent: float, whole: float) -> Finding:
+        explained = row["kind"] != StatementKind.UTILITY
         return self.finding(
             seen,
             in_database=str(row["database"]),
@@ -231,7 +237,7 @@ class Load(Rule):
             summary=f"a {described(row)} takes {share(min(spent, whole), whole)} of all execution time, "
             f"{share(spent, seen.window_seconds)} of a core ({plural(number(row, 'calls'), 'call')} {over(seen)})",
             impact="the server's capacity is this one statement's: its growth is felt by everything else first",
-            remedy=Remedy(caution=f"Is it called more often than needed? {look(row)}"),
+            remedy=Remedy(caution=f"Is it called more often than needed? {look(row) if explained else NO_PLAN}"),
             severity=self.severity,
             confidence=confidence(seen, row),
             **figures(seen, row),

@@ -145,8 +145,8 @@ class NPlusOne(Rule):
                     yield self._accusation(seen, pair, rows, totals, walk.seconds)
 
     def _by_one(self, row: Row | None, total: tuple[float, float]) -> bool:
-        """Tell a lookup of one row in one table: what could be asked for many keys at once."""
-        if row is None or row["kind"] != StatementKind.SIMPLE:
+        """Tell a lookup of one row: what could be asked for many keys at once."""
+        if row is None:
             return False
         return bool(row["selects"] and row["filtered"] and row["tables"]) and total[1] <= (1 + ROUNDING) * total[0]
 
@@ -157,13 +157,17 @@ class NPlusOne(Rule):
         steps: Sequence[Step],
         rows: Mapping[tuple[str, str], Row],
     ) -> Pair | None:
-        """Find whom a statement follows: by rows if it can be, else by calls; None when nobody, or not one alone."""
+        """Find whom a statement follows: by rows if it can be, else by calls; None when nobody, or not one alone.
+
+        By calls a lookup in one table only: statements of a page go together, and few of the others are lookups.
+        """
         others = [doer for doer in totals if doer[:2] == child[:2] and doer != child]
         parents = [doer for doer in others if rows.get((doer[0], doer[2]), {}).get("selects")]
         pairs = [pair for parent in parents if (pair := self._by_rows(child, parent, totals, steps))]
         if len(steps) < self.min_intervals:
             return pairs[0] if len(pairs) == 1 else None
-        pairs = pairs or [pair for parent in parents if (pair := self._by_calls(child, parent, totals, steps))]
+        if not pairs and rows[child[0], child[2]]["kind"] == StatementKind.SIMPLE:
+            pairs = [pair for parent in parents if (pair := self._by_calls(child, parent, totals, steps))]
         return min(pairs, key=lambda pair: abs(pair.ratio * totals[pair.parent][0] - totals[child][0]), default=None)
 
     def _by_rows(

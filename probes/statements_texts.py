@@ -56,6 +56,7 @@ class Text:
     filtered: bool = False
     selects: bool = False
     aggregates: bool = False
+    matches: bool = False
     redacted: str = ""
     tags: tuple[str, ...] = ()
     """What sqlcommenter wrote beside it, as `key=value`."""
@@ -69,6 +70,7 @@ class Text:
             "filtered": self.filtered,
             "selects": self.selects,
             "aggregates": self.aggregates,
+            "matches": self.matches,
             "tags": self.tags,
             "text": self.redacted,
         }
@@ -170,6 +172,7 @@ def understood(entry: Entry, sql: str, *, show: bool) -> Text:
         filtered=read.filtered,
         selects=read.selects,
         aggregates=read.aggregates,
+        matches=read.matches,
         tags=tags(sql),
     )
     return replace(text, redacted=_cut(redact(sql, read.kind))) if show else text

@@ -9,12 +9,20 @@ from typing import ClassVar
 
 from monitor.errors import Needs
 from monitor.measurement import MIB, Measurement, Row, duration, number, plural, size
-from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result
+from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Severity
 from monitor.proof import Proof, Sign
 from monitor.rule import Advisor, Book
 from monitor.sqltext import StatementKind, identifier
 
 PAGE = 8192
+LOOKING = (
+    "Look at the plans of these statements: an index on what their WHERE compares, or their ORDER BY sorts by, is what "
+    "they lack, most likely. None was proved yet, so none is proposed."
+)
+COUNTING = (
+    "Look at the plans of these statements: if their WHERE keeps few rows, an index on what it compares is what they "
+    "lack; if it keeps most of them, nothing is missing, and only a summary that is kept up to date would read less."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +61,12 @@ class SequentialScans(Advisor):
 
     Why: every such read takes the whole table through memory to find a handful of rows; it gets slower with each row
     that is added, and drives everything else out of the cache.
-    What to do: look at the plans of the statements named here, and index what their WHERE clauses compare. No index
-    was tried yet, hence confidence low: the plan decides.
+    What to do: look at the plans of the statements named here, and index what their WHERE clauses compare, or what
+    their ORDER BY sorts by. No index was tried yet, hence confidence low: the plan decides.
     When it is wrong: statements that must see every row to answer, such as an unselective filter under LIMIT. Only
     statements that name the table, ask for a part of it, touch at least half of its blocks a call and return less
-    than `part` of its rows are accused. Raise `min_bytes`, `reads` or `per_minute`, or ignore the table.
+    than `part` of its rows are accused. One that counts or sums returns few rows of however many: where all do, and
+    none compares with a value by `=`, it is news only. Raise `min_bytes`, `reads` or `per_minute`, or ignore the table.
     Cost: none beyond the readings of the probes indexes and statements.
     """
 
@@ -118,18 +127,23 @@ class SequentialScans(Advisor):
     ) -> Finding:
         worst = max(wasteful, key=lambda row: number(row, "exec_seconds"))
         labels = [str(row["statement"]) for row in wasteful]
+        counting = all(row["aggregates"] for row in wasteful)
+        unsure = counting and not any(row["matches"] for row in wasteful)
+        asked = plural(len(labels), "statement") + f" asked for under {100 * self.part:g} %"
+        if counting:
+            asked = plural(len(labels), "statement counts or sums a part", "statements count or sum a part")
         return self.finding(
             tables,
             subject=table.subject,
             object=Object("table", schema=table.schema, name=table.name),
             summary=f"{size(table.pages * PAGE)} with {plural(table.rows, 'row')} read whole {_often(table)}; "
-            f"{plural(len(labels), 'statement')} asked for under {100 * self.part:g} % of it: {', '.join(labels[:3])}",
+            f"{asked} of it: {', '.join(labels[:3])}",
             impact="the whole table goes through memory for a handful of rows, slower with each row that is added",
             remedy=Remedy(
-                caution="Look at the plans of these statements: an index on what their WHERE compares is what they "
-                "lack, most likely. None was proved yet, so none is proposed.",
+                caution=COUNTING if counting else LOOKING,
                 sign=Sign(kind="index", relation=table.subject, before=_indexes(table, tables)),
             ),
+            severity=Severity.INFO if unsure else self.severity,
             confidence=Confidence.LOW,
             count=len(labels),
             statements=labels,

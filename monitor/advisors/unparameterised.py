@@ -35,6 +35,8 @@ ENOUGH = 20
 """So many different sets of values cannot be constants of the program."""
 REPEATS = 4
 """Fewer sets of values, each seen so often on average, may be."""
+WORDS_REPEAT = 1.5
+"""The same where nothing but words varies: names of states are a program's own far more often than numbers are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,8 @@ class Unparameterised(Advisor):
     always true behind a constant, a second statement, a union with the catalogue, a rest made a comment, a time delay,
     values read out by pieces). Warning, proved: one statement (query_id) of one application role came with
     `min_different` different sets of constants. Info, suspected: fewer, but it runs under a second query_id as well, as
-    a bound and a literal form of one statement do.
+    a bound and a literal form of one statement do; or nothing varies but a few words that come again and again, as the
+    names of states do that a program writes itself.
     What to do: pass values as parameters of the driver. An attack is an incident: look at what it read and changed.
     When it is wrong: on the wire, values that a driver writes into the text itself (psycopg2, ClientCursor, emulated
     prepares, the simple protocol before PgBouncer's statement mode) look like values formatted by hand; they are
@@ -72,7 +75,8 @@ class Unparameterised(Advisor):
     bind) and whether the sets repeat as constants of a program would (then confidence is medium). LIMIT, OFFSET, null,
     true, false and the length of a list do not count. Superusers (unless `superusers`), the monitor's role, `roles` and
     `applications` (globs; people's and migrations' tools) are left out. Attacks that change an identifier, or come in
-    whole as somebody's own statement, are not seen; nor is what no sample met.
+    whole as somebody's own statement, are not seen; nor is what no sample met: below `min_samples` of them, as in a
+    snapshot, what was met is told, but that is no verdict on the rest.
     Cost: none beyond the samples of the probe activity. No constant is kept: salted hashes, in memory, for an hour.
     """
 
@@ -83,6 +87,7 @@ class Unparameterised(Advisor):
     keep: float = 600.0
     min_different: int = 5
     min_suspected: int = 2
+    min_samples: int = 10
     superusers: bool = False
     applications: tuple[str, ...] = PEOPLE_AND_MIGRATIONS
     roles: tuple[str, ...] = ()
@@ -104,6 +109,10 @@ class Unparameterised(Advisor):
             verdicts += self._suspected(sight, statements, [row for row in suspects if row["statement"] not in told])
         elif suspects:
             verdicts.append(NoVerdict(reason=f"whether suspects have a bound twin is not known: {reason}", needs=needs))
+        taken = [samples for row in seen.rows if isinstance(samples := row.get("samples"), int)]
+        if taken and taken[0] < self.min_samples:
+            reason = f"sessions were sampled {plural(taken[0], 'time')} only: that no more was met means little yet"
+            verdicts.append(NoVerdict(reason=reason, needs=Needs.HISTORY))
         return verdicts
 
     def _concerning(self, book: Book, seen: Measurement, kind: str) -> Iterator[Row]:
@@ -166,6 +175,8 @@ class Unparameterised(Advisor):
     def _proof(self, sight: _Sight, row: Row) -> Finding:
         different, samples = self._different(row), sum(self._counted(row, "literal").values())
         repeats = different < ENOUGH and samples > REPEATS * different
+        if row["words"] and different < ENOUGH and samples > WORDS_REPEAT * different:
+            return self._words(sight, row, different)
         senders, role = self._counted(row, "different"), str(row["role"])
         return self._accusation(
             sight,
@@ -176,6 +187,19 @@ class Unparameterised(Advisor):
             confidence=Confidence.MEDIUM if repeats else Confidence.HIGH,
             grade="proved",
             sets_repeat=repeats,
+        )
+
+    def _words(self, sight: _Sight, row: Row, different: int) -> Finding:
+        return self._accusation(
+            sight,
+            row,
+            summary=f"role {identifier(str(row['role']))} ({_names(self._counted(row, 'different'))}) was seen to send "
+            f"{sight.told(row)} with {different} different words in its text, again and again: if they are the "
+            "program's own, as names of states are, all is well",
+            severity=Severity.INFO,
+            confidence=Confidence.LOW,
+            grade="suspected",
+            sets_repeat=True,
         )
 
     def _suspected(self, sight: _Sight, statements: Measurement, suspects: Sequence[Row]) -> Iterator[Finding]:

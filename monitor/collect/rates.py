@@ -81,6 +81,8 @@ class Growth:
     seconds: float = 0.0
     over_window: Sequence[Row] | None = None
     window_seconds: float = 0.0
+    resets: int = 0
+    """So many readings in a row, this one the last, found the statistics reset."""
 
 
 @dataclass
@@ -100,6 +102,7 @@ class Rates:
         self._window = probe.window
         self._before: Table | None = None
         self._taken_at = 0.0
+        self._resets = 0
         self._begins: float | None = None
         self._buckets: deque[_Bucket] = deque()
         self._sums: dict[Key, list[float]] = {}
@@ -118,9 +121,10 @@ class Rates:
             return Growth()
         before, last = self._before, self._taken_at
         self._before, self._taken_at = now, at
-        if before is None or self._began_anew(now, before):
+        self._resets = self._resets + 1 if before is not None and self._began_anew(now, before) else 0
+        if before is None or self._resets:
             self._forget(at)
-            return Growth()
+            return Growth(resets=self._resets)
         grown = list(self._grown(now, before))
         since_last = [self._row(row, deltas) for row, _, deltas in grown]
         self._remember(grown, since_last, last)

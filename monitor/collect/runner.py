@@ -118,6 +118,7 @@ class Runner:
             grown=growth.since_last,
             grown_seconds=growth.seconds,
             window_growth=growth.over_window,
+            resets=growth.resets,
             window_seconds=growth.window_seconds,
         )
         if self._lifetime:

@@ -9,7 +9,7 @@ import pytest
 from monitor.advisors.sequential_scans import SequentialScans
 from monitor.errors import Needs
 from monitor.measurement import Measurement
-from monitor.model import Confidence, Finding, NoVerdict, Result, Target
+from monitor.model import Confidence, Finding, NoVerdict, Result, Severity, Target
 from monitor.rules.evaluate import advise
 from probes.indexes import PROBE as INDEXES
 from probes.statements import PROBE as STATEMENTS
@@ -101,6 +101,29 @@ async def test_whole_reads_with_a_purpose_are_no_finding(watch: Watch) -> None:
     await watch.run("select id from big where quarter = 1")
     await watch.run("select count(*) from big")
     assert await verdicts(await watch.book()) == ()
+
+
+async def test_what_counts_a_part_may_need_all_of_it(watch: Watch) -> None:
+    """Its rows do not tell: info, and no words about a percentage; a warning if it counts what equals a value."""
+    await watch.run("select avg(id) from big where quarter < 3")
+    (finding,) = await verdicts(await watch.book())
+    assert isinstance(finding, Finding)
+    assert finding.severity is Severity.INFO
+    assert "1 statement counts or sums a part of it" in finding.summary
+    assert "nothing is missing" in finding.remedy.caution
+    async with opened(watch.database) as later:
+        await later.run("select count(*) from big where name = $1", 12, "x")
+        (finding,) = await verdicts(await later.book())
+        assert isinstance(finding, Finding)
+        assert finding.severity is Severity.WARNING
+        assert "1 statement counts or sums a part of it" in finding.summary
+    async with opened(watch.database) as later:
+        await later.run("select avg(id) from big where quarter < 3")
+        await later.run(FEW, 12, "x")
+        (finding,) = await verdicts(await later.book())
+        assert isinstance(finding, Finding)
+        assert finding.severity is Severity.WARNING
+        assert "2 statements asked for under 1 %" in finding.summary
 
 
 async def test_a_statement_that_reads_little_of_the_table_is_not_accused(watch: Watch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from monitor.errors import Needs
 from monitor.measurement import Measurement
 from monitor.model import Finding, Result, Severity, as_document
-from probes.statement_secrets import IN_A_CONNECTION, MAY, OF_A_ROLE, ON_ROWS, PROBE
+from probes.statement_secrets import IN_A_CONNECTION, IN_A_SETTING, MAY, OF_A_ROLE, ON_ROWS, PROBE
 from tests.database import Cluster, Database
 from tests.looking import Eye
 
@@ -63,6 +63,8 @@ SECRETS = [
     ("alter role {role} password '{canary}'", "role"),
     ("alter user {role} with encrypted password '{canary}'", "role"),
     ("alter role {role} password E'{canary}'", "role"),
+    ("alter role {role} password $${canary}$$", "role"),
+    ("alter role {role} password $word${canary}$word$", "role"),
     ("do $$ begin execute 'alter role {role} password ''{canary}'''; end $$", "role"),
     ("do $$ begin alter role {role} password '{canary}'; end $$", "role"),
     ("/* deploy */ alter role {role} password '{canary}'", "role"),
@@ -97,6 +99,29 @@ async def test_it_is_found_wherever_it_stands(database: Database, text: str, sor
     assert later == []
 
 
+async def test_a_secret_in_a_setting_is_found_where_its_value_is_kept(any_database: Database) -> None:
+    """PostgreSQL 18 keeps `$1` instead; a session's last text shows it on all versions."""
+    role = f"set_{any_database.name}"
+    await any_database.execute(f"create role {role}")
+    session = await any_database.connect()
+    async with looking(any_database) as eye:
+        for text in (f"alter role {role} set app.settings.jwt_secret to '{CANARY}'", f"set app.password = '{CANARY}'"):
+            await session.execute(text)
+            _, kept = await found(eye)
+            _, (shown,) = await found(eye, "pg_stat_activity")
+            assert shown.evidence["sorts"] == ["setting"]
+            assert [finding.evidence["sorts"] for finding in kept] == ([["setting"]] if session_keeps(session) else [])
+            for finding in kept:
+                await any_database.apply(finding.remedy)
+            assert (await found(eye))[1] == []
+        await session.execute(f"drop role {role}")
+
+
+def session_keeps(session: asyncpg.Connection) -> bool:
+    """Before 18 the values of settings are kept."""
+    return session.get_server_version().major < 18  # type: ignore[no-any-return]
+
+
 async def test_two_roles_with_one_query_id_are_both_cleared(database: Database) -> None:
     """One finding, one statement for each entry."""
     async with looking(database) as eye:
@@ -119,6 +144,13 @@ HARMLESS = [
     f"alter role {{role}} password '{VERIFIER}'",
     "alter role {role} password 'md5a3556571e93b0d20722ba62be61e8c2d'",
     "alter role {role} password null",
+    "alter role {role} password ''",
+    "alter role {role} password $$$$",
+    "do $$ begin execute 'alter role {role} password '''' login'; end $$",
+    "do $$ begin raise notice 'alter role x password ''?'''; end $$",
+    "set app.has_secret = 'on'",
+    "set app.reset_password = ''",
+    "do $$ begin perform 'set app.api_key = $1'; end $$",
     "alter role {role} valid until '2030-01-01'",
     "do $$ begin execute format('alter role {role} password %L', md5('x')); end $$",
     "do $$ begin execute 'alter role {role} password ' || quote_literal(md5('x')) || ' login'; end $$",
@@ -230,5 +262,5 @@ async def test_twenty_megabytes_of_text_are_read_in_time(database: Database) -> 
 
 
 def test_the_patterns_are_for_the_server_only() -> None:
-    """Three conditions and what restricts them: all are sent as parameters."""
-    assert all(isinstance(each, str) for each in (OF_A_ROLE, IN_A_CONNECTION, ON_ROWS))
+    """The conditions and what restricts them: all are sent as parameters."""
+    assert all(isinstance(each, str) for each in (OF_A_ROLE, IN_A_CONNECTION, IN_A_SETTING, ON_ROWS))

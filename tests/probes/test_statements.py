@@ -219,6 +219,21 @@ async def test_the_top_is_bounded_and_the_rest_is_summed_up(database: Database) 
     assert figure(other, "calls") >= 7
 
 
+async def test_maintenance_may_be_the_load_and_has_no_plan(database: Database) -> None:
+    """What it says to do can be done: nobody can explain a VACUUM."""
+    async with watching(database) as eye:
+        for _ in range(3):
+            await database.execute("vacuum full pg_class")
+        (finding,) = (
+            each
+            for each in eye.findings(await eye.look(), Load(min_window=0, share=0, cores=0))
+            if each.evidence["kind"] == "utility"
+        )
+    assert "a utility statement on pg_class takes" in finding.summary
+    assert "explain" not in finding.remedy.caution
+    assert "no plan" in finding.remedy.caution
+
+
 async def test_a_reset_begins_anew(database: Database) -> None:
     """After pg_stat_statements_reset() there is no growth to judge until the next reading."""
     async with watching(database) as eye:
@@ -230,6 +245,20 @@ async def test_a_reset_begins_anew(database: Database) -> None:
         assert {verdict.needs for verdict in eye.unsaid(seen)} == {Needs.HISTORY}
         await naps(database, 2)
         assert naming(await eye.look(), database, "nap")["calls"] == 2
+
+
+async def test_statistics_that_are_reset_before_every_reading_are_no_lack_of_history(database: Database) -> None:
+    """Waiting would not help: from the third time on the reason names what has to end; then it is judged again."""
+    async with watching(database) as eye:
+        said = []
+        for _ in range(3):
+            await database.execute("select pg_stat_statements_reset()")
+            said.append(eye.unsaid(await eye.look(), ALL))
+        assert [each.needs for (each,) in said] == [Needs.HISTORY, Needs.HISTORY, Needs.SETTING]
+        assert "were reset;" in said[0][0].reason
+        assert "before each of the last 3 readings" in said[2][0].reason
+        await naps(database, 2)
+        assert eye.unsaid(await eye.look(), ALL) == []
 
 
 async def test_an_entry_that_was_evicted_is_never_negative(database: Database) -> None:

@@ -214,6 +214,29 @@ async def test_a_lookup_for_each_row_is_found_and_one_query_mends_it(either: Dat
         assert eye.findings(seen, IN_STEP) == []
 
 
+@pytest.mark.parametrize(
+    "child",
+    [
+        "select count(*) from answers where room = $1",
+        "select a.body, b.room from answers a left join answers b on b.id = a.room where a.id = $1",
+    ],
+    ids=["a count", "a join"],
+)
+async def test_a_count_or_a_join_for_each_row_is_found_too(database: Database, child: str) -> None:
+    """One row each, in step with the rows of the list; in step with calls alone they are no lookups."""
+    session = await answers(database)
+    for rows, found in ((LIST, [child]), ("select max(id) from answers where room = $1", [])):
+        async with watching(database) as eye:
+            looks = []
+            for times in VARYING:
+                for room in range(times):
+                    await session.fetch(rows, room)
+                    await call(session, child, 10, 5)
+                looks.append(await eye.look())
+            told = eye.findings(looks[-1], IN_STEP)
+            assert [finding.evidence["statement"] for finding in told] == found
+
+
 async def test_few_intervals_give_no_verdict(database: Database) -> None:
     """Too little data: three intervals; a snapshot has but one and says so by its low confidence."""
     session = await answers(database)

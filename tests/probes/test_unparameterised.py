@@ -21,7 +21,7 @@ from tests.database import Database
 from tests.looking import Eye
 from tests.probes.test_activity import application
 
-RULE = Unparameterised()
+RULE = Unparameterised(min_samples=0)
 CANARY = "correct-horse-battery"
 ROOMS = "create table rooms (id int, name text, open bool default true); insert into rooms values (1, 'a'), (2, 'b')"
 
@@ -185,6 +185,31 @@ async def test_constants_that_repeat_lower_the_confidence(watch: Watch) -> None:
     assert (finding.confidence, finding.evidence["sets_repeat"]) == (Confidence.MEDIUM, True)
 
 
+async def test_words_of_the_program_are_no_proof(watch: Watch) -> None:
+    """Five names of states that come again: info; beside a number that varies they speak for nothing."""
+    states = ["new", "paid", "in transit", "done", "given_back"]
+    texts = [f"select id from rooms where name = '{state}'" for state in states]
+    await watch.run(texts + texts[:2])
+    (finding,) = await watch.findings()
+    assert (finding.severity, finding.evidence["grade"]) == (Severity.WARNING, "proved")
+    await watch.run(texts[:1])
+    (finding,) = await watch.findings()
+    assert (finding.severity, finding.confidence) == (Severity.INFO, Confidence.LOW)
+    assert (finding.evidence["grade"], finding.evidence["sets_repeat"]) == ("suspected", True)
+    await watch.run(
+        [f"select name from rooms where id = {turn % 5} and name = '{states[turn % 5]}'" for turn in range(8)]
+    )
+    assert {finding.severity for finding in await watch.findings()} == {Severity.WARNING, Severity.INFO}
+
+
+async def test_words_beside_a_number_that_stays_are_words(watch: Watch) -> None:
+    """The tenant's number is the same; what varies is a word."""
+    texts = [f"select id from rooms where id = 7 and name = '{word}'" for word in ["a", "b", "c", "d", "e"]]
+    await watch.run(texts * 2)
+    (finding,) = await watch.findings()
+    assert finding.severity is Severity.INFO
+
+
 async def test_a_bound_and_a_literal_form_are_suspected(watch: Watch) -> None:
     """Info, with little confidence: too few constants to prove it, but a twin under another query id."""
     for turn in range(3):
@@ -254,6 +279,18 @@ async def test_no_constant_reaches_any_output(watch: Watch) -> None:
     assert {finding.evidence["grade"] for finding in found} == {"proved", "attack-like", "suspected"}
     assert CANARY not in json.dumps([as_document(finding) for finding in found])
     assert CANARY not in repr((found, await watch.book()))
+
+
+async def test_few_samples_are_no_all_clear(watch: Watch) -> None:
+    """A snapshot takes two: what they meet is told, and that they are few as well."""
+    await watch.run([ATTACKED.format(PAYLOADS["tautology"])])
+    said = (await advise(Unparameterised(), await watch.book())).verdicts
+    assert [type(verdict) for verdict in said] == [Finding, NoVerdict]
+    assert isinstance(said[1], NoVerdict)
+    assert (said[1].needs, said[1].reason[:31]) == (Needs.HISTORY, "sessions were sampled 3 times o")
+    await watch.run(["select 1"] * 7)
+    said = (await advise(Unparameterised(), await watch.book())).verdicts
+    assert [type(verdict) for verdict in said] == [Finding]
 
 
 async def test_without_a_sample_there_is_no_verdict(watch: Watch) -> None:

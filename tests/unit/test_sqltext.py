@@ -146,3 +146,17 @@ def test_a_statement_that_asks_for_a_part_is_known(sql: str, filtered: bool) -> 
     statement = read_statement(sql)
     assert statement is not None
     assert statement.filtered is filtered
+
+
+@pytest.mark.parametrize("condition", ["a = $1", "$1 = a", "a in ($1, $2)", "a = any($1)", "lower(a) = $1::text"])
+def test_an_equality_with_a_value_is_told(condition: str) -> None:
+    read = read_statement(f"select count(*) from t where {condition}")
+    assert read is not None
+    assert read.matches
+
+
+@pytest.mark.parametrize("condition", ["a < $1", "a = b", "active", "a like $1", "lower(a) = lower(b)"])
+def test_other_comparisons_are_none(condition: str) -> None:
+    read = read_statement(f"select count(*) from t where {condition}")
+    assert read is not None
+    assert not read.matches
