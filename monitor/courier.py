@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,7 +16,7 @@ from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
 from monitor.findings.letters import Changes, Entry
 from monitor.findings.outbox import DEADLINE, Outbox
-from monitor.model import Notice, Receiver
+from monitor.model import Alert, Notice, Receiver
 from monitor.notify.rate import Bucket
 
 Outcome = Literal["ok", "retry", "failed", "dropped", "summarised"]
@@ -26,6 +26,8 @@ Keep = Callable[[Sequence[Entry], Sequence[str]], None]
 """Called with entries as they are now and ids that are no more; to be stored together, or not at all."""
 Written = Callable[[], Awaitable[None]]
 """Waits until all that was kept is stored, or cannot be for now; never raises, never hangs."""
+Completed = Callable[[Sequence[Alert]], Awaitable[Sequence[Alert]]]
+"""Gives alerts with all they said: a digest looks back on such as are lean by now; never raises."""
 Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_WAIT_SECONDS = 1.0
@@ -56,6 +58,11 @@ async def _at_once() -> None:
     """Where nothing is stored, nothing is waited for."""
 
 
+async def as_they_are(alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """Where no alert is lean, nothing is completed."""
+    return alerts
+
+
 @dataclass(frozen=True, kw_only=True)
 class Means:
     """What all workers share: the outbox and those who are to know of its changes, time and chance."""
@@ -64,12 +71,18 @@ class Means:
     keep: Keep
     outcome: Report
     written: Written = _at_once
+    completed: Completed = as_they_are
     clock: Clock
     sleep: Sleep = asyncio.sleep
     chance: Callable[[], float] = random.random
     pace: Pace = Pace()
     paces: Mapping[str, Pace] = field(default_factory=dict)
     """Of receivers that have one of their own, by name."""
+
+    async def whole(self, notice: Notice) -> Notice:
+        """Give a notice with alerts that say all they can."""
+        alerts = await self.completed(notice.alerts)
+        return notice if alerts is notice.alerts else replace(notice, alerts=tuple(alerts))
 
     def note(self, changes: Changes) -> Sequence[Entry]:
         """Have changes stored; give the entries among them."""
@@ -258,9 +271,10 @@ class _Worker:
     async def _attempt(self, entry: Entry) -> float:
         """Send once, not before it is written; give the seconds to rest."""
         await self._means.written()
+        notice = await self._means.whole(entry.notice)
         try:
             async with asyncio.timeout(self._pace.send_seconds):
-                await self._receiver.send(entry.notice)
+                await self._receiver.send(notice)
         except DeliveryError as failure:
             if failure.retryable:
                 return self._again(entry, str(failure), failure.retry_after)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -46,6 +47,12 @@ REST_SECONDS = 0.005
 
 RELEASE_SECONDS = 15.0
 """How often memory that is free is given back to the system."""
+
+LEAN_SECONDS = 60.0
+"""How long what is over stays whole in memory: who is told of its end may look at it now."""
+
+MANY = 1000
+"""After so many ended at once a full collection is worth its tenth of a second."""
 
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
@@ -271,7 +278,14 @@ class Daemon:
         self._telling.forget(old)
         if self._clock.monotonic() - self._released_at >= RELEASE_SECONDS:
             self._released_at = self._clock.monotonic()
-            self._tasks.start("release", lambda: asyncio.to_thread(release))
+            self._tasks.start("spare", self._spare)
+
+    async def _spare(self) -> None:
+        """Let go of what memory need not hold, and give what is free back to the system."""
+        slimmed = await self._telling.slim(self._clock.now() - timedelta(seconds=LEAN_SECONDS))
+        if slimmed >= MANY:
+            gc.collect()
+        await asyncio.to_thread(release)
 
     def _about_the_monitor(self) -> Sequence[Row]:
         rows: list[Row] = [

@@ -16,6 +16,7 @@ from monitor.errors import StoreError
 from monitor.expose.metrics import Exposition
 from monitor.findings.ignores import Ignores, without_ignored
 from monitor.findings.ledger import Change, Ledger
+from monitor.lean import Lean
 from monitor.measurement import Measurement, Row, measured
 from monitor.model import Alert, Judgement, NoVerdict, Result, Server, State, Target
 from monitor.pending import Pending
@@ -195,6 +196,25 @@ class Desk:
             self._pending.dropped(gone)
             self.shelf.keep_labels({alert.source.server for alert in self.ledger.alerts})
             self.shelf.changed()
+
+    async def slim(self, before: datetime, believed: Collection[str]) -> int:
+        """Make lean what was over before that moment; give how many alerts that were.
+
+        What is not written stays whole, and what a receiver believes to fire. `whole` must be held, and nothing be
+        on its way into the store.
+        """
+        lean = Lean()
+        steps = self.ledger.slimming(
+            lambda alert: lean(self.shelf.labelled(alert)),
+            before,
+            lambda fingerprint: fingerprint in believed or self._pending.holds(fingerprint),
+        )
+        count = 0
+        while bite := len(list(islice(steps, BITE))):
+            count += bite
+            self.shelf.changed()
+            await asyncio.sleep(0)
+        return count
 
     def turned(self, server: Server) -> None:
         """Take note that a server came or went, or still does not answer."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from monitor.channel import GROUP, Channel
 from monitor.collect.runner import Clock
-from monitor.courier import Courier, Means, Pace, Report, Written
+from monitor.courier import Completed, Courier, Means, Pace, Report, Written, as_they_are
 from monitor.findings.inhibition import BUILT_IN, Inhibition, Sources
 from monitor.findings.intervals import TimeInterval
 from monitor.findings.outbox import Outbox
@@ -74,6 +74,7 @@ class Dispatch:
         clock: Clock,
         outcome: Report,
         written: Written,
+        completed: Completed = as_they_are,
     ) -> None:
         self._pending, self._clock, self._outcome = pending, clock, outcome
         self.sources = Sources((), ())
@@ -87,6 +88,7 @@ class Dispatch:
             keep=pending.letters,
             outcome=outcome,
             written=written,
+            completed=completed,
             clock=clock,
             paces=routing.paces,
         )
@@ -220,6 +222,10 @@ class Dispatch:
     def due(self, now: datetime) -> datetime | None:
         """Give when `plan` must be called at the latest."""
         return self._router.due(now) if self._router else None
+
+    def believed(self) -> Collection[str]:
+        """Give the fingerprints of what receivers were told last that it fires: its end is still to be told."""
+        return {mark.fingerprint for mark in self._told.values() if mark.fires}
 
     def receivers(self) -> list[ReceiverStatus]:
         """Say of each receiver what waits for it, and how much was given up; also of one that is named no more."""

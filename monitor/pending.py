@@ -36,6 +36,10 @@ class Pending:
         """Tell whether anything waits."""
         return any((self._alerts, self._told, self._outbox, self._silences, self._transitions, self._audit))
 
+    def holds(self, fingerprint: str) -> bool:
+        """Tell whether the newest state of an alert is not written yet."""
+        return fingerprint in self._alerts
+
     def alert(self, alert: Alert) -> None:
         """Save an alert."""
         self._alerts[alert.finding.fingerprint] = alert

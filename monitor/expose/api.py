@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TypeVar
 
 from monitor import __version__
@@ -47,11 +46,18 @@ class Query:
     per_page: int = 100
     filters: Mapping[str, str]
 
+    def part(self, entries: Sequence[T]) -> Sequence[T]:
+        """Give the entries of one page."""
+        begin = (self.page - 1) * self.per_page
+        return entries[begin : begin + self.per_page]
+
+    def place(self, entries: Sequence[object]) -> dict[str, object]:
+        """Say where the page stands in the whole."""
+        return {"page": self.page, "per_page": self.per_page, "total": len(entries)}
+
     def cut(self, name: str, entries: Sequence[T], document: Callable[[T], object]) -> dict[str, object]:
         """Give one page of a list, with where it stands in the whole."""
-        begin = (self.page - 1) * self.per_page
-        part = [document(each) for each in entries[begin : begin + self.per_page]]
-        return {name: part, "page": self.page, "per_page": self.per_page, "total": len(entries)}
+        return {name: [document(each) for each in self.part(entries)], **self.place(entries)}
 
 
 def query(asked: Mapping[str, str], filters: Sequence[str] = ()) -> Query:
@@ -67,14 +73,15 @@ def query(asked: Mapping[str, str], filters: Sequence[str] = ()) -> Query:
     )
 
 
-def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
-    """Give findings, worst first as the shelf has them."""
+async def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
+    """Give findings, worst first as the shelf has them; what lean ones said is read from the store."""
     wanted = query(asked, tuple(FILTERS))
     fitting = glance.shelf.alerts()
     for name, value in wanted.filters.items():
         own = FILTERS[name]
         fitting = [alert for alert in fitting if own(alert) == value]
-    return dump(wanted.cut("findings", fitting, partial(_alert, glance)))
+    shown = await glance.handling.completed(wanted.part(fitting))
+    return dump({"findings": [_alert(glance, alert) for alert in shown], **wanted.place(fitting)})
 
 
 def finding(glance: Glance, alert: Alert, past: Past) -> bytes:

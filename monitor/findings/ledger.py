@@ -4,7 +4,7 @@ It owns no clock and does no I/O: judgements and `now` come in, changes go out. 
 themselves, so that a ledger restored from stored alerts goes on as if there had been no restart.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,6 +31,8 @@ class Ledger:
     def __init__(self, alerts: Iterable[Alert] = ()) -> None:
         self._alerts: dict[str, Alert] = {}
         self._open: dict[tuple[Target, str], set[str]] = {}
+        self._ended: set[str] = set()
+        """What is over and not lean."""
         for alert in alerts:
             self._put(alert)
 
@@ -92,8 +94,22 @@ class Ledger:
             if _over(alert) and alert.ends_at is not None and alert.ends_at < before
         ]
         for fingerprint in old:
-            del self._alerts[fingerprint]
+            self._take(self._alerts[fingerprint])
         return old
+
+    def slimming(
+        self, lean: Callable[[Alert], Alert], before: datetime, needed: Callable[[str], bool]
+    ) -> Iterator[Alert]:
+        """Make lean, one by one, what was over before that moment and is not needed whole; others may come between."""
+        for fingerprint in tuple(self._ended):
+            alert = self._alerts.get(fingerprint)
+            if alert is None or fingerprint not in self._ended or needed(fingerprint):
+                continue
+            if alert.ends_at is not None and alert.ends_at < before:
+                after = lean(alert)
+                self._take(alert)
+                self._put(after)
+                yield after
 
     def get(self, fingerprint: str) -> Alert | None:
         """Give an alert."""
@@ -153,10 +169,13 @@ class Ledger:
         self._alerts[fingerprint] = alert
         if not _over(alert):
             self._open.setdefault((alert.source, alert.finding.rule), set()).add(fingerprint)
+        elif not alert.finding.missing:
+            self._ended.add(fingerprint)
 
     def _take(self, alert: Alert) -> None:
         fingerprint, scope = alert.finding.fingerprint, (alert.source, alert.finding.rule)
         del self._alerts[fingerprint]
+        self._ended.discard(fingerprint)
         open_here = self._open.get(scope, set())
         open_here.discard(fingerprint)
         if not open_here:
