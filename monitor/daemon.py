@@ -52,7 +52,7 @@ LEAN_SECONDS = 60.0
 """How long what is over stays whole in memory: who is told of its end may look at it now."""
 
 MANY = 1000
-"""After so many ended at once a full collection is worth its tenth of a second."""
+"""So many alerts made lean are worth to be put close together, which takes a tenth of a second for ten thousand."""
 
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""
@@ -95,6 +95,8 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._reload_failed = ""
         self._released_at = self._clock.monotonic()
+        self._slimmed = 0
+        """How many alerts were made lean, and lie scattered since."""
         self._shaken = asyncio.Event()
 
     @property
@@ -283,8 +285,11 @@ class Daemon:
     async def _spare(self) -> None:
         """Let go of what memory need not hold, and give what is free back to the system."""
         slimmed = await self._telling.slim(self._clock.now() - timedelta(seconds=LEAN_SECONDS))
-        if slimmed >= MANY:
-            gc.collect()
+        if not slimmed and self._slimmed >= MANY:
+            await self._desk.pack()
+            self._slimmed = 0
+            await asyncio.to_thread(gc.collect)  # what Python keeps of freed tuples, 2,000 of each length
+        self._slimmed += slimmed
         await asyncio.to_thread(release)
 
     def _about_the_monitor(self) -> Sequence[Row]:

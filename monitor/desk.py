@@ -216,6 +216,13 @@ class Desk:
             await asyncio.sleep(0)
         return count
 
+    async def pack(self) -> None:
+        """Put what is lean close together in memory; of ten thousand alerts the last step takes a tenth of a second."""
+        for _ in self.ledger.packing(BITE):
+            self.shelf.changed()
+            await asyncio.sleep(0)
+        self.shelf.changed()
+
     def turned(self, server: Server) -> None:
         """Take note that a server came or went, or still does not answer."""
         self.shelf.changed()

@@ -4,12 +4,14 @@ It owns no clock and does no I/O: judgements and `now` come in, changes go out. 
 themselves, so that a ledger restored from stored alerts goes on as if there had been no restart.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.findings.cure import Number, Things, absent, by_relation, looked, rests, still_there
 from monitor.findings.episode import NOT_SEEN, UNWATCHED, absence, began, covers, ended, seen, without_suspicion
+from monitor.lean import Packed
 from monitor.model import Ack, Alert, Finding, Judgement, State, Target
 
 
@@ -110,6 +112,25 @@ class Ledger:
                 self._take(alert)
                 self._put(after)
                 yield after
+
+    def packing(self, bite: int) -> Iterator[int]:
+        """Put what is lean close together in memory; gives how many were read.
+
+        It reads in bites, and others may come between; the last step makes all of them anew at once.
+        """
+        packed, lean = Packed(), [alert for alert in self._alerts.values() if alert.finding.missing]
+        for begin in range(0, len(lean), bite):
+            packed.add(lean[begin : begin + bite])
+            yield begin
+        same = bytearray(self._alerts.get(alert.finding.fingerprint) is alert for alert in lean)
+        while lean:
+            if same[len(lean) - 1]:
+                self._take(lean[-1])
+            lean.pop()
+        gc.collect()
+        for stays, alert in zip(same, packed, strict=True):
+            if stays:
+                self._put(alert)
 
     def get(self, fingerprint: str) -> Alert | None:
         """Give an alert."""

@@ -35,7 +35,7 @@ HOUSE: dict[str, set[str]] = {
     "store": {*WORDS, "lean"},
     "draw": WORDS,
     "lean": {"model"},
-    "findings": {"errors", "model", "proof", "store"},
+    "findings": {"errors", "lean", "model", "proof", "store"},
     "notify": {"errors", "model", "proof", "draw"},
     "expose": {*WORDS, "draw", "config_values"},
     "standing": {"errors", "model", "status", "measurement"},
