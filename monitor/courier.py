@@ -14,7 +14,7 @@ from typing import Literal
 
 from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
-from monitor.findings.letters import Changes, Entry
+from monitor.findings.letters import Changes, Entry, summary
 from monitor.findings.outbox import DEADLINE, Outbox
 from monitor.model import Alert, Notice, Receiver
 from monitor.notify.rate import Bucket
@@ -96,6 +96,16 @@ class Means:
             self.outcome(dead.receiver, outcome, f"{dead.receiver}: {dead.why}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one receiver is to be told at one moment."""
+
+    receiver: str
+    notices: Sequence[Notice]
+    flood: int = 0
+    """So many notices wait as the one message that they will be anyway; 0: they are few."""
+
+
 class Courier:
     """Takes notices for all receivers; `run` delivers until it is cancelled, `drain` waits for what is under way."""
 
@@ -107,21 +117,30 @@ class Courier:
 
     def submit(self, notices: Sequence[Notice]) -> None:
         """Take notices in; what is for nobody we know is dead at once."""
+        self.take(self.loads(notices))
+
+    def loads(self, notices: Sequence[Notice]) -> list[Load]:
+        """Divide notices by receiver; changes nothing, so that it may be done in a thread."""
         by_receiver: dict[str, list[Notice]] = {}
         for notice in notices:
             by_receiver.setdefault(notice.receiver, []).append(notice)
-        for name, own in by_receiver.items():
-            self._take_in(name, own)
-        self._bury_strays()
-        for name in by_receiver.keys() & self._workers.keys():
-            self._workers[name].wake()
+        return [self._load(name, own) for name, own in by_receiver.items()]
 
-    def _take_in(self, name: str, notices: Sequence[Notice]) -> None:
-        """Let a flood wait as the one message that it will be anyway."""
-        now, flood = self._means.clock.now(), len(notices) > max(FLOOD, self._pace(name).messages)
-        if flood:
-            self._means.outcome(name, "summarised", f"{name}: too many messages; {len(notices)} are said in one")
-        self._means.note(self._means.outbox.put_as_one(notices, now) if flood else self._means.outbox.put(notices, now))
+    def _load(self, name: str, notices: Sequence[Notice]) -> Load:
+        if len(notices) <= max(FLOOD, self._pace(name).messages):
+            return Load(receiver=name, notices=notices)
+        return Load(receiver=name, notices=[summary(notices)], flood=len(notices))
+
+    def take(self, loads: Sequence[Load]) -> None:
+        """Take in what was divided."""
+        for load in loads:
+            if load.flood:
+                why = f"{load.receiver}: too many messages; {load.flood} are said in one"
+                self._means.outcome(load.receiver, "summarised", why)
+            self._means.note(self._means.outbox.put(load.notices, self._means.clock.now()))
+        self._bury_strays()
+        for name in {load.receiver for load in loads} & self._workers.keys():
+            self._workers[name].wake()
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take up what was stored, also while it runs."""

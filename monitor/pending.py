@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.findings.letters import Entry
 from monitor.model import Alert
@@ -52,10 +52,10 @@ class Pending:
         """Add to an alert's history."""
         self._transitions.append(transition)
 
-    def marked(self, told: Iterable[ToldRow], forgotten: Iterable[ToldKey]) -> None:
+    def marked(self, told: Mapping[ToldKey, ToldRow], forgotten: Iterable[ToldKey]) -> None:
         """Save the marks of who was told what, and delete those that are of no more use."""
         self._told |= dict.fromkeys(forgotten)
-        self._told |= {mark.key: mark for mark in told}
+        self._told |= told
 
     def letters(self, entries: Sequence[Entry], gone: Sequence[str]) -> None:
         """Save entries of the outbox as they are now, and delete those that are no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections import Counter
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 MOST = 500
 """Entries a page may have."""
+BITE = 20
+"""Findings that are written before anybody else has a turn."""
 
 FILTERS: Mapping[str, Callable[[Alert], str]] = {
     "target": lambda alert: alert.finding.target.server,
@@ -80,8 +83,12 @@ async def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
     for name, value in wanted.filters.items():
         own = FILTERS[name]
         fitting = [alert for alert in fitting if own(alert) == value]
-    shown = await glance.handling.completed(wanted.part(fitting))
-    return dump({"findings": [_alert(glance, alert) for alert in shown], **wanted.place(fitting)})
+    written: list[bytes] = []
+    for alert in await glance.handling.completed(wanted.part(fitting)):
+        written.append(dump(_alert(glance, alert)))
+        if len(written) % BITE == 0:
+            await asyncio.sleep(0)
+    return b'{"findings": [' + b", ".join(written) + b"], " + dump(wanted.place(fitting))[1:]
 
 
 def finding(glance: Glance, alert: Alert, past: Past) -> bytes:
