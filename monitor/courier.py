@@ -14,9 +14,9 @@ from typing import Literal
 
 from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
-from monitor.findings.letters import Changes, Entry, summary
+from monitor.findings.letters import Changes, Completed, Entry, Load, as_they_are, loads
 from monitor.findings.outbox import DEADLINE, Outbox
-from monitor.model import Alert, Notice, Receiver
+from monitor.model import Notice, Receiver
 from monitor.notify.rate import Bucket
 
 Outcome = Literal["ok", "retry", "failed", "dropped", "summarised"]
@@ -26,8 +26,6 @@ Keep = Callable[[Sequence[Entry], Sequence[str]], None]
 """Called with entries as they are now and ids that are no more; to be stored together, or not at all."""
 Written = Callable[[], Awaitable[None]]
 """Waits until all that was kept is stored, or cannot be for now; never raises, never hangs."""
-Completed = Callable[[Sequence[Alert]], Awaitable[Sequence[Alert]]]
-"""Gives alerts with all they said: a digest looks back on such as are lean by now; never raises."""
 Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_WAIT_SECONDS = 1.0
@@ -58,11 +56,6 @@ async def _at_once() -> None:
     """Where nothing is stored, nothing is waited for."""
 
 
-async def as_they_are(alerts: Sequence[Alert]) -> Sequence[Alert]:
-    """Where no alert is lean, nothing is completed."""
-    return alerts
-
-
 @dataclass(frozen=True, kw_only=True)
 class Means:
     """What all workers share: the outbox and those who are to know of its changes, time and chance."""
@@ -79,11 +72,6 @@ class Means:
     paces: Mapping[str, Pace] = field(default_factory=dict)
     """Of receivers that have one of their own, by name."""
 
-    async def whole(self, notice: Notice) -> Notice:
-        """Give a notice with alerts that say all they can."""
-        alerts = await self.completed(notice.alerts)
-        return notice if alerts is notice.alerts else replace(notice, alerts=tuple(alerts))
-
     def note(self, changes: Changes) -> Sequence[Entry]:
         """Have changes stored; give the entries among them."""
         if changes.entries or changes.gone:
@@ -94,16 +82,6 @@ class Means:
         """Have dead letters stored, and say of each why it is one."""
         for dead in self.note(changes):
             self.outcome(dead.receiver, outcome, f"{dead.receiver}: {dead.why}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """What one receiver is to be told at one moment."""
-
-    receiver: str
-    notices: Sequence[Notice]
-    flood: int = 0
-    """So many notices wait as the one message that they will be anyway; 0: they are few."""
 
 
 class Courier:
@@ -121,15 +99,7 @@ class Courier:
 
     def loads(self, notices: Sequence[Notice]) -> list[Load]:
         """Divide notices by receiver; changes nothing, so that it may be done in a thread."""
-        by_receiver: dict[str, list[Notice]] = {}
-        for notice in notices:
-            by_receiver.setdefault(notice.receiver, []).append(notice)
-        return [self._load(name, own) for name, own in by_receiver.items()]
-
-    def _load(self, name: str, notices: Sequence[Notice]) -> Load:
-        if len(notices) <= max(FLOOD, self._pace(name).messages):
-            return Load(receiver=name, notices=notices)
-        return Load(receiver=name, notices=[summary(notices)], flood=len(notices))
+        return loads(notices, lambda name: max(FLOOD, self._pace(name).messages))
 
     def take(self, loads: Sequence[Load]) -> None:
         """Take in what was divided."""
@@ -290,10 +260,10 @@ class _Worker:
     async def _attempt(self, entry: Entry) -> float:
         """Send once, not before it is written; give the seconds to rest."""
         await self._means.written()
-        notice = await self._means.whole(entry.notice)
+        alerts = tuple(await self._means.completed(entry.notice.alerts))
         try:
             async with asyncio.timeout(self._pace.send_seconds):
-                await self._receiver.send(notice)
+                await self._receiver.send(replace(entry.notice, alerts=alerts))
         except DeliveryError as failure:
             if failure.retryable:
                 return self._again(entry, str(failure), failure.retry_after)

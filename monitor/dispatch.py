@@ -13,9 +13,10 @@ from datetime import datetime
 
 from monitor.channel import GROUP, Channel
 from monitor.collect.runner import Clock
-from monitor.courier import Completed, Courier, Load, Means, Pace, Report, Written, as_they_are
+from monitor.courier import Courier, Means, Pace, Report, Written
 from monitor.findings.inhibition import BUILT_IN, Inhibition, Sources
 from monitor.findings.intervals import TimeInterval
+from monitor.findings.letters import Completed, Load, as_they_are
 from monitor.findings.outbox import Outbox
 from monitor.findings.route import Route
 from monitor.findings.router import Mute, Muted, Plan, Router

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -177,9 +177,8 @@ class Finding:
     """Sixteen hex digits of server, database, rule and subject: the same whatever the numbers are."""
 
     def __post_init__(self) -> None:
-        parts = (self.target.server, self.target.database or "", self.rule, self.subject)
-        digest = hashlib.sha256("\x00".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
-        object.__setattr__(self, "fingerprint", digest)
+        text = "\x00".join((self.target.server, self.target.database or "", self.rule, self.subject))
+        object.__setattr__(self, "fingerprint", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,13 +349,7 @@ def as_document(finding: Finding) -> dict[str, object]:
         "target": finding.target.server,
         "database": finding.target.database,
         "subject": finding.subject,
-        "object": {
-            "kind": about.kind,
-            "schema": about.schema,
-            "name": about.name,
-            "column": about.column,
-            "columns": list(about.columns),
-        },
+        "object": {**asdict(about), "columns": list(about.columns)},
         "title": finding.title,
         "summary": finding.summary,
         "impact": finding.impact,
