@@ -19,6 +19,7 @@ from pydantic import Field
 from monitor.config_values import Mistake, Seconds, Setting, did_you_mean, read_settings, settings_of
 from monitor.config_yaml import KeyPath
 from monitor.errors import ConfigError
+from monitor.measurement import Row
 from monitor.probe import Probe, Scope
 from monitor.rule import Judge
 
@@ -66,6 +67,18 @@ class Catalog:
     def asked(self) -> Mapping[str, Probe]:
         """The probes that are not turned off, by name."""
         return {name: probe for name, probe in self.probes.items() if probe.enabled}
+
+    @property
+    def unloaded(self) -> list[Row]:
+        """The probes that could not be loaded, as runs that broke."""
+        broken = {
+            "kind": "probe",
+            "database": None,
+            "result": "broken",
+            "duration_seconds": 0.0,
+            "timeout_seconds": 5.0,
+        }
+        return [{**broken, "probe": problem.name, "reason": problem.reason} for problem in self.problems]
 
     @property
     def sections(self) -> frozenset[str]:

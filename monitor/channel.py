@@ -17,7 +17,7 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 GROUP = ""
 """The group of its marks: what a stream has told is known by alert only."""
 
-Marked = Callable[[Sequence[ToldRow], Sequence[ToldKey]], None]
+Marked = Callable[[Mapping[ToldKey, ToldRow], Sequence[ToldKey]], None]
 
 
 class Channel:
@@ -91,7 +91,8 @@ class Channel:
             for each, status in now.items()
             if self._kept.get(each) != status
         ]
-        self._marked(told, [(self.name, GROUP, each) for each in self._kept.keys() - now.keys()])
+        forgotten = [(self.name, GROUP, each) for each in self._kept.keys() - now.keys()]
+        self._marked({mark.key: mark for mark in told}, forgotten)
         self._kept = now
 
     def _sent(self) -> Mapping[str, str]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
-from monitor.findings.letters import Changes, Entry
+from monitor.findings.letters import Changes, Completed, Entry, Load, as_they_are, loads
 from monitor.findings.outbox import DEADLINE, Outbox
 from monitor.model import Notice, Receiver
 from monitor.notify.rate import Bucket
@@ -64,6 +64,7 @@ class Means:
     keep: Keep
     outcome: Report
     written: Written = _at_once
+    completed: Completed = as_they_are
     clock: Clock
     sleep: Sleep = asyncio.sleep
     chance: Callable[[], float] = random.random
@@ -94,21 +95,22 @@ class Courier:
 
     def submit(self, notices: Sequence[Notice]) -> None:
         """Take notices in; what is for nobody we know is dead at once."""
-        by_receiver: dict[str, list[Notice]] = {}
-        for notice in notices:
-            by_receiver.setdefault(notice.receiver, []).append(notice)
-        for name, own in by_receiver.items():
-            self._take_in(name, own)
-        self._bury_strays()
-        for name in by_receiver.keys() & self._workers.keys():
-            self._workers[name].wake()
+        self.take(self.loads(notices))
 
-    def _take_in(self, name: str, notices: Sequence[Notice]) -> None:
-        """Let a flood wait as the one message that it will be anyway."""
-        now, flood = self._means.clock.now(), len(notices) > max(FLOOD, self._pace(name).messages)
-        if flood:
-            self._means.outcome(name, "summarised", f"{name}: too many messages; {len(notices)} are said in one")
-        self._means.note(self._means.outbox.put_as_one(notices, now) if flood else self._means.outbox.put(notices, now))
+    def loads(self, notices: Sequence[Notice]) -> list[Load]:
+        """Divide notices by receiver; changes nothing, so that it may be done in a thread."""
+        return loads(notices, lambda name: max(FLOOD, self._pace(name).messages))
+
+    def take(self, loads: Sequence[Load]) -> None:
+        """Take in what was divided."""
+        for load in loads:
+            if load.flood:
+                why = f"{load.receiver}: too many messages; {load.flood} are said in one"
+                self._means.outcome(load.receiver, "summarised", why)
+            self._means.note(self._means.outbox.put(load.notices, self._means.clock.now()))
+        self._bury_strays()
+        for name in {load.receiver for load in loads} & self._workers.keys():
+            self._workers[name].wake()
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take up what was stored, also while it runs."""
@@ -258,9 +260,10 @@ class _Worker:
     async def _attempt(self, entry: Entry) -> float:
         """Send once, not before it is written; give the seconds to rest."""
         await self._means.written()
+        alerts = tuple(await self._means.completed(entry.notice.alerts))
         try:
             async with asyncio.timeout(self._pace.send_seconds):
-                await self._receiver.send(entry.notice)
+                await self._receiver.send(replace(entry.notice, alerts=alerts))
         except DeliveryError as failure:
             if failure.retryable:
                 return self._again(entry, str(failure), failure.retry_after)

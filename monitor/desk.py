@@ -16,6 +16,7 @@ from monitor.errors import StoreError
 from monitor.expose.metrics import Exposition
 from monitor.findings.ignores import Ignores, without_ignored
 from monitor.findings.ledger import Change, Ledger
+from monitor.lean import Lean
 from monitor.measurement import Measurement, Row, measured
 from monitor.model import Alert, Judgement, NoVerdict, Result, Server, State, Target
 from monitor.pending import Pending
@@ -200,6 +201,34 @@ class Desk:
             self.shelf.keep_labels({alert.source.server for alert in self.ledger.alerts})
             self.shelf.changed()
 
+    async def slim(self, before: datetime, believed: Collection[str]) -> int:
+        """Make lean what was over before that moment; give how many alerts that were.
+
+        What is not written stays whole, and what a receiver believes to fire. `whole` must be held, and nothing be
+        on its way into the store.
+        """
+        lean = Lean()
+        steps = self.ledger.slimming(
+            lambda alert: lean(self.shelf.labelled(alert)),
+            before,
+            lambda fingerprint: fingerprint in believed or self._pending.holds(fingerprint),
+        )
+        count = 0
+        while bite := len(list(islice(steps, BITE))):
+            count += bite
+            await self._changed()
+        return count
+
+    async def pack(self) -> None:
+        """Put what is lean close together in memory; of ten thousand alerts the last step takes a tenth of a second."""
+        for _ in self.ledger.packing(BITE):
+            await self._changed()
+        self.shelf.changed()
+
+    async def _changed(self) -> None:
+        self.shelf.changed()
+        await asyncio.sleep(0)
+
     def turned(self, server: Server) -> None:
         """Take note that a server came or went, or still does not answer."""
         self.shelf.changed()
@@ -241,7 +270,7 @@ class Desk:
         """Apply the rules about ourselves to every server, and to the daemon (`monitor`: its rows)."""
         judges = catalog.rules
         for standing in self.shelf.servers.values():
-            rows = [*self._about(standing, catalog), *_unloaded(catalog)]
+            rows = [*self._about(standing, catalog), *catalog.unloaded]
             seen = self._own(Target(standing.server.name), rows)
             own = evaluate([judges.get(rule.id, rule) for rule in TARGET_RULES], seen)  # type: ignore[misc]
             self.follow(self._heeded(own))
@@ -302,19 +331,3 @@ class Desk:
         if seconds >= 2 * QUIET_SECONDS:
             self._busy[standing.server.name] = (now, spent)
         return (spent - before) / seconds if seconds >= QUIET_SECONDS else 0.0
-
-
-def _unloaded(catalog: Catalog) -> list[Row]:
-    """Give the probes that could not be loaded as runs that broke."""
-    return [
-        {
-            "kind": "probe",
-            "probe": problem.name,
-            "database": None,
-            "result": "broken",
-            "reason": problem.reason,
-            "duration_seconds": 0.0,
-            "timeout_seconds": 5.0,
-        }
-        for problem in catalog.problems
-    ]

@@ -48,7 +48,7 @@ class Digests:
         gone = self._marks.keys() - self._wanted.keys()
         for key in gone:
             del self._marks[key]
-        self._pending.marked((), gone)
+        self._pending.marked({}, gone)
         for key, (each, cron) in self._wanted.items():
             self._schedule.at(cron, f"{TRIGGER}{each.name}", lambda key=key: self.look(key))  # type: ignore[misc]
         self.look()
@@ -64,7 +64,7 @@ class Digests:
 
     def write_all(self) -> None:
         """Have every mark written: the store may be a new one."""
-        self._pending.marked(self._marks.values(), ())
+        self._pending.marked(self._marks, ())
 
     def look(self, only: ToldKey | None = None) -> None:
         """Make what is due and not made yet."""
@@ -95,7 +95,7 @@ class Digests:
 
     def _mark(self, mark: ToldRow) -> None:
         self._marks[mark.key] = mark
-        self._pending.marked([mark], ())
+        self._pending.marked({mark.key: mark}, ())
 
 
 def divided(read: LedgerRead) -> tuple[list[ToldRow], tuple[ToldRow, ...]]:

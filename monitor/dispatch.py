@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from monitor.collect.runner import Clock
 from monitor.courier import Courier, Means, Pace, Report, Written
 from monitor.findings.inhibition import BUILT_IN, Inhibition, Sources
 from monitor.findings.intervals import TimeInterval
+from monitor.findings.letters import Completed, Load, as_they_are
 from monitor.findings.outbox import Outbox
 from monitor.findings.route import Route
 from monitor.findings.router import Mute, Muted, Plan, Router
@@ -57,7 +58,9 @@ class _Decision:
     """What one round comes to; `given` is what each channel is to tell."""
 
     sources: Sources
-    plan: Plan
+    told: Mapping[ToldKey, ToldRow]
+    forgotten: Sequence[ToldKey]
+    loads: Sequence[Load]
     given: Mapping[str, Sequence[Alert]]
 
 
@@ -74,6 +77,7 @@ class Dispatch:
         clock: Clock,
         outcome: Report,
         written: Written,
+        completed: Completed = as_they_are,
     ) -> None:
         self._pending, self._clock, self._outcome = pending, clock, outcome
         self.sources = Sources((), ())
@@ -87,6 +91,7 @@ class Dispatch:
             keep=pending.letters,
             outcome=outcome,
             written=written,
+            completed=completed,
             clock=clock,
             paces=routing.paces,
         )
@@ -105,7 +110,7 @@ class Dispatch:
 
     def write_all(self) -> None:
         """Have everything written: the store may be a new one."""
-        self._pending.marked(self._told.values(), ())
+        self._pending.marked(self._told, ())
         for receiver in self._outbox.receivers:
             self._pending.letters(self._outbox.waiting(receiver), ())
 
@@ -203,13 +208,19 @@ class Dispatch:
         sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts)
         muted = _muted(silences, sources, now)
         plan = router.plan(alerts, now, muted) if router else Plan()
-        return _Decision(sources=sources, plan=plan, given=self._given(alerts, muted))
+        notices = [notice for notice in plan.notices if notice.receiver not in self._channels]
+        return _Decision(
+            sources=sources,
+            told={mark.key: mark for mark in plan.told if mark.receiver not in self._channels},
+            forgotten=[key for key in plan.forgotten if key[0] not in self._channels],
+            loads=self._courier.loads(notices),
+            given=self._given(alerts, muted),
+        )
 
     def _decided(self, decision: _Decision) -> None:
         self.sources = decision.sources
-        self._planned(decision.plan)
-        notices = [notice for notice in decision.plan.notices if notice.receiver not in self._channels]
-        self._courier.submit(notices)
+        self._marked(decision.told, decision.forgotten)
+        self._courier.take(decision.loads)
         for name, own in decision.given.items():
             self._channels[name].give(own)
 
@@ -220,6 +231,10 @@ class Dispatch:
     def due(self, now: datetime) -> datetime | None:
         """Give when `plan` must be called at the latest."""
         return self._router.due(now) if self._router else None
+
+    def believed(self) -> Collection[str]:
+        """Give the fingerprints of what receivers were told last that it fires: its end is still to be told."""
+        return {mark.fingerprint for mark in self._told.values() if mark.fires}
 
     def receivers(self) -> list[ReceiverStatus]:
         """Say of each receiver what waits for it, and how much was given up; also of one that is named no more."""
@@ -232,15 +247,10 @@ class Dispatch:
         oldest = min((entry.created_at for entry in waiting), default=None)
         return ReceiverStatus(name=name, waiting=len(waiting), oldest=oldest, dead=dead)
 
-    def _planned(self, plan: Plan) -> None:
-        told = [mark for mark in plan.told if mark.receiver not in self._channels]
-        self._marked(told, [key for key in plan.forgotten if key[0] not in self._channels])
-
-    def _marked(self, told: Iterable[ToldRow], forgotten: Iterable[ToldKey]) -> None:
-        told, forgotten = list(told), list(forgotten)
+    def _marked(self, told: Mapping[ToldKey, ToldRow], forgotten: Sequence[ToldKey]) -> None:
         for key in forgotten:
             self._told.pop(key, None)
-        self._told |= {mark.key: mark for mark in told}
+        self._told |= told
         self._pending.marked(told, forgotten)
 
     def _given(self, alerts: Sequence[Alert], muted: Muted) -> Mapping[str, Sequence[Alert]]:

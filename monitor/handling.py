@@ -1,5 +1,5 @@
 """What becomes of the daemon's findings, for page and API: who keeps them quiet, their past, how store and receivers
-fare. Only an alert's history is read from the store; the rest is in memory.
+fare. Only an alert's history, and what lean ones said, is read from the store; the rest is in memory.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ class DaemonHandling:
         """Give what the configuration says to ignore."""
         ignores = self._desk.ignores
         return [_ignore(entry, today, used=entry in ignores.met) for entry in ignores.entries]
+
+    async def completed(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
+        """Give alerts with all they said, as the store has it."""
+        return await self._telling.keeper.completed(alerts)
 
     async def history(self, fingerprint: str) -> Past:
         """Give an alert's past as the store has it."""

@@ -15,7 +15,9 @@ import structlog
 
 from monitor.desk import Desk
 from monitor.errors import StoreError
-from monitor.model import Secret
+from monitor.lean import completed
+from monitor.model import Alert, Finding, Secret
+from monitor.store.alerts import StoredAlerts
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger
 from monitor.store.places import StoredPlaces
@@ -66,6 +68,27 @@ class Keeper:
             except StoreError as error:
                 await self._fail(error)
                 raise
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the store takes what is written."""
+        return self._stored is not None and not self.reason
+
+    async def completed(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
+        """Give alerts with all they said; what the store cannot give says why in `finding.missing`."""
+        lean = [alert.finding.fingerprint for alert in alerts if alert.finding.missing]
+        if not lean:
+            return alerts
+        reason = ""
+        found: Mapping[str, Finding] = {}
+        try:
+            found = await StoredAlerts(self.store).findings(lean)
+        except StoreError as error:
+            reason = str(error)
+        return [
+            completed(alert, found.get(alert.finding.fingerprint), reason) if alert.finding.missing else alert
+            for alert in alerts
+        ]
 
     async def open(self) -> None:
         """Open the store; the first time, take its alerts up, later write all of ours into it."""

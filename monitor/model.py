@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from monitor.errors import Needs
@@ -120,7 +119,7 @@ class Server:
         return included and not any(re.fullmatch(pattern, database, re.DOTALL) for pattern in self.exclude)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """One database of a server, or with database None the server as a whole."""
 
@@ -132,7 +131,7 @@ class Target:
         return self.server if self.database is None else f"{self.server}/{self.database}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Object:
     """What a finding is about; `kind` is one of the words of CONTRACT §Objects."""
 
@@ -143,7 +142,7 @@ class Object:
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Remedy:
     """How to mend and how to undo: complete statements, run one by one in autocommit; `caution` is for a person."""
 
@@ -154,7 +153,7 @@ class Remedy:
     """What the catalogue shows once it was applied; None: nothing that could be looked for."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A statement about one object; what is measured stands in `evidence`, never in the fingerprint."""
 
@@ -172,12 +171,14 @@ class Finding:
     confidence: Confidence = Confidence.HIGH
     proof: Proof | None = None
     """The number that is read again once the remedy's sign stands."""
+    missing: str = ""
+    """Why it is lean, that is without object, summary, impact, evidence, remedy and proof; "": it is whole."""
+    fingerprint: str = field(init=False, repr=False, compare=False)
+    """Sixteen hex digits of server, database, rule and subject: the same whatever the numbers are."""
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Sixteen hex digits of server, database, rule and subject: the same whatever the numbers are."""
-        parts = (self.target.server, self.target.database or "", self.rule, self.subject)
-        return hashlib.sha256("\x00".join(parts).encode(errors="surrogatepass")).hexdigest()[:16]
+    def __post_init__(self) -> None:
+        text = "\x00".join((self.target.server, self.target.database or "", self.rule, self.subject))
+        object.__setattr__(self, "fingerprint", hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +227,7 @@ class Ack:
     severity: Severity
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """A finding followed through time; times are UTC.
 
@@ -348,11 +349,12 @@ def as_document(finding: Finding) -> dict[str, object]:
         "target": finding.target.server,
         "database": finding.target.database,
         "subject": finding.subject,
-        "object": {**vars(about), "columns": list(about.columns)},
+        "object": {**asdict(about), "columns": list(about.columns)},
         "title": finding.title,
         "summary": finding.summary,
         "impact": finding.impact,
         "evidence": dict(finding.evidence),
         "remedy": {"sql": list(mend.sql), "rollback": list(mend.rollback), "caution": mend.caution},
         "confidence": finding.confidence.value,
+        **({"missing": finding.missing} if finding.missing else {}),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.findings.letters import Entry
 from monitor.model import Alert
@@ -36,6 +36,10 @@ class Pending:
         """Tell whether anything waits."""
         return any((self._alerts, self._told, self._outbox, self._silences, self._transitions, self._audit))
 
+    def holds(self, fingerprint: str) -> bool:
+        """Tell whether the newest state of an alert is not written yet."""
+        return fingerprint in self._alerts
+
     def alert(self, alert: Alert) -> None:
         """Save an alert."""
         self._alerts[alert.finding.fingerprint] = alert
@@ -48,10 +52,10 @@ class Pending:
         """Add to an alert's history."""
         self._transitions.append(transition)
 
-    def marked(self, told: Iterable[ToldRow], forgotten: Iterable[ToldKey]) -> None:
+    def marked(self, told: Mapping[ToldKey, ToldRow], forgotten: Iterable[ToldKey]) -> None:
         """Save the marks of who was told what, and delete those that are of no more use."""
         self._told |= dict.fromkeys(forgotten)
-        self._told |= {mark.key: mark for mark in told}
+        self._told |= told
 
     def letters(self, entries: Sequence[Entry], gone: Sequence[str]) -> None:
         """Save entries of the outbox as they are now, and delete those that are no more."""

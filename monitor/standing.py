@@ -130,14 +130,11 @@ def _wanted(server: Server, database: object) -> bool:
 
 def wanted(server: Server, judgements: Sequence[Judgement]) -> list[Judgement]:
     """Leave out findings about databases that are not to be looked at."""
-    return [
-        replace(
-            judgement,
-            verdicts=tuple(
-                verdict
-                for verdict in judgement.verdicts
-                if isinstance(verdict, NoVerdict) or _wanted(server, verdict.target.database)
-            ),
-        )
-        for judgement in judgements
-    ]
+    databases = {finding.target.database for judgement in judgements for finding in judgement.findings}
+    unwanted = {database for database in databases if not _wanted(server, database)}
+    return [_without(judgement, unwanted) if unwanted else judgement for judgement in judgements]
+
+
+def _without(judgement: Judgement, databases: Collection[str | None]) -> Judgement:
+    kept = (each for each in judgement.verdicts if isinstance(each, NoVerdict) or each.target.database not in databases)
+    return replace(judgement, verdicts=tuple(kept))

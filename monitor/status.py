@@ -173,7 +173,7 @@ class Shelf(Protocol):
 
 
 class Handling(Protocol):
-    """What becomes of the findings; only `history` touches a database, our own store."""
+    """What becomes of the findings; only `completed` and `history` touch a database, our own store."""
 
     def silences(self, now: datetime) -> Sequence[SilenceStatus]:
         """Give the silences that work, the one that ends last first."""
@@ -192,6 +192,9 @@ class Handling(Protocol):
 
     def ignores(self, today: date) -> Sequence[IgnoreStatus]:
         """Give what the configuration says to ignore."""
+
+    async def completed(self, alerts: Sequence[Alert]) -> Sequence[Alert]:
+        """Give alerts with all they said; what cannot be read says why in `finding.missing`."""
 
     async def history(self, fingerprint: str) -> Past:
         """Give an alert's past."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -74,6 +74,7 @@ class Telling:
             clock=self._clock,
             outcome=self._heard,
             written=self._round,
+            completed=self.keeper.completed,
         )
         self._read = NOTHING
         self._tasks.start("dispatch", self._dispatch.run)
@@ -105,6 +106,17 @@ class Telling:
         if self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = self._clock.monotonic()
             self._tasks.start("sweep", lambda: self.keeper.forget(before))
+
+    async def slim(self, before: datetime) -> int:
+        """Make lean what was over before that moment, was told, and is in the store; give how many alerts that were."""
+        async with self._desk.whole:  # so that nothing is being written
+            count = await self._desk.slim(before, self._believed()) if self.keeper.writes else 0
+        if count:
+            self.want()  # channels still hold the whole ones
+        return count
+
+    def _believed(self) -> Collection[str]:
+        return self._dispatch.believed() if self._dispatch else ()
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
         """Give what muted an alert in the newest round; it should have its labels."""

@@ -11,8 +11,8 @@ from monitor.daemon import Daemon
 from monitor.log import configure
 from monitor.whole import whole_catalog
 
-COLLECT_AFTER = (10_000, 10, 50)
-"""With thousands of findings a full collection holds up everything for 0.3 s: it is to be seldom."""
+COLLECT_AFTER = (5_000, 2, 500)
+"""With thousands of findings a full collection holds up everything for 0.3 s: it is to be seldom, and others small."""
 SWITCH_SECONDS = 0.001
 """How long a thread may hold up the event loop: thousands of findings are judged, routed and written in threads."""
 

@@ -67,6 +67,12 @@ _NOT_THE_PROTOCOL = (ValueError, LookupError, TypeError, BufferError, AssertionE
 """What the driver raises when the other side does not speak PostgreSQL, or a host name is no name."""
 
 
+class Record(asyncpg.Record):  # type: ignore[misc]
+    """A row that goes when it is let go: asyncpg keeps 2,000 of its own of each width, and with them 8 MiB of pages."""
+
+    __slots__ = ()
+
+
 class Opener:
     """Opens sessions to one server; remembers when a transaction pooler stands before it."""
 
@@ -119,7 +125,7 @@ class Opener:
             return await self._opened(database)
         return GuardedSession(connection, facts, backend, pooled=self.pooled, spent=self._spent)
 
-    async def _connected(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
+    async def _connected(self, database: str | None) -> asyncpg.Connection[Record]:
         try:
             return await self._dial(database)
         except asyncpg.PostgresError as error:
@@ -128,18 +134,19 @@ class Opener:
         self.pooled = True
         return await self._dial(database)
 
-    async def _dial(self, database: str | None) -> asyncpg.Connection[asyncpg.Record]:
+    async def _dial(self, database: str | None) -> asyncpg.Connection[Record]:
         guards = {"application_name": GUARDS["application_name"]} if self.pooled else GUARDS
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+        connection: asyncpg.Connection[Record] = await asyncpg.connect(
             self._dsn.url.reveal(),
             database=database or self._dsn.home,
             timeout=CONNECT_SECONDS,
             server_settings=guards,
             statement_cache_size=0 if self.pooled else 100,
+            record_class=Record,
         )
         return connection
 
-    async def _about(self, connection: asyncpg.Connection[asyncpg.Record]) -> tuple[dict[str, Any], dict[str, Any]]:
+    async def _about(self, connection: asyncpg.Connection[Record]) -> tuple[dict[str, Any], dict[str, Any]]:
         async with contextlib.AsyncExitStack() as stack:
             if self.pooled:
                 await stack.enter_async_context(connection.transaction(isolation="read_committed", readonly=True))

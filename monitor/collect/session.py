@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import asyncpg
 
@@ -16,6 +17,9 @@ from monitor.probe import Facts
 
 GRACE = 1.0
 """Seconds after a statement's own timeout until the connection counts as dead."""
+
+BITE = 1000
+"""Rows that are taken over before anybody else has a turn."""
 
 _SQLSTATES_OF_NAMES = ("42",)
 """Classes of SQLSTATE whose messages hold names only; others may hold values and are told by their code."""
@@ -40,7 +44,7 @@ class GuardedSession:
 
     def __init__(
         self,
-        connection: asyncpg.Connection[asyncpg.Record],
+        connection: asyncpg.Connection[Any],
         facts: Facts,
         backend: Backend,
         *,
@@ -135,7 +139,7 @@ class GuardedSession:
 
     async def _rows(self, sql: str, arguments: Sequence[object]) -> list[Row]:
         if not self._bytewise:
-            return [dict(record) for record in await self._run(sql, arguments)]
+            return await _dicts(await self._run(sql, arguments))
         records = await self._run(sql, [_to_latin(argument) for argument in arguments])
         return [{name: _from_latin(value) for name, value in record.items()} for record in records]
 
@@ -164,6 +168,16 @@ class GuardedSession:
             if not polite:
                 self._connection.terminate()
         return polite
+
+
+async def _dicts(records: Sequence[asyncpg.Record]) -> list[Row]:
+    """Make rows in bites, so that the event loop has its turn."""
+    rows: list[Row] = []
+    for begin in range(0, len(records), BITE):
+        if begin:
+            await asyncio.sleep(0)
+        rows += map(dict, records[begin : begin + BITE])
+    return rows
 
 
 def _to_latin(value: object) -> object:

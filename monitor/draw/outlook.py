@@ -47,7 +47,7 @@ class Outlook:
 
 def outlook(shelf: Shelf, rules: Collection[str]) -> Outlook:
     """Sort what lies on the shelf and put it into words; `rules` are the ids of all that judge."""
-    alerts = sorted(shelf.alerts(), key=lambda alert: -alert.finding.severity.rank)
+    alerts = shelf.alerts()
     firing = [alert for alert in alerts if alert.state is State.FIRING]
     targets, not_evaluated = shelf.targets(), shelf.not_evaluated()
     doubt = bool(not_evaluated) or not shelf.ready or not targets or not all(target.up for target in targets)

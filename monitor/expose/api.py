@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TypeVar
 
 from monitor import __version__
@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 MOST = 500
 """Entries a page may have."""
+BITE = 20
+"""Findings that are written before anybody else has a turn."""
 
 MOST_HOURS, MOST_BUCKETS = 24 * 400, 7200
 """Hours that may be asked for, and hours of all statements of a page together."""
@@ -52,11 +54,18 @@ class Query:
     per_page: int = 100
     filters: Mapping[str, str]
 
+    def part(self, entries: Sequence[T]) -> Sequence[T]:
+        """Give the entries of one page."""
+        begin = (self.page - 1) * self.per_page
+        return entries[begin : begin + self.per_page]
+
+    def place(self, entries: Sequence[object]) -> dict[str, object]:
+        """Say where the page stands in the whole."""
+        return {"page": self.page, "per_page": self.per_page, "total": len(entries)}
+
     def cut(self, name: str, entries: Sequence[T], document: Callable[[T], object]) -> dict[str, object]:
         """Give one page of a list, with where it stands in the whole."""
-        begin = (self.page - 1) * self.per_page
-        part = [document(each) for each in entries[begin : begin + self.per_page]]
-        return {name: part, "page": self.page, "per_page": self.per_page, "total": len(entries)}
+        return {name: [document(each) for each in self.part(entries)], **self.place(entries)}
 
 
 def query(asked: Mapping[str, str], filters: Sequence[str] = (), *, sized: bool = True) -> Query:
@@ -75,14 +84,19 @@ def query(asked: Mapping[str, str], filters: Sequence[str] = (), *, sized: bool 
     )
 
 
-def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
-    """Give findings, worst first as the shelf has them."""
+async def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
+    """Give findings, worst first as the shelf has them; what lean ones said is read from the store."""
     wanted = query(asked, tuple(FILTERS))
     fitting = glance.shelf.alerts()
     for name, value in wanted.filters.items():
         own = FILTERS[name]
         fitting = [alert for alert in fitting if own(alert) == value]
-    return dump(wanted.cut("findings", fitting, partial(_alert, glance)))
+    written: list[bytes] = []
+    for alert in await glance.handling.completed(wanted.part(fitting)):
+        written.append(dump(_alert(glance, alert)))
+        if len(written) % BITE == 0:
+            await asyncio.sleep(0)
+    return b'{"findings": [' + b", ".join(written) + b"], " + dump(wanted.place(fitting))[1:]
 
 
 def finding(glance: Glance, alert: Alert, past: Past) -> bytes:

@@ -124,7 +124,7 @@ class Pages:
 
     async def finding(self, request: web.Request) -> web.Response:
         """Give one finding."""
-        alert = self._alert(request)
+        alert = await self._alert(request)
         if alert is None:
             return self.message(404, "No such finding", "It is over and forgotten, or never was.")
         past = await self._site.handling.history(alert.finding.fingerprint)
@@ -155,11 +155,14 @@ class Pages:
 
     async def api_findings(self, request: web.Request) -> web.Response:
         """Give findings as JSON."""
-        return _listed(api.findings, self._site.glance(), request)
+        try:
+            return document(await api.findings(self._site.glance(), request.query))
+        except UsageError as error:
+            return document(api.error(str(error)), 400)
 
     async def api_finding(self, request: web.Request) -> web.Response:
         """Give one finding as JSON."""
-        alert = self._alert(request)
+        alert = await self._alert(request)
         if alert is None:
             return document(api.error("no such finding"), 404)
         past = await self._site.handling.history(alert.finding.fingerprint)
@@ -180,8 +183,9 @@ class Pages:
         """Give a small page that only says something."""
         return html(self._drawer.message(title, text, self._site.clock()), status)
 
-    def _alert(self, request: web.Request) -> Alert | None:
-        return self._site.shelf.alert(request.match_info["fingerprint"])
+    async def _alert(self, request: web.Request) -> Alert | None:
+        alert = self._site.shelf.alert(request.match_info["fingerprint"])
+        return alert and (await self._site.handling.completed([alert]))[0]
 
     def _overview(self, *, refresh: bool) -> Callable[[], bytes]:
         return lambda: self._drawer.overview(self._site.glance(), refresh=refresh)

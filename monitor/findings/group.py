@@ -9,10 +9,10 @@ from json import dumps
 
 from monitor.findings.route import Branch
 from monitor.model import Alert, Notice, Severity, State
+from monitor.store.records import FIRING
 from monitor.store.records import ToldRow as Told
 
 RESOLVED = State.RESOLVED.value
-_FIRING = "firing:"
 
 
 class Mute(Enum):
@@ -73,7 +73,7 @@ class Group:
     def believes(self, fingerprint: str) -> bool:
         """Tell whether the receiver was told last that this alert fires."""
         mark = self.marks.get(fingerprint)
-        return mark is not None and fires(mark)
+        return mark is not None and mark.fires
 
     def spoke(self, at: datetime) -> None:
         self.last = at if self.last is None else max(self.last, at)
@@ -111,14 +111,14 @@ class Group:
         for key, alert in said.alerts.items():
             yield Told(receiver=self.receiver, group=self.name, fingerprint=key, status=alert.status, at=now)
         for key, mark in list(self.marks.items()):
-            if fires(mark) and key not in said.alerts:
+            if mark.fires and key not in said.alerts:
                 yield replace(mark, at=now)
 
     def stale(self, now: datetime, *, ends: bool) -> list[str]:
         """Give the marks that are of no more use: ends that keep no distance any more, or that nobody wants to hear."""
         over = set() if ends else {key for key, _ in self._over()}
         return [
-            key for key, mark in self.marks.items() if (key in over if fires(mark) else now - mark.at >= self.interval)
+            key for key, mark in self.marks.items() if (key in over if mark.fires else now - mark.at >= self.interval)
         ]
 
     def _over(self) -> Iterator[tuple[str, Alert]]:
@@ -139,14 +139,10 @@ class Group:
         return mark is None or mark.status != alert.status
 
 
-def fires(mark: Told) -> bool:
-    return mark.status.startswith(_FIRING)
-
-
 def severity_told(mark: Told) -> Severity | None:
     """Give the severity a receiver knows of an alert that fires for it."""
-    word = mark.status.removeprefix(_FIRING)
-    return Severity(word) if word in set(Severity) and fires(mark) else None
+    word = mark.status.removeprefix(FIRING)
+    return Severity(word) if word in set(Severity) and mark.fires else None
 
 
 def as_told(alert: Alert, mark: Told) -> Alert:

@@ -4,12 +4,14 @@ It owns no clock and does no I/O: judgements and `now` come in, changes go out. 
 themselves, so that a ledger restored from stored alerts goes on as if there had been no restart.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.findings.cure import Number, Things, absent, by_relation, looked, rests, still_there
 from monitor.findings.episode import NOT_SEEN, UNWATCHED, absence, began, covers, ended, seen, without_suspicion
+from monitor.lean import Packed
 from monitor.model import Ack, Alert, Finding, Judgement, State, Target
 
 
@@ -31,6 +33,8 @@ class Ledger:
     def __init__(self, alerts: Iterable[Alert] = ()) -> None:
         self._alerts: dict[str, Alert] = {}
         self._open: dict[tuple[Target, str], set[str]] = {}
+        self._ended: set[str] = set()
+        """What is over and not lean."""
         for alert in alerts:
             self._put(alert)
 
@@ -92,8 +96,41 @@ class Ledger:
             if _over(alert) and alert.ends_at is not None and alert.ends_at < before
         ]
         for fingerprint in old:
-            del self._alerts[fingerprint]
+            self._take(self._alerts[fingerprint])
         return old
+
+    def slimming(
+        self, lean: Callable[[Alert], Alert], before: datetime, needed: Callable[[str], bool]
+    ) -> Iterator[Alert]:
+        """Make lean, one by one, what was over before that moment and is not needed whole; others may come between."""
+        for fingerprint in tuple(self._ended):
+            alert = self._alerts.get(fingerprint)
+            if alert is None or fingerprint not in self._ended or needed(fingerprint):
+                continue
+            if alert.ends_at is not None and alert.ends_at < before:
+                after = lean(alert)
+                self._take(alert)
+                self._put(after)
+                yield after
+
+    def packing(self, bite: int) -> Iterator[int]:
+        """Put what is lean close together in memory; gives how many were read.
+
+        It reads in bites, and others may come between; the last step makes all of them anew at once.
+        """
+        packed, lean = Packed(), [alert for alert in self._alerts.values() if alert.finding.missing]
+        for begin in range(0, len(lean), bite):
+            packed.add(lean[begin : begin + bite])
+            yield begin
+        same = bytearray(self._alerts.get(alert.finding.fingerprint) is alert for alert in lean)
+        while lean:
+            if same[len(lean) - 1]:
+                self._take(lean[-1])
+            lean.pop()
+        gc.collect()
+        for stays, alert in zip(same, packed, strict=True):
+            if stays:
+                self._put(alert)
 
     def get(self, fingerprint: str) -> Alert | None:
         """Give an alert."""
@@ -153,10 +190,13 @@ class Ledger:
         self._alerts[fingerprint] = alert
         if not _over(alert):
             self._open.setdefault((alert.source, alert.finding.rule), set()).add(fingerprint)
+        elif not alert.finding.missing:
+            self._ended.add(fingerprint)
 
     def _take(self, alert: Alert) -> None:
         fingerprint, scope = alert.finding.fingerprint, (alert.source, alert.finding.rule)
         del self._alerts[fingerprint]
+        self._ended.discard(fingerprint)
         open_here = self._open.get(scope, set())
         open_here.discard(fingerprint)
         if not open_here:

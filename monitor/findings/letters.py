@@ -1,7 +1,7 @@
 """Letters, as the outbox keeps them: a notice on its way, how several become one or one two, and who may pass whom."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -16,6 +16,15 @@ STUBBORN = 5
 
 HOPELESS = 24
 """After so many failures in a row, an hour or more, a message is tried in halves even if nothing else gets through."""
+
+
+Completed = Callable[[Sequence[Alert]], Awaitable[Sequence[Alert]]]
+"""Gives alerts with all they said: a digest looks back on such as are lean by now; never raises."""
+
+
+async def as_they_are(alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """Where no alert is lean, nothing is completed."""
+    return alerts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +94,16 @@ class Changes:
 
     entries: tuple[Entry, ...] = ()
     gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one receiver is to be told at one moment."""
+
+    receiver: str
+    notices: Sequence[Notice]
+    flood: int = 0
+    """So many notices wait as the one message that they will be anyway; 0: they are few."""
 
 
 class Ahead:
@@ -158,6 +177,19 @@ def summary(notices: Sequence[Notice]) -> Notice:
         news=frozenset().union(*(notice.news for notice in notices)),
         key=f"{SUMMARY}-{hashlib.sha256(keys.encode(errors='surrogatepass')).hexdigest()[:32]}",
     )
+
+
+def loads(notices: Iterable[Notice], most: Callable[[str], int]) -> list[Load]:
+    """Divide notices by receiver; `most` says how many one may get before they are a flood."""
+    by_receiver: dict[str, list[Notice]] = {}
+    for notice in notices:
+        by_receiver.setdefault(notice.receiver, []).append(notice)
+    return [
+        Load(receiver=name, notices=own)
+        if len(own) <= most(name)
+        else Load(receiver=name, notices=[summary(own)], flood=len(own))
+        for name, own in by_receiver.items()
+    ]
 
 
 def halves(notice: Notice) -> tuple[Notice, Notice]:

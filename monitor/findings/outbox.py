@@ -68,10 +68,6 @@ class Outbox:
         entries = {entry.id: entry for step in steps for entry in step.entries if entry.id in self._waiting}
         return Changes(entries=tuple(entries.values()), gone=tuple(gone))
 
-    def put_as_one(self, notices: Sequence[Notice], now: datetime) -> Changes:
-        """Take in many notices for one receiver as one message."""
-        return self.put([summary(notices)], now)
-
     def next(self, receiver: str, now: datetime) -> Entry | None:
         """Give what is to be sent now: of the first of each group the one longest due. None: nothing is due.
 

@@ -153,6 +153,9 @@ def print_finding(page: Page, finding: Finding, known: Known | None = None) -> N
     head.append(cut(finding.subject, SUBJECT_SHOWN), "bold").append(f"  in {cut(str(finding.target))}")
     page.line(head)
     page.paragraph(f"{finding.title} ({finding.rule})")
+    if finding.missing:
+        page.paragraph(f"There is no more to be shown: {finding.missing}.")
+        return
     page.paragraph(finding.summary)
     if known is not None:
         page.paragraph(outline.standing(known), label="stands")

@@ -1,12 +1,15 @@
-"""The ledger's alerts at rest: saved as they change, loaded after a restart, forgotten when they are old."""
+"""The ledger's alerts at rest: saved as they change, loaded after a restart, forgotten when they are old.
 
-from collections.abc import Collection, Iterable
+A lean alert is written without its finding, unless there is none: the whole one stays.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from monitor.model import Alert, State
-from monitor.store.bulk import Values, read, remove, replace
+from monitor.model import Alert, Finding, State
+from monitor.store.bulk import Values, bites, read, remove, replace
 from monitor.store.documents import (
     ack_from_text,
     ack_text,
@@ -40,25 +43,73 @@ class StoredAlerts:
         self._store.lost(lost, "alerts")
         return known
 
+    async def findings(self, fingerprints: Collection[str]) -> Mapping[str, Finding]:
+        """Give findings by fingerprint; what is not there, or cannot be read, is left out."""
+        return await self._store.run(lambda connection: read_findings(connection, fingerprints))
+
     async def forget(self, before: datetime) -> int:
         """Delete what was over before that moment; give how many that were."""
         return await self._store.run(lambda connection: forget_alerts(connection, before))
 
 
-def write_alerts(connection: Connection, alerts: Iterable[Alert], dropped: Iterable[str]) -> None:
+def _as_it_is(alert: Alert) -> Alert:
+    return alert
+
+
+def write_alerts(connection: Connection, alerts: Collection[Alert], dropped: Iterable[str]) -> None:
     remove(connection, table, ({"fingerprint": fingerprint} for fingerprint in dropped))
-    replace(connection, table, map(_values, alerts))
+    lean = {alert.finding.fingerprint: alert for alert in alerts if alert.finding.missing}
+    replace(connection, table, (_values(alert) for alert in alerts if not alert.finding.missing))
+    for bite in bites(lean):
+        _write_lean(connection, [lean[fingerprint] for fingerprint in bite])
 
 
-def read_alerts(connection: Connection) -> tuple[list[Alert], int]:
-    """Give what can be read, oldest first, and how many cannot."""
-    known, lost = read(connection, select(table).order_by(table.c.starts_at, table.c.fingerprint), _alert)
+def _write_lean(connection: Connection, alerts: Collection[Alert]) -> None:
+    fingerprints = [alert.finding.fingerprint for alert in alerts]
+    there = set(connection.scalars(select(table.c.fingerprint).where(table.c.fingerprint.in_(fingerprints))))
+    rows = [_values(alert) for alert in alerts]
+    own = update(table).where(table.c.fingerprint == bindparam("own"))
+    known = [
+        {"own": row["fingerprint"], **{name: row[name] for name in row.keys() - {"fingerprint", "finding"}}}
+        for row in rows
+        if row["fingerprint"] in there
+    ]
+    if known:
+        connection.execute(own, known)
+    new = [row for row in rows if row["fingerprint"] not in there]
+    if new:
+        connection.execute(insert(table), new)
+
+
+def read_alerts(connection: Connection, held: Callable[[Alert], Alert] = _as_it_is) -> tuple[list[Alert], int]:
+    """Give what can be read, oldest first, as `held` makes it, and how many cannot."""
+
+    def build(row: Row[tuple[object, ...]]) -> Alert | None:
+        alert = _alert(row)
+        return None if alert is None else held(alert)
+
+    known, lost = read(connection, select(table).order_by(table.c.starts_at, table.c.fingerprint), build)
     return known, len(lost)
+
+
+def read_findings(connection: Connection, fingerprints: Iterable[str]) -> Mapping[str, Finding]:
+    found: dict[str, Finding] = {}
+    for bite in bites(fingerprints):
+        known, _ = read(connection, select(table.c.finding).where(table.c.fingerprint.in_(bite)), _finding)
+        found |= {finding.fingerprint: finding for finding in known}
+    return found
 
 
 def forget_alerts(connection: Connection, before: datetime) -> int:
     old = (table.c.state == State.RESOLVED.value) & (table.c.ends_at < before)
     return connection.execute(delete(table).where(old)).rowcount
+
+
+def _finding(row: Row[tuple[object, ...]]) -> Finding | None:
+    try:
+        return finding_from_text(row.finding)
+    except ValueError:
+        return None
 
 
 def _values(alert: Alert) -> Values:

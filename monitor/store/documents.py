@@ -167,6 +167,7 @@ def _finding(document: Mapping[str, Any]) -> Finding:
         ),
         confidence=Confidence(document["confidence"]),
         proof=_perhaps(proof, document.get("proof")),
+        missing=str(document.get("missing", "")),
     )
 
 

@@ -1,9 +1,12 @@
 """The ledger and all that goes with it at rest: what one round changed is written whole, or not at all."""
 
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from monitor.lean import Lean
+from monitor.model import Alert, State
 from monitor.store.alerts import forget_alerts, read_alerts, write_alerts
 from monitor.store.audit import forget_audit, write_audit
 from monitor.store.engine import Store
@@ -30,9 +33,10 @@ class StoredLedger:
             await self._store.run(lambda connection: _write(connection, change))
 
     async def load(self) -> LedgerRead:
-        """Give what a restart goes on from. What cannot be read is left out, and the store's notice says so.
+        """Give what a restart goes on from; alerts whose end was told are lean.
 
-        A waiting notice that cannot be read is dead from then on.
+        What cannot be read is left out, and the store's notice says so. A waiting notice that cannot be read is dead
+        from then on.
         """
         read, lost = await self._store.run(_read)
         for kind, count in lost.items():
@@ -62,8 +66,8 @@ def _write(connection: Connection, change: LedgerWrite) -> None:
 
 
 def _read(connection: Connection) -> tuple[LedgerRead, dict[str, int]]:
-    alerts, lost_alerts = read_alerts(connection)
     told, lost_told = read_told(connection)
+    alerts, lost_alerts = read_alerts(connection, _held({mark.fingerprint for mark in told if mark.fires}))
     outbox, lost_notices = read_outbox(connection)
     silences, lost_silences = read_silences(connection)
     read = LedgerRead(
@@ -74,6 +78,17 @@ def _read(connection: Connection) -> tuple[LedgerRead, dict[str, int]]:
         dead=tuple(read_dead(connection, MOST_DEAD, 0)),
     )
     return read, {"alerts": lost_alerts, "told marks": lost_told, "notices": lost_notices, "silences": lost_silences}
+
+
+def _held(believed: Collection[str]) -> Callable[[Alert], Alert]:
+    """Make lean what is over, and of what no receiver believes that it fires."""
+    lean = Lean()
+
+    def held(alert: Alert) -> Alert:
+        over = alert.state is State.RESOLVED and alert.finding.fingerprint not in believed
+        return lean(alert) if over else alert
+
+    return held
 
 
 def _forget(connection: Connection, before: datetime) -> int:

@@ -11,6 +11,9 @@ from monitor.model import Alert, Notice
 Document: TypeAlias = Mapping[str, Any]
 """What JSON can say, and nothing else."""
 
+FIRING = "firing:"
+"""How the status of what fires begins; the severity follows."""
+
 ToldKey: TypeAlias = tuple[str, str, str]
 """Receiver, group, fingerprint."""
 
@@ -29,6 +32,11 @@ class ToldRow:
     def key(self) -> ToldKey:
         """Give what there is one mark of."""
         return self.receiver, self.group, self.fingerprint
+
+    @property
+    def fires(self) -> bool:
+        """Tell whether the receiver was told last that it fires."""
+        return self.status.startswith(FIRING)
 
 
 class OutboxState(StrEnum):
@@ -125,7 +133,7 @@ class LedgerWrite:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerRead:
-    """What a restart goes on from: alerts and waiting entries oldest first."""
+    """What a restart goes on from: alerts (some of them lean) and waiting entries oldest first."""
 
     alerts: tuple[Alert, ...]
     told: tuple[ToldRow, ...]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from monitor.findings.letters import STUBBORN, SUMMARY, Changes, Entry
+from monitor.findings.letters import summary as in_one
 from monitor.findings.outbox import Outbox
 from monitor.model import Alert, Notice
 from tests.alerts import at, firing, resolved
@@ -361,7 +362,7 @@ def stuck(outbox: Outbox, subject: str) -> Entry:
 def test_a_summary_that_fails_lets_pass_what_has_nothing_to_do_with_it_after_a_while() -> None:
     """And takes over what is newer of its own alerts; so also after a restart."""
     outbox = Outbox()
-    outbox.put_as_one([notice(firing("a"), group="a"), notice(firing("b"), group="b")], at(0))
+    outbox.put([in_one([notice(firing("a"), group="a"), notice(firing("b"), group="b")])], at(0))
     (behind,) = outbox.put([notice(firing("c"), resolved("a"), group="a", seconds=9)], at(0)).entries
     first = outbox.next("ops", at(0))
     assert first is not None

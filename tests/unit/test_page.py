@@ -91,10 +91,10 @@ def test_a_hostile_name_stays_text_everywhere(name: str) -> None:
         assert "49" not in re.sub(r"[0-9a-f]{8,}", "", page) or "{{" not in name
 
 
-def test_findings_stand_worst_first_with_all_a_person_needs() -> None:
-    """Why it matters, the evidence, the remedy, how to undo it, the caution, how sure and since when."""
+def test_findings_stand_as_the_shelf_has_them_with_all_a_person_needs() -> None:
+    """Worst first, each with why it matters, evidence, remedy, how to undo it, the caution, how sure and since when."""
     critical = alert(finding("public.worst", severity=Severity.CRITICAL))
-    page = words(drawn(Pile(targets_=[server()], alerts_=[alert(), critical])))
+    page = words(drawn(Pile(targets_=[server()], alerts_=[critical, alert()])))
     assert page.index("public.worst") < page.index("public.rooms (owner_id)")
     for part in (
         "1 critical finding, 1 warning.",
