@@ -89,6 +89,10 @@ SQL = """
 """
 
 
+NO_TEXT = ("22021", "22P05")
+"""SQLSTATEs of bytes that are no text in the database's encoding."""
+
+
 async def observe(session: Session, _memory: Memory, _options: object) -> Sequence[Row]:
     """Let the server look; say where it lies what it needs to be cleared of it."""
     extension = session.facts.extensions.get("pg_stat_statements", "")
@@ -97,6 +101,8 @@ async def observe(session: Session, _memory: Memory, _options: object) -> Sequen
     except (ProbeSkipped, ProbeTimeout):
         raise
     except ProbeError as error:
+        if not any(state in str(error) for state in NO_TEXT):
+            raise
         reason = f"the server cannot read the texts, one may be of another encoding: {error}"
         raise ProbeSkipped(reason, Needs.SETTING) from None
     reset = identifier(*filter(None, (extension, "pg_stat_statements_reset")))

@@ -120,9 +120,9 @@ class GuardedSession:
                 raise ProbeError("the answer holds text that cannot be read; convert it with textsend()") from None
             await self._be_lenient()
         except asyncpg.CharacterNotInRepertoireError:
-            if self._bytewise or self._pooled:
+            if self._bytewise or self._pooled or self._connection.get_settings().server_encoding != "SQL_ASCII":
                 raise
-            # The database is SQL_ASCII, and the server checks what it sends. Any bytes are good Latin-1.
+            # The server checks what it sends. Any bytes are good Latin-1.
             await self._connection.execute("set client_encoding to 'LATIN1'")
             self._bytewise = True
         return await self._rows(sql, arguments)

@@ -134,6 +134,7 @@ async def test_bytes_that_are_no_text(shop: Shop, tmp_path: Path, *, inside: boo
         session.execute(b"drop database " + bad)
         session.close()
         await shop.cluster.run("postgres", "drop database ascii with (force)")
+        await shop.database.execute("select pg_stat_statements_reset()")  # one bad text spoils the reading of all
 
 
 @pytest.mark.parametrize(
