@@ -17,7 +17,7 @@ from tests.faults.harness import STARTING, Daemon, daemon
 
 pytestmark = pytest.mark.soak
 
-CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "200"))
+CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "60"))
 SIDE_BY_SIDE = int(os.environ.get("PGARCHITECT_SIDE_BY_SIDE", "1"))
 """Daemons that are killed at the same time, each with a store, a database and a receiver of its own."""
 AT_ONCE = 8

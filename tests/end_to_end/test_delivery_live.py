@@ -196,6 +196,7 @@ async def test_a_reload_moves_what_was_told(database: Database, ops: Hook, every
         assert ops.said("after") == []
 
 
+@pytest.mark.soak
 async def test_who_is_down_is_told_of_alone(database: Database, ops: Hook, everyone: Hook, tmp_path: Path) -> None:
     """What else is said of it is held back until it is back; then a chat hears how long it was away."""
     await database.execute(TABLE)

@@ -154,6 +154,7 @@ def test_ctrl_c_leaves_nothing(start: Start, temporary: Path, moment: str) -> No
     assert gone(temporary, END_SECONDS)
 
 
+@pytest.mark.soak
 def test_it_ends_when_its_parent_shell_is_killed(start: Start, temporary: Path) -> None:
     """A kill -9 of the shell that started it: within seconds no process, file or port of it is left."""
     shell = start("/bin/sh", "-c", '"$@"; exit $?', "sh", *DEMO, "--port", "0")
@@ -163,6 +164,7 @@ def test_it_ends_when_its_parent_shell_is_killed(start: Start, temporary: Path) 
     assert gone(temporary, END_SECONDS), processes(temporary)
 
 
+@pytest.mark.soak
 def test_it_ends_when_it_is_killed_itself(start: Start, temporary: Path) -> None:
     """A kill -9 of the demo: the guardian takes server, data and configuration away."""
     process = start(*DEMO, "--port", "0")
@@ -172,6 +174,7 @@ def test_it_ends_when_it_is_killed_itself(start: Start, temporary: Path) -> None
     assert gone(temporary, END_SECONDS), processes(temporary)
 
 
+@pytest.mark.soak
 def test_keep_leaves_a_directory_that_can_be_started_again(start: Start, temporary: Path) -> None:
     """With --keep the data and the configuration stay, and the printed command starts the server on them."""
     process = start(*DEMO, "--keep", "--port", "0")

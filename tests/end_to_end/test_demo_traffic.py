@@ -62,6 +62,7 @@ async def eventually(application: Application, sql: str, wanted: list[tuple[obje
             await asyncio.sleep(0.5)
 
 
+@pytest.mark.soak
 async def test_the_faults_are_there_and_survive_a_crash(application: Application) -> None:
     """A leak, rollbacks, a deadlock, an index less; 7 and 12 orphans among near misses; and all members come back."""
     everybody: list[tuple[object, ...]] = [(member.application,) for member in MEMBERS]

@@ -2,12 +2,15 @@
 
 import json
 import secrets
+from functools import partial
 
 import pytest
 
 from monitor.demo.gotrue import gotrue
 from tests.database import Database
 from tests.end_to_end.command import monitor
+
+SOAKED = partial(pytest.param, marks=pytest.mark.soak)
 
 PEOPLE = """
     create table public.users (
@@ -43,7 +46,7 @@ async def report(dsn: str) -> dict[str, list[dict[str, object]]]:
     return dict(json.loads(done.out))
 
 
-@pytest.mark.parametrize("auth", ["functions", "policy", "bypassrls"])
+@pytest.mark.parametrize("auth", ["functions", SOAKED("policy"), SOAKED("bypassrls")])
 async def test_what_is_printed_lends_sight_and_is_taken_back(database: Database, auth: str) -> None:
     """Blind before, exact with the grants, blind after the undo."""
     await database.execute(gotrue())

@@ -157,6 +157,7 @@ async def test_an_index_that_the_statements_use_fixes_their_scans(watched: Watch
     assert watched.steps() == ["firing", "remedied", "resolved"]
 
 
+@pytest.mark.soak
 async def test_an_index_that_nobody_can_use_had_no_effect(watched: Watched) -> None:
     """The scans go on as before: said with the SQL that undoes it, and not told again at once."""
     await scanned(watched)
@@ -172,6 +173,7 @@ async def test_an_index_that_nobody_can_use_had_no_effect(watched: Watched) -> N
     assert watched.alert.state is State.RESOLVED
 
 
+@pytest.mark.soak
 async def test_traffic_that_stopped_is_not_fixed(watched: Watched) -> None:
     """Nobody reads the table any more: the index has proved nothing."""
     await scanned(watched)

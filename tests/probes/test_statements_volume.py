@@ -124,6 +124,7 @@ async def test_ten_thousand_rows_a_call_are_found_and_a_page_mends_it(either: Da
         assert eye.findings(await eye.look(), WASTE) == []
 
 
+@pytest.mark.soak
 async def test_writing_many_rows_is_no_waste(database: Database) -> None:
     """Near miss: `rows` counts what is inserted too."""
     await parts(database, 12_000)
