@@ -74,8 +74,8 @@ class Watch:
         self._of_server, self._of_databases = _divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
         self._absent: set[tuple[str, str]] = set()
-        self._lacking: set[str] = set()
-        """Probes of the server for which no database had the extension."""
+        self._lacking: dict[str, Needs | None] = {}
+        """What each probe of the server needs, as far as it was answered."""
 
     @property
     def prefix(self) -> str:
@@ -141,7 +141,7 @@ class Watch:
             await self._cannot(probe, target, error)
             self._shaken()
         else:
-            (self._lacking.add if seen.needs is Needs.EXTENSION else self._lacking.discard)(probe.name)
+            self._lacking[probe.name] = seen.needs
 
     async def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
         await self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
@@ -166,8 +166,9 @@ class Watch:
             due = self._due(database)
             if due and not await self._visit(database, due, stay=len(databases) == 1):
                 self._tasks.start(f"{self.prefix}again", self._again)
-        for probe in self._of_server:  # the database that has its extension may have been found only now
-            if probe.name in self._lacking and self.postgres.offers(probe.needs):
+        for probe in self._of_server:  # a right may have been granted, or the database with its extension been found
+            lacks = self._lacking.get(probe.name)
+            if lacks is Needs.RIGHTS or (lacks is Needs.EXTENSION and self.postgres.offers(probe.needs)):
                 self._ask(probe)
 
     def _noted(self, databases: list[str]) -> None:

@@ -77,6 +77,8 @@ SQL = """
 
 UNDATED = SQL.replace(" wal_bytes, stats_since,", " wal_bytes, 'epoch'::timestamptz as stats_since,")
 """Before version 1.11 of the extension no entry tells since when it counts."""
+UNTOLD = -946_684_800_000_000
+"""What it says then: 1970, in microseconds since 2000."""
 DATED_FROM = 17
 """PostgreSQL's version that brings 1.11; pg_upgrade keeps an older one."""
 
@@ -162,7 +164,7 @@ class Known:
         """Give each entry's place; one that counts anew (evicted, reset) gets a new one: all it has is growth."""
         for entry, began in zip(entries, since, strict=True):
             place = self._places.setdefault(entry, len(self._since))
-            if place < len(self._since) and self._since[place] != began:
+            if place < len(self._since) and began != UNTOLD and self._since[place] not in {began, UNTOLD}:
                 place = self._places[entry] = len(self._since)
             if place == len(self._since):
                 self._since.append(began)
@@ -228,8 +230,9 @@ async def _ask(session: Session, known: Known) -> Row:
         await _check_version(session)
         if not known.dated:
             raise
+    row = (await session.fetch(UNDATED, *known.marks))[0]
     known.dated = False
-    return await _ask(session, known)
+    return row
 
 
 async def _check_version(session: Session) -> None:
