@@ -221,6 +221,7 @@ async def test_sessions_that_are_ended_again_and_again(shop: Shop, tmp_path: Pat
         assert await watched.firing("target.unreachable") == []
 
 
+@pytest.mark.soak
 async def test_a_black_hole_is_noticed_and_left(shop: Shop, tmp_path: Path) -> None:
     """The peer acknowledges and forwards nothing: down; healed, back in ten seconds, nothing left at the server."""
     async with (
