@@ -75,7 +75,7 @@ class Watch:
         self._asked_at: dict[tuple[str, str], float] = {}
         self._absent: set[tuple[str, str]] = set()
         self._lacking: dict[str, Needs | None] = {}
-        """What each probe of the server needs, as far as it was answered."""
+        """What each probe of the server needs to be answered; time: it was not reached (what is slow can wait)."""
 
     @property
     def prefix(self) -> str:
@@ -140,8 +140,9 @@ class Watch:
         except TargetError as error:
             await self._cannot(probe, target, error)
             self._shaken()
+            self._lacking[probe.name] = Needs.TIME
         else:
-            self._lacking[probe.name] = seen.needs
+            self._lacking[probe.name] = None if seen.needs is Needs.TIME else seen.needs
 
     async def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
         await self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
@@ -168,7 +169,8 @@ class Watch:
                 self._tasks.start(f"{self.prefix}again", self._again)
         for probe in self._of_server:  # a right may have been granted, or the database with its extension been found
             lacks = self._lacking.get(probe.name)
-            if lacks is Needs.RIGHTS or (lacks is Needs.EXTENSION and self.postgres.offers(probe.needs)):
+            found = lacks is Needs.EXTENSION and self.postgres.offers(probe.needs)
+            if found or lacks in {Needs.RIGHTS, Needs.TIME}:
                 self._ask(probe)
 
     def _noted(self, databases: list[str]) -> None:
