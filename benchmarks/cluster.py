@@ -76,12 +76,7 @@ async def cluster(tables: int, say: Callable[[str], None]) -> AsyncIterator[Embe
     """Start and fill it."""
     async with EmbeddedServer.started(SETTINGS) as server:
         say(f"making {tables:,} tables and {tables * len(FORMS):,} statements")
-        session = await asyncpg.connect(server.dsn(), timeout=10)
-        await session.execute(f"create database {DATABASE}")
-        await session.close()
-        session = await asyncpg.connect(server.dsn(DATABASE), timeout=10, command_timeout=600)
-        await session.execute("create extension pg_stat_statements")
-        await session.execute(gotrue())
+        session = await made(server)
         await session.execute(files("monitor.demo").joinpath("people.sql").read_text(encoding="utf-8"))
         await in_batches(session, (TABLE.format(number=each, parent=max(each - 1, 1)) for each in range(1, tables + 1)))
         lookalikes = range(LOOKALIKES, tables + 1, LOOKALIKES)
@@ -93,6 +88,17 @@ async def cluster(tables: int, say: Callable[[str], None]) -> AsyncIterator[Embe
         await in_batches(session, statements(tables))
         await session.close()
         yield server
+
+
+async def made(server: EmbeddedServer) -> asyncpg.Connection:
+    """Make the application's database, with GoTrue's schema; give a session in it."""
+    session = await asyncpg.connect(server.dsn(), timeout=10)
+    await session.execute(f"create database {DATABASE}")
+    await session.close()
+    session = await asyncpg.connect(server.dsn(DATABASE), timeout=10, command_timeout=600)
+    await session.execute("create extension pg_stat_statements")
+    await session.execute(gotrue())
+    return session
 
 
 async def in_batches(session: asyncpg.Connection, texts: Iterator[str]) -> None:

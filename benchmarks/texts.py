@@ -17,11 +17,10 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks.cluster import DATABASE, SETTINGS, admitted, in_batches
+from benchmarks.cluster import DATABASE, SETTINGS, admitted, in_batches, made
 from benchmarks.lines import Line, table_head
 from benchmarks.single import HEAD, Single, singles
 from benchmarks.watcher import watcher
-from monitor.demo.gotrue import gotrue
 from monitor.embedded import EmbeddedServer
 from monitor.whole import whole_catalog
 from probes.statements import StatementsOptions
@@ -108,12 +107,7 @@ def _bound(databases: int) -> int:
 async def measure() -> Figures:
     """Build the server, and measure both."""
     async with EmbeddedServer.started(SETTINGS | MAX_ENTRIES) as server:
-        session = await asyncpg.connect(server.dsn(), timeout=10)
-        await session.execute(f"create database {DATABASE}")
-        await session.close()
-        session = await asyncpg.connect(server.dsn(DATABASE), timeout=10, command_timeout=600)
-        await session.execute("create extension pg_stat_statements")
-        await session.execute(gotrue())
+        session = await made(server)
         columns = ", ".join(f"c{each:02} int" for each in range(COLUMNS))
         await session.execute("create table users (auth_user_id uuid, created_at timestamptz)")
         await session.execute(f"create table long_lists ({columns})")

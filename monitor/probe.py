@@ -29,6 +29,7 @@ from monitor.sqlattack import Attack, attack
 from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
 from monitor.sqlreads import Reads, reads
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
+from monitor.summed import check_recording, described, summed, table_names
 
 __all__ = [
     "GIB",
@@ -74,6 +75,8 @@ __all__ = [
     "TargetDenied",
     "Thing",
     "attack",
+    "check_recording",
+    "described",
     "duration",
     "identifier",
     "literal",
@@ -89,6 +92,8 @@ __all__ = [
     "size",
     "spelling",
     "statement",
+    "summed",
+    "table_names",
 ]  # fmt: skip
 
 T = TypeVar("T")

@@ -74,8 +74,8 @@ class Watch:
         self._of_server, self._of_databases = _divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
         self._absent: set[tuple[str, str]] = set()
-        self._lacking: dict[str, Needs | None] = {}
-        """What each probe of the server needs to be answered; time: it was not reached (what is slow can wait)."""
+        self._again_soon: set[str] = set()
+        """Probes of the server that were not reached, or lacked a right or an extension: either may be there soon."""
 
     @property
     def prefix(self) -> str:
@@ -140,9 +140,10 @@ class Watch:
         except TargetError as error:
             await self._cannot(probe, target, error)
             self._shaken()
-            self._lacking[probe.name] = Needs.TIME
+            self._again_soon.add(probe.name)
         else:
-            self._lacking[probe.name] = None if seen.needs is Needs.TIME else seen.needs
+            lacks = seen.needs in {Needs.RIGHTS, Needs.EXTENSION}
+            (self._again_soon.add if lacks else self._again_soon.discard)(probe.name)
 
     async def _cannot(self, probe: Probe, target: Target, error: MonitorError) -> None:
         await self._desk.take(self.server, probe, failed(self._runner.blank(probe, target), error))
@@ -167,10 +168,8 @@ class Watch:
             due = self._due(database)
             if due and not await self._visit(database, due, stay=len(databases) == 1):
                 self._tasks.start(f"{self.prefix}again", self._again)
-        for probe in self._of_server:  # a right may have been granted, or the database with its extension been found
-            lacks = self._lacking.get(probe.name)
-            found = lacks is Needs.EXTENSION and self.postgres.offers(probe.needs)
-            if found or lacks in {Needs.RIGHTS, Needs.TIME}:
+        for probe in self._of_server:
+            if probe.name in self._again_soon:
                 self._ask(probe)
 
     def _noted(self, databases: list[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from monitor.probe import Kept, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape
+from monitor.probe import Kept, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape, table_names
 from probes.plans_memory import Plans, nominated
 from probes.statements_captions import ASIDE as CAPTIONS
 from probes.statements_captions import Captions
@@ -19,7 +19,7 @@ from probes.statements_classes import ASIDE as CLASSES
 from probes.statements_classes import Classes
 from probes.statements_evicting import Evicting, Evictions
 from probes.statements_reading import COUNTERS, KEY, Known, Names, observe, recording_is_off
-from probes.statements_rules import Load, Slow, mean_ms, table_names
+from probes.statements_rules import Load, Slow, mean_ms
 from probes.statements_steps import NPlusOne, Steps
 from probes.statements_texts import Texts
 from probes.statements_top import Members, View, busiest, entry_of, exposed, groups, key_of, seconds, slowest

@@ -14,18 +14,20 @@ from monitor.probe import (
     Needs,
     NoVerdict,
     Object,
-    ProbeSkipped,
     Remedy,
     Row,
     Rule,
     Scalar,
     Severity,
     StatementKind,
+    check_recording,
+    described,
     duration,
-    identifier,
     number,
     plural,
     share,
+    summed,
+    table_names,
 )
 
 FEW_ENTRIES = 1000
@@ -49,35 +51,21 @@ NO_PLAN = (
 def judged(seen: Measurement) -> Iterator[Row]:
     """Give the summed statements; raises ProbeSkipped where nothing is recorded, or nothing grew yet."""
     _ = seen.changes
-    whole = seen.details.get("whole", {})
-    if whole.get("off"):
-        raise ProbeSkipped(
-            "pg_stat_statements.track is none: no statement is recorded; set it to top and reload", Needs.SETTING
-        )
-    for key, row in seen.details.items():
-        if isinstance(key, tuple) and key[0] == "statement":
-            yield row
+    check_recording(seen)
+    yield from summed(seen)
+
+
+def too_short(seen: Measurement, at_least: float) -> Iterator[NoVerdict]:
+    """Say that the window is too short for a rate."""
+    if seen.window_seconds < at_least:
+        reason = f"watched for {duration(seen.window_seconds)} only; {duration(at_least)} are needed"
+        yield NoVerdict(reason=reason, needs=Needs.HISTORY)
 
 
 def mean_ms(row: Row) -> float:
     """Give the mean time of a call."""
     calls = number(row, "calls")
     return 1000 * number(row, "exec_seconds") / calls if calls else 0.0
-
-
-def table_names(row: Row) -> list[str]:
-    """Give the tables a statement names, as it names them."""
-    tables = row["tables"]
-    pairs = tables if isinstance(tables, tuple) else ()
-    return [identifier(*(part for part in pair if part)) for pair in pairs]
-
-
-def described(row: Row) -> str:
-    """Say what a statement is and which tables it names, for people."""
-    kind, tables = str(row["kind"]), table_names(row)
-    what = "statement whose text is not known" if kind == "unknown" else f"{kind} statement"
-    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""  # noqa: PLR2004 - three names fit a line
-    return what + (f" on {', '.join(tables[:3])}{more}" if tables else "")
 
 
 def figures(seen: Measurement, row: Row) -> dict[str, Scalar | list[Scalar]]:
@@ -133,7 +121,39 @@ def over(seen: Measurement) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slow(Rule):
+class StatementRule(Rule):
+    """A rule that accuses one statement at a time."""
+
+    def accusing(
+        self,
+        seen: Measurement,
+        row: Row,
+        *,
+        summary: str,
+        impact: str,
+        caution: str,
+        severity: Severity | None = None,
+        **limits: Scalar,
+    ) -> Finding:
+        """Accuse a statement; its figures and its plan stand in the evidence before what is given here."""
+        return self.finding(
+            seen,
+            in_database=str(row["database"]),
+            subject=str(row["statement"]),
+            object=Object("statement", name=str(row["statement"])),
+            summary=summary,
+            impact=impact,
+            remedy=Remedy(caution=caution),
+            severity=severity or self.severity,
+            confidence=confidence(seen, row),
+            **figures(seen, row),
+            **planned(row),
+            **limits,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(StatementRule):
     """A statement is slow.
 
     Why: every call keeps a user waiting and a connection busy; a simple statement (one table, no join, no aggregate)
@@ -178,25 +198,20 @@ class Slow(Rule):
 
     def _accusation(self, seen: Measurement, row: Row, limit: float) -> Finding:
         mean = mean_ms(row)
-        return self.finding(
+        return self.accusing(
             seen,
-            in_database=str(row["database"]),
-            subject=str(row["statement"]),
-            object=Object("statement", name=str(row["statement"])),
+            row,
             summary=f"a {described(row)} takes {duration(mean / 1000)} a call "
             f"({plural(number(row, 'calls'), 'call')} {over(seen)}; limit {duration(limit / 1000)})",
             impact="each call keeps a user waiting and a connection busy",
-            remedy=Remedy(caution=look(row)),
+            caution=look(row),
             severity=Severity.CRITICAL if mean > self.critical_factor * limit else self.severity,
-            confidence=confidence(seen, row),
-            **figures(seen, row),
-            **planned(row),
             limit_ms=limit,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load(Rule):
+class Load(StatementRule):
     """One statement takes most of the server's time.
 
     Why: whatever is gained on this one statement is gained for the whole server; nothing else is worth as much work.
@@ -217,9 +232,8 @@ class Load(Rule):
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         rows = [*judged(seen)]
-        if seen.window_seconds < self.min_window:
-            reason = f"watched for {duration(seen.window_seconds)} only; {duration(self.min_window)} are needed"
-            yield NoVerdict(reason=reason, needs=Needs.HISTORY)
+        if short := [*too_short(seen, self.min_window)]:
+            yield from short
             return
         whole = number(seen.details["whole"], "exec_seconds")
         for row in rows:
@@ -229,19 +243,13 @@ class Load(Rule):
 
     def _accusation(self, seen: Measurement, row: Row, spent: float, whole: float) -> Finding:
         explained = row["kind"] != StatementKind.UTILITY
-        return self.finding(
+        return self.accusing(
             seen,
-            in_database=str(row["database"]),
-            subject=str(row["statement"]),
-            object=Object("statement", name=str(row["statement"])),
+            row,
             summary=f"a {described(row)} takes {share(min(spent, whole), whole)} of all execution time, "
             f"{share(spent, seen.window_seconds)} of a core ({plural(number(row, 'calls'), 'call')} {over(seen)})",
             impact="the server's capacity is this one statement's: its growth is felt by everything else first",
-            remedy=Remedy(caution=f"Is it called more often than needed? {look(row) if explained else NO_PLAN}"),
-            severity=self.severity,
-            confidence=confidence(seen, row),
-            **figures(seen, row),
-            **planned(row),
+            caution=f"Is it called more often than needed? {look(row) if explained else NO_PLAN}",
             cores=round(spent / seen.window_seconds, 3),
             limit_share=self.share,
             limit_cores=self.cores,

@@ -21,10 +21,11 @@ from monitor.probe import (
     Scalar,
     Severity,
     StatementKind,
+    described,
     number,
     plural,
 )
-from probes.statements_rules import confidence, described, figures, judged
+from probes.statements_rules import confidence, figures, judged
 from probes.statements_texts import Texts
 from probes.statements_top import Key, View, entry_of, key_of
 

@@ -11,33 +11,22 @@ from monitor.probe import (
     Area,
     Finding,
     Measurement,
-    Needs,
     NoVerdict,
-    Object,
-    Remedy,
     Row,
-    Rule,
     Severity,
     StatementKind,
-    duration,
+    described,
     identifier,
     number,
     plural,
     share,
     size,
 )
-from probes.statements_rules import confidence, described, figures, judged, look, over, planned
-
-
-def too_short(seen: Measurement, at_least: float) -> Iterator[NoVerdict]:
-    """Say that the window is too short for a rate."""
-    if seen.window_seconds < at_least:
-        reason = f"watched for {duration(seen.window_seconds)} only; {duration(at_least)} are needed"
-        yield NoVerdict(reason=reason, needs=Needs.HISTORY)
+from probes.statements_rules import StatementRule, judged, look, over, too_short
 
 
 @dataclass(frozen=True, kw_only=True)
-class TempSpill(Rule):
+class TempSpill(StatementRule):
     """A statement writes temporary files with every call.
 
     Why: what does not fit into work_mem (a sort, a hash, a materialised list) goes to disk and is read back: the call
@@ -76,19 +65,13 @@ class TempSpill(Rule):
     def _accusation(self, seen: Measurement, row: Row, written: float) -> Finding:
         each, rate = written / number(row, "calls"), written / max(seen.window_seconds, 0.001)
         enough = _work_mem(each)
-        return self.finding(
+        return self.accusing(
             seen,
-            in_database=str(row["database"]),
-            subject=str(row["statement"]),
-            object=Object("statement", name=str(row["statement"])),
+            row,
             summary=f"a {described(row)} writes {size(each)} of temporary files a call, {size(rate)}/s "
             f"({plural(number(row, 'calls'), 'call')} {over(seen)})",
             impact="each call waits for the disk, which is slower than memory and shared with everybody",
-            remedy=Remedy(caution=_spill_caution(row, enough)),
-            severity=self.severity,
-            confidence=confidence(seen, row),
-            **figures(seen, row),
-            **planned(row),
+            caution=_spill_caution(row, enough),
             temp_bytes_per_call=round(each),
             temp_bytes_per_second=round(rate),
             work_mem_mib=enough,
@@ -123,7 +106,7 @@ def _spill_caution(row: Row, enough: int) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowsWaste(Rule):
+class RowsWaste(StatementRule):
     """A statement returns, or reads, far more rows than a call can need.
 
     Why: nobody looks at ten thousand rows of one call: they are sent, parsed and mostly thrown away. And a filter that
@@ -178,19 +161,13 @@ class RowsWaste(Rule):
         calls, returned = number(row, "calls"), number(row, "rows")
         per_row = _blocks(row) / _worth(row)
         much = f"{plural(returned / calls, 'row')} a call" if what == "returns" else f"{per_row:,.0f} blocks a row"
-        return self.finding(
+        return self.accusing(
             seen,
-            in_database=str(row["database"]),
-            subject=str(row["statement"]),
-            object=Object("statement", name=str(row["statement"])),
+            row,
             summary=f"a {described(row)} {what} {much} ({plural(calls, 'call')} {over(seen)}, "
             f"{share(number(row, 'exec_seconds'), number(seen.details['whole'], 'exec_seconds'))} of execution time)",
             impact="rows nobody looks at cost the server, the network and the application",
-            remedy=Remedy(caution=caution),
-            severity=self.severity,
-            confidence=confidence(seen, row),
-            **figures(seen, row),
-            **planned(row),
+            caution=caution,
             blocks_per_row=round(per_row, 1),
             limit_rows_per_call=self.rows_per_call,
             limit_blocks_per_row=self.blocks_per_row,

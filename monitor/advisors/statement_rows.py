@@ -1,4 +1,4 @@
-"""What advisors on statements share: the grounds they judge on, the newest rows by key, and words about them."""
+"""What advisors on statements share: the grounds they judge on, the newest rows by key, and which statement it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.history import History, Key
 from monitor.measurement import Measurement, Row, duration
 from monitor.model import Result, Scalar
 from monitor.rule import Book
-from monitor.sqltext import identifier
+from monitor.summed import check_recording, summed, table_names
 
 STATEMENTS = "statements"
 
@@ -27,10 +27,7 @@ def grounds(book: Book, min_history: float) -> tuple[Measurement, History]:
         raise ProbeSkipped("the statements were not read yet", Needs.HISTORY)
     if seen.result is not Result.OK:
         raise ProbeSkipped(seen.reason, seen.needs)
-    if seen.details.get("whole", {}).get("off"):
-        raise ProbeSkipped(
-            "pg_stat_statements.track is none: no statement is recorded; set it to top and reload", Needs.SETTING
-        )
+    check_recording(seen)
     if history is None:
         raise ProbeSkipped("no history of statements is kept", Needs.HISTORY)
     begins = history.begins
@@ -42,24 +39,8 @@ def grounds(book: Book, min_history: float) -> tuple[Measurement, History]:
 
 def rows_by_key(seen: Measurement, database: str | None) -> Mapping[Key, Row]:
     """Give one database's summed statements by the key of their history, the busiest first."""
-    rows = [row for key, row in seen.details.items() if isinstance(key, tuple) and key[0] == "statement"]
-    own = [row for row in rows if row["database"] == database]
+    own = (row for row in summed(seen) if row["database"] == database)
     return {(str(row["database"]), str(row["statement"])): row for row in own}
-
-
-def table_names(row: Row) -> list[str]:
-    """Give the tables a statement names, as it names them."""
-    tables = row.get("tables")
-    pairs = tables if isinstance(tables, tuple) else ()
-    return [identifier(*(part for part in pair if part)) for pair in pairs]
-
-
-def described(row: Row) -> str:
-    """Say what a statement is and which tables it names, for people."""
-    kind, tables = str(row.get("kind", "unknown")), table_names(row)
-    what = "statement whose text is not known" if kind == "unknown" else f"{kind} statement"
-    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""  # noqa: PLR2004 - three names fit a line
-    return what + (f" on {', '.join(tables[:3])}{more}" if tables else "")
 
 
 def identity(row: Row) -> dict[str, Scalar | list[Scalar]]:

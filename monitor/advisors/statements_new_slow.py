@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from monitor.advisors.statement_rows import PLAN, described, grounds, identity, rows_by_key
+from monitor.advisors.statement_rows import PLAN, grounds, identity, rows_by_key
 from monitor.errors import Needs, ProbeSkipped
 from monitor.history import Baseline, History, Key
 from monitor.measurement import Measurement, Row, duration, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Severity
 from monitor.rule import Advisor, Book
 from monitor.sqltext import StatementKind
+from monitor.summed import described, summed
 
 KNOWN = 0.5
 """The least part of the statements at work that earlier hours must know; else the history is of something else."""
@@ -123,9 +124,5 @@ class NewSlow(Advisor):
 def _seldom(seen: Measurement) -> float:
     """Give the time below which a statement may have been there unseen: that of the busiest ones' middle."""
     top = getattr(seen.options, "top", None)
-    spent = sorted((number(row, "exec_seconds") for key, row in seen.details.items() if _summed(key)), reverse=True)
+    spent = sorted((number(row, "exec_seconds") for row in summed(seen)), reverse=True)
     return spent[top // 2] if isinstance(top, int) and len(spent) >= top else 0.0
-
-
-def _summed(key: object) -> bool:
-    return isinstance(key, tuple) and key[0] == "statement"

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from typing import ClassVar
 
-from monitor.advisors.statement_rows import PLAN, described, grounds, identity, rows_by_key, table_names
+from monitor.advisors.statement_rows import PLAN, grounds, identity, rows_by_key
 from monitor.errors import Needs
 from monitor.history import Baseline, History, Key, Stretch
 from monitor.measurement import Measurement, Row, duration, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar
 from monitor.rule import Advisor, Book
 from monitor.sqltext import StatementKind
+from monitor.summed import described, table_names
 
 RUNGS, RUNG = 6, 1.5
 """The newest stretch, and longer ones of half as many calls again each: what few calls cannot show, more may."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from monitor.advisors.statement_rows import described, rows_by_key, table_names
+from monitor.advisors.statement_rows import rows_by_key
 from monitor.errors import Needs
 from monitor.history import Key
 from monitor.measurement import Measurement, Row, duration, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Scalar, Severity
 from monitor.rule import Advisor, Book
 from monitor.sqltext import identifier
+from monitor.summed import described, table_names
 
 PEOPLE_AND_MIGRATIONS = (
     "psql*", "pg_dump*", "pg_restore*", "pgAdmin*", "DBeaver*", "DataGrip*", "IntelliJ*", "TablePlus*", "Postico*",

@@ -140,10 +140,6 @@ class PostgresServer:
         async with self.visit(place) as session:
             yield session
 
-    def offers(self, needs: Sequence[str]) -> bool:
-        """Tell whether some database of those visited so far has all that is needed."""
-        return any(all(_has(facts, need) for need in needs) for facts in self._visited.values())
-
     def _place_of(self, need: str) -> str | None:
         """Give a database, of those visited so far, that has an extension."""
         return next((database for database, facts in self._visited.items() if _has(facts, need)), None)

@@ -145,8 +145,7 @@ async def statements(workload: Workload, asked: Mapping[str, str]) -> bytes:
     page = wanted.cut("statements", rows, dict)
     if not hours:
         return dump(page)
-    begin = (wanted.page - 1) * wanted.per_page
-    shown = rows[begin : begin + wanted.per_page]
+    shown = wanted.part(rows)
     return dump({**page, **_with_hours(shown, await workload.hours(shown, hours))})
 
 
