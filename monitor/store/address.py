@@ -4,11 +4,11 @@ The drivers are asynchronous, so an engine works inside `transact` only. SQLAlch
 it, but to import that takes 6 MiB more, for the ORM that comes along.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.util import greenlet_spawn
@@ -45,6 +45,11 @@ def address(url: str, directory: Path | None = None) -> Address:
         raise StoreError("store: not a URL we know; write sqlite:///FILE, sqlite:////DIRECTORY/FILE or postgresql://…")
     path = ((directory or Path.cwd()) / name).absolute()
     return Address(url=Secret(f"{SQLITE}{path}"), path=path)
+
+
+# `transact` ends every transaction: to roll back once more when the connection is given back would be a second way to
+# the file's thread each time, and one more moment at which being cancelled leaves something half done.
+ALONE: Mapping[str, Any] = {"pool_size": 1, "max_overflow": 0, "hide_parameters": True, "pool_reset_on_return": None}
 
 
 async def transact(engine: Engine, work: Callable[[Connection], T]) -> T:
@@ -97,9 +102,7 @@ def _sqlite(path: Path, patience: float) -> Engine:
         # No isolation level: the driver's own would begin late and never around DDL; `_begin` does it instead.
         # No statements are kept: each holds what it wrote last, and a message may be 10 MiB.
         connect_args={"timeout": patience, "isolation_level": None, "cached_statements": 0},
-        pool_size=1,
-        max_overflow=0,
-        hide_parameters=True,
+        **ALONE,
     )
     event.listen(engine, "connect", _settle)
     event.listen(engine, "begin", _begin)
@@ -111,9 +114,7 @@ def _sqlite_reader(path: Path, patience: float) -> Engine:
     engine = create_engine(
         URL.create("sqlite+aiosqlite", database=path.as_uri(), query={"uri": "true", "mode": "ro"}),
         connect_args={"timeout": patience, "isolation_level": None},
-        pool_size=1,
-        max_overflow=0,
-        hide_parameters=True,
+        **ALONE,
     )
     event.listen(engine, "begin", _begin_to_read)
     return engine
