@@ -7,70 +7,30 @@ of whose counters fell (reset, eviction) grows by nothing that time, and a reset
 from __future__ import annotations
 
 from array import array
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, overload
+from itertools import compress
+from operator import add, ne, sub
+from typing import TypeAlias
 
+from monitor.collect.table import Key, Table
 from monitor.measurement import Row
 from monitor.probe import Probe, Shape
 
-Key: TypeAlias = tuple[object, ...]
+Deltas: TypeAlias = Sequence[float | None]
+"""What each counter of one row grew by; None where that cannot be told."""
+Grown: TypeAlias = tuple[Row, Key, tuple[float, ...]]
+"""A row whose counters are its growth, its key, and that growth by itself."""
 
-SLICE, SLICES = 32, 8
+SLICE = 32
+"""So many numbers are compared at once, in C; only where they differ one by one."""
 
 ROUNDING = 1e-9
 """A number with a fraction that falls by no more than this part of itself has not fallen: it was computed anew."""
 
 BUCKETS = 20
 """A window is forgotten in this many steps, so it is at most 5 % longer than asked for."""
-
-
-class Table(Sequence[Row]):
-    """Equally long columns, read as rows; a row is built only when it is asked for, unless `rows` holds it."""
-
-    def __init__(
-        self, columns: Mapping[str, Sequence[object]], constants: Row | None = None, rows: Sequence[Row] = ()
-    ) -> None:
-        self.columns = columns
-        self.constants = constants or {}
-        self._rows = rows
-        self._length = len(rows) or len(next(iter(columns.values()), ()))
-
-    def __len__(self) -> int:
-        """Count the rows."""
-        return self._length
-
-    @overload
-    def __getitem__(self, place: int) -> Row: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Row]: ...
-    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
-        """Give one row without the constants, or a list of them."""
-        if isinstance(place, slice):
-            return [self[index] for index in range(*place.indices(self._length))]
-        return self._rows[place] if self._rows else {name: column[place] for name, column in self.columns.items()}
-
-    def key(self, columns: Sequence[str], place: int) -> Key:
-        """Give one row's key."""
-        return tuple(self.columns[name][place] for name in columns)
-
-    def keys(self, columns: Sequence[str]) -> Iterator[Key]:
-        """Give all rows' keys in order."""
-        if not columns or not self._length:  # without rows there are no columns either
-            return iter([()] * self._length)
-        return zip(*(self.columns[name] for name in columns), strict=True)
-
-
-def as_table(probe: Probe, rows: Sequence[Row]) -> Table:
-    """Lay a reading out as columns, whatever shape it arrived in."""
-    if probe.shape is Shape.COLUMNS:
-        row = rows[0] if rows else {}
-        columns = {name: value for name, value in row.items() if isinstance(value, list | array)}
-        return Table(columns, {name: value for name, value in row.items() if name not in columns})
-    wanted = {*probe.key, *probe.counters, probe.reset_column, "stats_reset"}
-    names = [name for name in (rows[0] if rows else ()) if name in wanted]  # no more than is compared
-    return Table({name: [row[name] for row in rows] for name in names}, rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +48,7 @@ class Growth:
 @dataclass
 class _Bucket:
     begins: float
-    sums: dict[Key, list[float]] = field(default_factory=dict)
+    sums: dict[Key, tuple[float, ...]] = field(default_factory=dict)
     idle: set[Key] = field(default_factory=set)
     """Rows that were there and did not grow: most rows of most readings."""
 
@@ -105,8 +65,10 @@ class Rates:
         self._resets = 0
         self._begins: float | None = None
         self._buckets: deque[_Bucket] = deque()
-        self._sums: dict[Key, list[float]] = {}
-        self._still: list[float] = [0] * len(self._counters)
+        self._sums: dict[Key, tuple[float, ...]] = {}
+        self._held: Counter[Key] = Counter()
+        """In how many buckets a key has a sum."""
+        self._still: tuple[float, ...] = (0,) * len(self._counters)
         self._rows: dict[Key, Row] = {}
         """The window's rows with their sums; made anew only where they changed."""
 
@@ -126,20 +88,19 @@ class Rates:
             self._forget(at)
             return Growth(resets=self._resets)
         grown = list(self._grown(now, before))
-        since_last = [self._row(row, deltas) for row, _, deltas in grown]
-        self._remember(grown, since_last, last)
-        self._expire(at)
+        for key in self._remember(grown, last) | self._expire(at):
+            self._rows[key] = self._row(self._rows[key], self._sums.get(key, self._still))
         return Growth(
-            since_last=since_last,
+            since_last=[row for row, _, _ in grown],
             seconds=at - last,
             over_window=list(self._rows.values()),
             window_seconds=at - (self._begins if self._begins is not None else last),
         )
 
     def _row(self, row: Row, counters: Sequence[float]) -> Row:
-        grown = dict(row)
-        grown.update(zip(self._counters, counters, strict=True))
-        return grown
+        made = dict(row)
+        made.update(zip(self._counters, counters, strict=True))
+        return made
 
     def _began_anew(self, now: Table, before: Table) -> bool:
         column = self._probe.reset_column
@@ -149,42 +110,56 @@ class Rates:
         self._begins = at
         self._buckets.clear()
         self._sums.clear()
+        self._held.clear()
         self._rows.clear()
 
-    def _grown(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
-        """Give row, key and deltas; of big readings only the rows that changed."""
+    def _grown(self, now: Table, before: Table) -> Iterator[Grown]:
+        """Give what grew; of big readings only the rows that changed."""
         if not now or not before or not _aligned(now, before, self._probe):
             yield from self._matched(now, before)
             return
         names, common = self._counters, len(before)
-        pairs = [(now.columns[name], before.columns[name]) for name in names]
         places: Sequence[int] = range(common)
         if self._probe.shape is Shape.COLUMNS:
             places = _changed(now, before, (self._probe.pulse,) if self._probe.pulse else names)
-        for place, *grown in zip(places, *(_differences(new, old, places) for new, old in pairs), strict=True):
-            if _sound(grown) and not self._row_reset(now, place, before, place):
-                yield now[place], now.key(self._probe.key, place), grown
-        for place in range(common, len(now) if self._probe.complete else common):
-            fresh = [_difference(new[place], 0) for new, _ in pairs]
-            if _sound(fresh) and (self._probe.shape is Shape.ROWS or any(fresh)):
-                yield now[place], now.key(self._probe.key, place), fresh  # type: ignore[misc]  # likewise
+        places = [place for place in places if not self._row_reset(now, place, before, place)]
+        yield from self._sound(
+            now, places, [_differences(now.columns[name], before.columns[name], places) for name in names]
+        )
+        yield from self._new(now, range(common, len(now)))
 
-    def _matched(self, now: Table, before: Table) -> Iterator[tuple[Row, Key, list[float]]]:
+    def _matched(self, now: Table, before: Table) -> Iterator[Grown]:
         """Compare by key, where rows came or went."""
-        names, key = self._probe.counters, self._probe.key
-        places = {each: place for place, each in enumerate(before.keys(key))}
-        for place, each in enumerate(now.keys(key)):
-            old = places.get(each)
-            if old is None:
-                if not self._probe.complete:
-                    continue
-                grown = [_difference(now.columns[name][place], 0) for name in names]
-            elif self._row_reset(now, place, before, old):
-                continue
-            else:
-                grown = [_difference(now.columns[name][place], before.columns[name][old]) for name in names]
-            if _sound(grown) and (self._probe.shape is Shape.ROWS or any(grown)):
-                yield now[place], each, grown  # type: ignore[misc]  # _sound rules None out
+        key = self._probe.key
+        places = {each: place for place, each in enumerate(before.keys(key, range(len(before))))}
+        found = [places.get(each) for each in now.keys(key, range(len(now)))]
+        pairs = [
+            (place, old)
+            for place, old in enumerate(found)
+            if old is not None and not self._row_reset(now, place, before, old)
+        ]
+        columns = [(now.columns[name], before.columns[name]) for name in self._counters if pairs]
+        grown = [[_difference(mine[place], theirs[old]) for place, old in pairs] for mine, theirs in columns]
+        yield from self._sound(now, [place for place, _ in pairs], grown, moved=self._probe.shape is Shape.COLUMNS)
+        yield from self._new(now, [place for place, old in enumerate(found) if old is None])
+
+    def _new(self, now: Table, places: Sequence[int]) -> Iterator[Grown]:
+        """Give new rows, where all of their counters is growth."""
+        if self._probe.complete and places:
+            fresh = [[_difference(now.columns[name][place], 0) for place in places] for name in self._counters]
+            yield from self._sound(now, places, fresh, moved=self._probe.shape is Shape.COLUMNS)
+
+    def _sound(
+        self, now: Table, places: Sequence[int], growth: Sequence[Deltas], *, moved: bool = False
+    ) -> Iterator[Grown]:
+        """Leave out rows one of whose counters is unknown or fell; with `moved`, those that stood still as well."""
+        if not places:
+            return
+        rows = now.grown(places, dict(zip(self._counters, growth, strict=True)))
+        keys = now.keys(self._probe.key, places)
+        for row, key, deltas in zip(rows, keys, zip(*growth, strict=True), strict=True):
+            if _sound(deltas) and (not moved or any(deltas)):
+                yield row, key, deltas
 
     def _row_reset(self, now: Table, place: int, before: Table, old: int) -> bool:
         column = self._probe.reset_column
@@ -192,38 +167,54 @@ class Rates:
             return False
         return bool(now.columns[column][place] != before.columns[column][old])
 
-    def _remember(self, grown: Sequence[tuple[Row, Key, list[float]]], since_last: Sequence[Row], began: float) -> None:
+    def _remember(self, grown: Sequence[Grown], began: float) -> set[Key]:
+        """Add growth to the window; give the keys whose rows now lack their sums."""
         if not self._window:
-            self._rows = {key: row for (_, key, _), row in zip(grown, since_last, strict=True)}
+            self._rows = {key: row for row, key, _ in grown}
             self._begins = began
-            return
+            return set()
         if not self._buckets or began - self._buckets[-1].begins >= self._window / BUCKETS:
             self._buckets.append(_Bucket(began))
-        bucket = self._buckets[-1]
-        for (_, key, deltas), row in zip(grown, since_last, strict=True):
+        bucket, sums = self._buckets[-1], self._sums
+        changed: set[Key] = set()
+        for row, key, deltas in grown:
+            self._rows[key] = row
+            if key in sums:
+                changed.add(key)
             if any(deltas):
-                for sums in (bucket.sums, self._sums):
-                    sums[key] = [a + b for a, b in zip(sums[key], deltas, strict=True)] if key in sums else deltas
+                self._held[key] += key not in bucket.sums
+                bucket.sums[key] = _added(bucket.sums.get(key), deltas)
+                sums[key] = _added(sums.get(key), deltas)
             else:
                 bucket.idle.add(key)
-            total = self._sums.get(key, deltas)
-            self._rows[key] = row if total is deltas else self._row(row, total)
+        return changed
 
-    def _expire(self, at: float) -> None:
+    def _expire(self, at: float) -> set[Key]:
+        """Take what is too old off the window; give the keys whose rows now lack their sums."""
+        changed: set[Key] = set()
         while len(self._buckets) > 1 and self._buckets[1].begins <= at - self._window:
             gone = self._buckets.popleft()
             self._begins = self._buckets[0].begins
             for key, deltas in gone.sums.items():
-                if any(key in bucket.sums for bucket in self._buckets):
-                    left = [max(a - b, 0) for a, b in zip(self._sums[key], deltas, strict=True)]
-                    self._sums[key] = left
-                else:
-                    left = self._still
-                    del self._sums[key]
-                self._rows[key] = self._row(self._rows[key], left)
-            present = (keys for bucket in self._buckets for keys in (bucket.sums, bucket.idle))
-            for key in (gone.sums.keys() | gone.idle).difference(*present):
-                del self._rows[key]
+                self._subtract(key, deltas)
+            changed |= gone.sums.keys()
+            for key in (*gone.sums, *gone.idle):
+                if key not in self._held and not any(key in bucket.idle for bucket in self._buckets):
+                    self._rows.pop(key, None)
+                    changed.discard(key)
+        return changed
+
+    def _subtract(self, key: Key, deltas: tuple[float, ...]) -> None:
+        self._held[key] -= 1
+        if not self._held[key]:
+            del self._sums[key], self._held[key]
+            return
+        left = tuple(map(sub, self._sums[key], deltas))
+        self._sums[key] = left if min(left) >= 0 else tuple(max(each, 0) for each in left)  # but for rounding
+
+
+def _added(sums: tuple[float, ...] | None, deltas: tuple[float, ...]) -> tuple[float, ...]:
+    return deltas if sums is None else tuple(map(add, sums, deltas))
 
 
 def _aligned(now: Table, before: Table, probe: Probe) -> bool:
@@ -241,23 +232,20 @@ def _changed(now: Table, before: Table, names: Iterable[str]) -> list[int]:
     for name in names:
         new, old = now.columns[name], before.columns[name]
         if new is not old:
-            places.update(_differing(new, old, 0, len(before)))
+            places.update(_differing(new, old, len(before)))
     return sorted(places)
 
 
-def _differing(new: Sequence[object], old: Sequence[object], start: int, stop: int) -> Iterator[int]:
-    """Sift ten thousand rows by ever smaller slices: comparing those is done in C."""
-    if new[start:stop] == old[start:stop]:
-        return
-    if stop - start <= SLICE:
-        yield from (place for place in range(start, stop) if new[place] != old[place])
-        return
-    step = (stop - start + SLICES - 1) // SLICES
-    for at in range(start, stop, step):
-        yield from _differing(new, old, at, min(at + step, stop))
+def _differing(new: Sequence[object], old: Sequence[object], length: int) -> Iterator[int]:
+    """Sift ten thousand rows slice by slice."""
+    for start in range(0, length, SLICE):
+        stop = min(start + SLICE, length)
+        mine, theirs = new[start:stop], old[start:stop]
+        if mine != theirs:
+            yield from compress(range(start, stop), map(ne, mine, theirs))
 
 
-def _differences(now: Sequence[object], before: Sequence[object], places: Sequence[int]) -> Sequence[float | None]:
+def _differences(now: Sequence[object], before: Sequence[object], places: Sequence[int]) -> Deltas:
     if isinstance(now, array) and isinstance(before, array):  # nothing but numbers
         grown = [now[place] - before[place] for place in places]
         if now.typecode == "d" and min(grown, default=0) < 0:
@@ -281,6 +269,6 @@ def _unrounded(grown: float, before: float) -> float:
 _NUMBERS = (int, float)  # a tuple: `int | float` takes thrice the time
 
 
-def _sound(grown: Sequence[float | None]) -> bool:
+def _sound(grown: Deltas) -> bool:
     """A row counts only when every counter is known and none fell."""
     return None not in grown and all(delta >= 0 for delta in grown)  # type: ignore[operator]  # `in` does not narrow

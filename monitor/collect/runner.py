@@ -11,8 +11,9 @@ from functools import partial
 
 import structlog
 
-from monitor.collect.rates import Growth, Rates, Table, as_table
+from monitor.collect.rates import Growth, Rates
 from monitor.collect.session import GuardedSession
+from monitor.collect.table import Table, as_table
 from monitor.errors import (
     MonitorError,
     Needs,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.collect.rates import Rates, Table, as_table
+from monitor.collect.rates import Rates
+from monitor.collect.table import Table, as_table
 from monitor.measurement import Row
 from monitor.probe import Kind, Metric, Probe, Scope, Shape
 

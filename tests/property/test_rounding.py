@@ -4,7 +4,8 @@ from array import array
 
 import pytest
 
-from monitor.collect.rates import ROUNDING, Rates, as_table
+from monitor.collect.rates import ROUNDING, Rates
+from monitor.collect.table import as_table
 from monitor.measurement import Row
 from monitor.probe import Probe, Scope, Shape
 
