@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests mostly wait: for servers, for intervals. So many run side by side.
+WORKERS ?= 2
 
 # Two stamps: what `make demo` needs, and what a developer needs on top of it.
 RUNTIME := $(VENV)/.runtime
@@ -23,7 +25,7 @@ demo: $(RUNTIME) ## a live database with planted faults, watched (ARGS="--for 60
 	$(BIN)/monitor demo $(ARGS)
 
 test: lint postgres ## linters, types and all tests but the long ones
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist worksteal $(ARGS)
 
 # pytest says 5 when no test is marked soak: that is no failure.
 soak: $(DEV) postgres ## the long tests

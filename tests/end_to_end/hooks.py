@@ -15,6 +15,7 @@ from werkzeug import Request, Response
 
 from tests.database import Database
 from tests.faults.harness import Daemon
+from tests.patience import PATIENCE
 
 RULE = "sick.item"
 TABLE = "create table public.sick (item text primary key, level int not null)"
@@ -96,11 +97,11 @@ def settings(folder: Path, database: Database, *, ttl: str = "1s", **changed: ob
 async def until(holds: Callable[[], object], running: Daemon, seconds: float = 15.0) -> None:
     """Wait until something holds."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds * PATIENCE):
             while not holds():  # noqa: ASYNC110 - others change what is looked at
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(f"not within {seconds} s\n{running.tail()}") from None
+        raise AssertionError(f"not within {seconds * PATIENCE} s\n{running.tail()}") from None
 
 
 def shown(document: object) -> str:

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from monitor.demo.faults import PLANTED
+from tests.patience import PATIENCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "monitor", "demo"]
@@ -69,7 +70,7 @@ def talk(temporary: Path) -> str:
 
 def heard(temporary: Path, words: str) -> str:
     """Wait until the demo's talk holds the words; give the line that does."""
-    until = time.monotonic() + START_SECONDS
+    until = time.monotonic() + START_SECONDS * PATIENCE
     while time.monotonic() < until:
         for line in talk(temporary).splitlines():
             if words in line:

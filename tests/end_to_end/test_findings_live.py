@@ -11,6 +11,7 @@ from werkzeug import Request, Response
 
 from tests.database import Database
 from tests.faults.harness import Daemon, daemon
+from tests.patience import PATIENCE
 
 RULE = "index.missing_foreign_key"
 SICK = """
@@ -51,7 +52,7 @@ def settings(channel: Channel) -> dict[str, object]:
 
 
 async def until(holds: Callable[[], bool], running: Daemon, seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not holds():
         assert time.monotonic() < end, running.tail()
         await asyncio.sleep(0.05)

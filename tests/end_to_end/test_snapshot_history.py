@@ -22,6 +22,7 @@ from tests.alerts import firing
 from tests.database import Database
 from tests.end_to_end.command import Outcome, monitor
 from tests.faults.harness import Daemon, daemon
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.soak
 
@@ -118,7 +119,7 @@ async def said(running: Daemon, *words: str) -> None:
 
 async def until_stored(folder: Path) -> None:
     """Wait until both changes are in the store."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * PATIENCE
     while True:
         store = await Store.look_into(f"sqlite:///{folder / 'state.db'}")
         alerts, silences = await StoredAlerts(store).load(), await StoredSilences(store).load()

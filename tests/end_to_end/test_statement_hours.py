@@ -12,6 +12,7 @@ from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from tests.database import Database
 from tests.faults.harness import Daemon, daemon, series
+from tests.patience import PATIENCE
 
 QUICK = {"probes": {"statements": {"every": "1s"}}}
 CALLS = "pgarchitect_statements_calls_total"
@@ -58,7 +59,7 @@ async def test_hours_add_up_over_a_restart(database: Database, tmp_path: Path) -
     """What both runs counted is what is kept, in the store and in the API: nothing twice, and nothing lost."""
     monitor = await database.as_monitor()
     whole, statement = 0.0, None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         for _ in range(2):
             async with daemon(tmp_path, {"shop": monitor.dsn}, QUICK) as watched:
                 await watched.up()

@@ -18,6 +18,7 @@ import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.embedded import free_port
+from tests.patience import PATIENCE
 
 APPLICATION = "pgarchitect"
 Labels = frozenset[tuple[str, str]]
@@ -118,11 +119,11 @@ class Daemon:
 
     async def ended(self, seconds: float) -> int:
         try:
-            return await asyncio.wait_for(self.running.wait(), seconds)
+            return await asyncio.wait_for(self.running.wait(), seconds * PATIENCE)
         except TimeoutError:
             self.running.kill()
             await self.running.wait()
-            raise AssertionError(f"it did not end within {seconds} s\n{self.tail()}") from None
+            raise AssertionError(f"it did not end within {seconds * PATIENCE} s\n{self.tail()}") from None
 
     def reload(self) -> None:
         self.write()
@@ -187,7 +188,7 @@ class Daemon:
         await self.watching()
         began = time.monotonic()
         samples: Samples = {}
-        while time.monotonic() - began < seconds:
+        while time.monotonic() - began < seconds * PATIENCE:
             try:
                 samples = await self.samples()
                 if holds(samples):
@@ -199,7 +200,7 @@ class Daemon:
         ours = "\n".join(
             f"{name}{sorted(labels)} {value:g}" for (name, labels), value in samples.items() if telling(name)
         )
-        raise AssertionError(f"not within {seconds} s: {what}\n{ours}\n{self.tail()}")
+        raise AssertionError(f"not within {seconds * PATIENCE} s: {what}\n{ours}\n{self.tail()}")
 
     async def up(self, seconds: float = 10.0, target: str = "shop") -> float:
         return await self.until(

@@ -17,6 +17,7 @@ import pytest
 from tests.faults.conftest import Shop
 from tests.faults.harness import Daemon, Samples, daemon, one, series
 from tests.faults.proxy import Way, proxy_to
+from tests.patience import PATIENCE
 
 RECOVERY = 10.0
 SOAKED = partial(pytest.param, marks=pytest.mark.soak)
@@ -56,7 +57,7 @@ async def test_a_configuration_that_cannot_be_used(shop: Shop, tmp_path: Path, b
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(done.communicate(), 20)
+    out, err = await asyncio.wait_for(done.communicate(), 20 * PATIENCE)
     assert done.returncode == 2, err.decode()
     assert b"Traceback" not in err + out
     assert b"monitor.yaml" in err

@@ -16,6 +16,7 @@ from tests.faults.conftest import Shop
 from tests.faults.harness import headcount
 from tests.faults.proxy import Way, proxy_to
 from tests.faults.test_servers import family, stopped
+from tests.patience import PATIENCE
 
 SOAKED = partial(pytest.param, marks=pytest.mark.soak)
 
@@ -48,7 +49,7 @@ def _heeds_interrupts() -> None:
 
 
 async def ended(process: asyncio.subprocess.Process, seconds: float = 30) -> Ended:
-    out, err = await asyncio.wait_for(process.communicate(), seconds)
+    out, err = await asyncio.wait_for(process.communicate(), seconds * PATIENCE)
     done = Ended(process.returncode or 0, out.decode(), err.decode())
     assert "Traceback" not in done.out + done.err, done.err
     assert "c4n4ry" not in done.out + done.err
@@ -201,7 +202,7 @@ async def test_it_is_interrupted(shop: Shop, number: signal.Signals, way: Way) -
     async with proxy_to(shop.server.port) as proxy:
         proxy.way = way
         environ = {"SHOP": shop.through(proxy.port)}
-        process = await started("--dsn", "env:SHOP", "--window", "20", environ=environ)
+        process = await started("--dsn", "env:SHOP", "--window", "60", environ=environ)
         await proxy.visited()
         await asyncio.sleep(0.5)
         process.send_signal(number)
