@@ -10,17 +10,15 @@ from monitor.collect.runner import Clock
 from monitor.desk import Desk
 from monitor.findings.ledger import Change
 from monitor.findings.silences import Silence, Silences, silence_document, silence_from_document
-from monitor.model import Ack
+from monitor.model import Ack, Finding
 from monitor.pending import Pending
+from monitor.status import Part
 from monitor.store.audit import StoredAudit
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger
-from monitor.store.records import AuditEntry, SilenceRow
+from monitor.store.records import AuditEntry, DeadLetter, SilenceRow
 
 Document = Mapping[str, object]
-
-MOST_READ = 1000
-"""So many lines of the audit log, or dead letters, are shown: the newest."""
 
 
 class DaemonControls:
@@ -90,25 +88,17 @@ class DaemonControls:
         self._pending.silence(SilenceRow(id=silence.id, ends_at=silence.ends_at, document=document))
         self._audit(author, action, document)
 
-    async def audited(self) -> Sequence[Document]:
+    async def audited(self, begin: int, count: int) -> Part:
         """Give who changed what, newest first; what is not written yet is not there yet."""
-        lines = await StoredAudit(self._store()).newest(MOST_READ)
-        return [{**vars(line), "at": line.at.isoformat()} for line in lines]
+        stored = StoredAudit(self._store())
+        lines = await stored.newest(count, begin)
+        return Part(entries=[{**vars(line), "at": line.at.isoformat()} for line in lines], total=await stored.count())
 
-    async def dead_letters(self) -> Sequence[Document]:
-        """Give the messages that were given up, newest first: for whom, why, since when; never what they say."""
-        letters = await StoredLedger(self._store()).dead_letters(MOST_READ)
-        return [
-            {
-                "receiver": letter.receiver,
-                "reason": letter.why,
-                "created_at": letter.created_at.isoformat(),
-                "tries": letter.tries,
-                "group": letter.group,
-                "key": letter.key,
-            }
-            for letter in letters
-        ]
+    async def dead_letters(self, begin: int, count: int) -> Part:
+        """Give the messages that were given up, newest first: for whom, why, since when, and which findings."""
+        stored = StoredLedger(self._store())
+        letters = await stored.dead_letters(count, begin)
+        return Part(entries=[_letter(each) for each in letters], total=await stored.dead_count())
 
     async def reload(self, author: str) -> str:
         """Read the configuration anew."""
@@ -119,6 +109,32 @@ class DaemonControls:
         """Note it, and have it written and acted on."""
         self._pending.noted(AuditEntry(at=self._clock.now(), who=author, action=action, document=document))
         self._desk.wake()
+
+
+def _letter(letter: DeadLetter) -> Document:
+    return {
+        "receiver": letter.receiver,
+        "reason": letter.why,
+        "created_at": letter.created_at.isoformat(),
+        "tries": letter.tries,
+        "group": letter.group,
+        "key": letter.key,
+        "digest": letter.digest,
+        "findings": [_named(finding) for finding in letter.findings],
+        "findings_count": letter.count,
+    }
+
+
+def _named(finding: Finding) -> Document:
+    return {
+        "fingerprint": finding.fingerprint,
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "target": finding.target.server,
+        "database": finding.target.database,
+        "subject": finding.subject,
+        "title": finding.title,
+    }
 
 
 def _shown(silence: Silence, now: datetime) -> Document:

@@ -54,7 +54,7 @@ LEAN_SECONDS = 60.0
 """How long what is over stays whole in memory: who is told of its end may look at it now."""
 
 MANY = 1000
-"""So many alerts made lean are worth to be put close together, which takes a tenth of a second for ten thousand."""
+"""So many alerts made lean are worth to be put close together, which takes half a second for ten thousand."""
 
 DRAIN_SECONDS = 2.0
 """Of the five seconds after SIGTERM, what tasks and receivers may take."""

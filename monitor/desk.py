@@ -220,7 +220,7 @@ class Desk:
         return count
 
     async def pack(self) -> None:
-        """Put what is lean close together in memory; of ten thousand alerts the last step takes a tenth of a second."""
+        """Put what is lean close together in memory."""
         for _ in self.ledger.packing(BITE):
             await self._changed()
         self.shelf.changed()

@@ -53,10 +53,17 @@ class Sign:
     """It begins with these, in any order; none: any will do."""
     before: tuple[str, ...] = ()
     """Names that stood there already, and are no sign."""
+    others: tuple[str, ...] = ()
+    """Relations that get one each as well, such as partitions: all of them show it together."""
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """Give every relation that gets one."""
+        return (self.relation, *self.others)
 
     def shown_by(self, thing: Thing) -> bool:
-        """Tell whether this is what was awaited."""
-        if (thing.kind, thing.relation) != (self.kind, self.relation) or thing.name in self.before:
+        """Tell whether this is what was awaited, of one of the relations."""
+        if thing.kind != self.kind or thing.relation not in self.relations or thing.name in self.before:
             return False
         return set(thing.columns[: len(self.columns)]) == set(self.columns)
 

@@ -218,6 +218,14 @@ class Glance:
         return tuple(word for word, why in quiet.items() if why is not None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of a list that is too long to be read whole; `total` counts the whole."""
+
+    entries: Sequence[Mapping[str, object]]
+    total: int
+
+
 class Controls(Protocol):
     """What people may change in the running daemon; `author` is for the audit log and for who reads it later."""
 
@@ -240,11 +248,11 @@ class Controls(Protocol):
     async def unsilence(self, silence_id: str, author: str) -> bool:
         """End a silence now; False: there is none of that id that is not over."""
 
-    async def audited(self) -> Sequence[Mapping[str, object]]:
-        """Give who changed what, newest first; raises StoreError."""
+    async def audited(self, begin: int, count: int) -> Part:
+        """Give who changed what, newest first, leaving out the first `begin`; raises StoreError."""
 
-    async def dead_letters(self) -> Sequence[Mapping[str, object]]:
-        """Give the messages that were given up and why, newest first; raises StoreError."""
+    async def dead_letters(self, begin: int, count: int) -> Part:
+        """Give the messages that were given up, why, and some of what they told, newest first; raises StoreError."""
 
     async def reload(self, author: str) -> str:
         """Read the configuration anew; gives why it could not be taken over, or nothing."""

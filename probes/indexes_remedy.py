@@ -80,8 +80,7 @@ def remedy(row: Row, siblings: Sequence[Row], names: Names) -> Remedy:
     if not tree:
         place = Place(str(row["schema"]), str(row["table"]), columns)
         return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY)
-    if any(member.served for member in tree):
-        lone = [member.place(columns) for member in tree if not member.partitioned and not member.served]
+    if lone := [member.place(columns) for member in unserved(tree)]:
         sql, rollback = [created(place, names) for place in lone], [dropped(place, names) for place in lone]
         return Remedy(sql=tuple(sql), rollback=tuple(rollback), caution=CONCURRENTLY + UNEVEN)
     return Remedy(
@@ -89,6 +88,12 @@ def remedy(row: Row, siblings: Sequence[Row], names: Names) -> Remedy:
         rollback=tuple(felled(tree, columns, names)),
         caution=CONCURRENTLY + PARTITIONED,
     )
+
+
+def unserved(tree: Sequence[Member]) -> Sequence[Member]:
+    """Give the partitions that are without an index while others have one; none where no part of the tree has any."""
+    some = any(member.served for member in tree)
+    return [member for member in tree if some and not member.partitioned and not member.served]
 
 
 def created(place: Place, names: Names) -> str:

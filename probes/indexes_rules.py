@@ -21,7 +21,7 @@ from monitor.probe import (
     plural,
 )
 from probes.indexes_names import Names, Place
-from probes.indexes_remedy import by_table, columns_of, described, remedy, widest
+from probes.indexes_remedy import by_table, columns_of, described, members, remedy, unserved, widest
 from probes.indexes_standing import things
 
 
@@ -91,7 +91,7 @@ class MissingForeignKey(Rule):
 
 def indexes(seen: Measurement) -> Mapping[str, Sequence[str]]:
     """Give the names of the indexes that work, by table, of tables with a key that none serves."""
-    relations = {identifier(str(row["schema"]), str(row["table"])) for row in seen.rows if row["kind"] == "foreign_key"}
+    relations = {table for row in seen.rows if row["kind"] == "foreign_key" for table in indexed(row)}
     there = defaultdict(list)
     for thing in things(seen, relations):
         there[thing.relation].append(thing.name)
@@ -100,8 +100,15 @@ def indexes(seen: Measurement) -> Mapping[str, Sequence[str]]:
 
 def sign(row: Row, there: Mapping[str, Sequence[str]]) -> Sign:
     """Say what shows that the key got its index: one that begins with its columns and was not there."""
-    table = identifier(str(row["schema"]), str(row["table"]))
-    return Sign(kind="index", relation=table, columns=columns_of(row), before=tuple(sorted(there.get(table, ()))))
+    first, *others = indexed(row)
+    before = sorted(name for table in (first, *others) for name in there.get(table, ()))
+    return Sign(kind="index", relation=first, columns=columns_of(row), before=tuple(before), others=tuple(others))
+
+
+def indexed(row: Row) -> Sequence[str]:
+    """Give the tables that the remedy gives an index: the key's own, or those partitions that have none."""
+    lone = [identifier(member.schema, member.table) for member in unserved(members(row))]
+    return lone or [identifier(str(row["schema"]), str(row["table"]))]
 
 
 def child_rows(row: Row) -> int | None:

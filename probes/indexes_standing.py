@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator
 
 from monitor.probe import Measurement, Row, Session, Thing, identifier
 
-# Of the largest tables, in one row of equally long arrays: as rows, four thousand would cost us ten times as much.
-# Of partial ones, and of methods that keep no order and no equality, no columns are told: they may serve much, but not
-# every search for those.
+# Of the largest tables, and first of partitioned ones, which have no pages; in one row of equally long arrays: as rows,
+# four thousand would cost us ten times as much. Of partial ones, and of methods that keep no order and no equality, no
+# columns are told: they may serve much, but not every search for those.
 SQL = r"""
     select array_agg(s.schema) as schema, array_agg(s."table") as "table", array_agg(s.name) as name,
            array_agg(s.columns) as columns, array_agg(s.uses) as uses, array_agg(s.bound) as bound
@@ -30,7 +30,7 @@ SQL = r"""
                      where relkind in ('r', 'm', 'p')
                        and relpersistence <> 't'
                        and relhasindex
-                     order by relpages desc, oid
+                     order by relkind <> 'p', relpages desc, oid
                      limit 2000) c
               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
               join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisvalid and i.indisready and i.indislive

@@ -37,7 +37,7 @@ def names() -> st.SearchStrategy[tuple[str, ...]]:
 
 
 def signs() -> st.SearchStrategy[Sign]:
-    return st.builds(Sign, kind=st.text(), relation=st.text(), columns=names(), before=names())
+    return st.builds(Sign, kind=st.text(), relation=st.text(), columns=names(), before=names(), others=names())
 
 
 def proofs() -> st.SearchStrategy[Proof]:

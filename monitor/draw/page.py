@@ -13,17 +13,19 @@ from monitor import __version__
 from monitor.draw.listing import SORTS, Listing, row_of, statements_of
 from monitor.draw.outlook import outlook
 from monitor.draw.statements import HOURS, view
-from monitor.draw.words import ago, ahead, evidence, figure, visible, when
+from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, when
 from monitor.measurement import duration, plural
 from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
-from monitor.status import Glance, Hours, Past, Shelf
+from monitor.status import Glance, Hours, Part, Past, Shelf
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 FIRST = 100
 """Findings on the first page, and on each further one."""
+LETTERS = 25
+"""Messages that were given up, on a page."""
 STEPS = 50
 """Steps of a finding's past on its page, the newest."""
 REFRESH = 15
@@ -63,6 +65,7 @@ class Drawer:
             plural=plural,
             row_of=row_of,
             statements_of=statements_of,
+            stamp=stamp,
             when=when,
         )
         style = sha256(b"".join(static().values())).hexdigest()[:8]
@@ -76,6 +79,7 @@ class Drawer:
             glance.now,
             view=outlook(glance.shelf, self._rules),
             silences=glance.handling.silences(glance.now),
+            receivers=glance.handling.receivers(),
             marks=glance.marks,
             first=FIRST,
             refresh=REFRESH if refresh else None,
@@ -85,7 +89,7 @@ class Drawer:
         """Draw one page of all findings, suspected and resolved ones too."""
         view = outlook(glance.shelf, self._rules)
         everything = (*view.firing, *view.suspected, *view.resolved)
-        pages = max(1, -(-len(everything) // FIRST))
+        pages = _pages(len(everything), FIRST)
         shown = everything[(page - 1) * FIRST : page * FIRST]
         return self._draw(
             "findings.html",
@@ -126,6 +130,14 @@ class Drawer:
             first=FIRST,
         )
 
+    def audit(self, glance: Glance, part: Part, page: int) -> bytes:
+        """Draw one page of who changed what."""
+        return self._draw("audit.html", glance.now, part=part, page=page, pages=_pages(part.total, FIRST))
+
+    def dead_letters(self, glance: Glance, part: Part, page: int) -> bytes:
+        """Draw one page of the messages that were given up."""
+        return self._draw("dead_letters.html", glance.now, part=part, page=page, pages=_pages(part.total, LETTERS))
+
     def targets(self, shelf: Shelf, now: datetime) -> bytes:
         """Draw all targets with their probes."""
         return self._draw("targets.html", now, targets=shelf.targets(), refresh=REFRESH)
@@ -150,3 +162,7 @@ class Drawer:
             now=now, ago=partial(ago, now=now), ahead=partial(ahead, now=now), **context
         )
         return page.encode("utf-8", "replace")
+
+
+def _pages(total: int, each: int) -> int:
+    return max(1, -(-total // each))

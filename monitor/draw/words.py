@@ -26,6 +26,11 @@ def when(moment: datetime | None) -> str:
     return "never" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def stamp(text: str) -> str:
+    """Write a time that comes as ISO 8601."""
+    return when(datetime.fromisoformat(text))
+
+
 def ago(moment: datetime | None, now: datetime) -> str:
     """Write how long ago something was: `12 s ago`, `just now`, `never`."""
     if moment is None:

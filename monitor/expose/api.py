@@ -19,6 +19,7 @@ from monitor.status import (
     Hours,
     IgnoreStatus,
     NotEvaluated,
+    Part,
     Past,
     ProbeStatus,
     ReceiverStatus,
@@ -62,6 +63,15 @@ class Query:
     def place(self, entries: Sequence[object]) -> dict[str, object]:
         """Say where the page stands in the whole."""
         return {"page": self.page, "per_page": self.per_page, "total": len(entries)}
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Give how many entries stand before the page, and how many it may have."""
+        return (self.page - 1) * self.per_page, self.per_page
+
+    def told(self, name: str, part: Part) -> dict[str, object]:
+        """Give one page of a list that was read by its span."""
+        return {name: list(part.entries), "page": self.page, "per_page": self.per_page, "total": part.total}
 
     def cut(self, name: str, entries: Sequence[T], document: Callable[[T], object]) -> dict[str, object]:
         """Give one page of a list, with where it stands in the whole."""

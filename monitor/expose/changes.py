@@ -135,13 +135,14 @@ class Changes:
 
     async def audit(self, wish: Wish) -> web.Response:
         """Give who changed what, one page; it names people, and so is for those who may change something."""
-        return _json(api.query(wish.query).cut("audit", await self._controls.audited(), dict))
+        asked = api.query(wish.query)
+        return _json(asked.told("audit", await self._controls.audited(*asked.span)))
 
     async def dead_letters(self, request: web.Request) -> web.Response:
         """Give the messages that were given up, one page."""
         try:
             asked = api.query(request.query)
-            return _json(asked.cut("dead_letters", await self._controls.dead_letters(), dict))
+            return _json(asked.told("dead_letters", await self._controls.dead_letters(*asked.span)))
         except UsageError as error:
             return _json({"error": str(error)}, 400)
         except MonitorError as error:

@@ -17,6 +17,7 @@ from monitor.expose.cached import Cached
 from monitor.expose.changes import BODY, Changes
 from monitor.expose.credentials import Credentials
 from monitor.expose.guard import Guard, host_name, is_loopback
+from monitor.expose.journal import Journal
 from monitor.expose.metrics import Exposition
 from monitor.expose.origin import TOKEN, Origin
 from monitor.expose.own import Own
@@ -59,10 +60,11 @@ class Site:
 class Pages:
     """The handlers."""
 
-    def __init__(self, site: Site, origin: Origin) -> None:
-        self._site, self._origin = site, origin
+    def __init__(self, site: Site, origin: Origin, credentials: Credentials) -> None:
+        self._site, self._origin, self._credentials = site, origin, credentials
         self._drawer = Drawer(site.rules)
         self._statements = Statements(site.workload, site.glance, self._drawer)
+        self._journal = Journal(site.controls, site.glance, self._drawer, private=self._is_private)
         self._scrape = Scrape(site.shelf, site.exposition, site.own)
         self._files = static()
         self._overviews = {live: Cached(self._overview(refresh=live)) for live in (True, False)}
@@ -85,6 +87,7 @@ class Pages:
             web.get("/api/v1/targets", self.api_targets),
             web.get("/api/v1/status", self.api_status),
             *self._statements.routes(),
+            *self._journal.routes(),
         ]
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -183,6 +186,10 @@ class Pages:
         """Give a small page that only says something."""
         return html(self._drawer.message(title, text, self._site.clock()), status)
 
+    def _is_private(self, request: web.Request) -> bool:
+        """Tell whether who asks may see who did what: has signed in, or sits at this machine."""
+        return self._credentials.configured or self._origin.is_local(request)
+
     async def _alert(self, request: web.Request) -> Alert | None:
         alert = self._site.shelf.alert(request.match_info["fingerprint"])
         return alert and (await self._site.handling.completed([alert]))[0]
@@ -208,7 +215,7 @@ class Web:
         self._host, self._port = host, port
         self._tls, self._context = tls, tls.context() if tls else None
         origin, credentials = Origin(external_url=external_url), credentials or Credentials()
-        pages = Pages(site, origin)
+        pages = Pages(site, origin, credentials)
         guard = Guard(
             message=pages.message,
             only_loopback=is_loopback(host),

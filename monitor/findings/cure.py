@@ -41,7 +41,7 @@ def by_relation(things: Things, alerts: Iterable[Alert]) -> Mapping[str, Sequenc
     """Give what stands of the relations in which alerts await something, by relation."""
     signs = (alert.cure.sign if alert.cure else alert.finding.remedy.sign for alert in alerts)
     there = defaultdict(list)
-    relations = {sign.relation for sign in signs if sign}
+    relations = {relation for sign in signs if sign for relation in sign.relations}
     for thing in things(relations) if relations else ():
         there[thing.relation].append(thing)
     return there
@@ -92,7 +92,22 @@ def _began(sign: Sign, there: Mapping[str, Sequence[Thing]], proof: Proof | None
 
 
 def _shown(sign: Sign, there: Mapping[str, Sequence[Thing]]) -> Thing | None:
-    return next((thing for thing in there.get(sign.relation, ()) if sign.shown_by(thing)), None)
+    found = [next(filter(sign.shown_by, there.get(relation, ())), None) for relation in sign.relations]
+    things = [thing for thing in found if thing is not None]
+    return _together(things) if len(things) == len(found) else None
+
+
+def _together(things: Sequence[Thing]) -> Thing:
+    """Give several as one, under the name of the first."""
+    first, uses = things[0], [thing.uses for thing in things if thing.uses is not None]
+    if len(things) == 1:
+        return first
+    return replace(
+        first,
+        name=f"{first.name} (and {len(things) - 1} more)",
+        uses=sum(uses) if len(uses) == len(things) else None,
+        undo="; ".join(thing.undo for thing in things if thing.undo),
+    )
 
 
 def _measured(alert: Alert, cure: Cure, thing: Thing, number: Number, at: datetime) -> Alert:

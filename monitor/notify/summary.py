@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.model import Alert, Digest, Notice, State
+from monitor.notify.document import moment
 from monitor.notify.wording import ending, line, standing_for
 
 WORST = 5
@@ -48,6 +49,18 @@ def summary(notice: Notice) -> Summary:
 def worst(notice: Notice) -> list[Alert]:
     """The worst of what fires: a digest's alerts begin with them."""
     return [alert for alert in notice.alerts if alert.state is not State.RESOLVED][:WORST]
+
+
+def figures(digest: Digest) -> dict[str, object]:
+    """Give a digest's own figures as a document."""
+    return {
+        "title": digest.title,
+        "since": moment(digest.since),
+        "new": digest.new,
+        "still": digest.still,
+        "over": digest.over,
+        "fixed": digest.fixed,
+    }
 
 
 def counts(digest: Digest) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from monitor.draw.messages import BadTemplate, Message
 from monitor.model import Alert, Digest, Notice, State
 from monitor.notify.document import document, moment, news_first
-from monitor.notify.summary import summary
+from monitor.notify.summary import figures, summary
 from monitor.notify.wording import line, place, plain, tally
 
 ALERTS = 500
@@ -32,7 +32,7 @@ VARIABLES = {
     "firing": "those of them that fire",
     "resolved": "those that are over",
     "external_url": "our own address, or none",
-    "digest": "none, or of a digest: title, since, new, still, over (how many), lists (title, alerts), left_out",
+    "digest": "none, or of a digest: title, since, new, still, over, fixed (how many), lists (title, alerts), left_out",
 }
 """The names a template may use. Each alert is the webhook's document with `place` (`server/database`) and `seconds`
 (how long it has stood, or stood). Filters beside jinja2's: sql, duration, size, plural. A template that does not name
@@ -124,11 +124,7 @@ def variables(notice: Notice, external_url: str | None) -> Mapping[str, object]:
 def _digest(notice: Notice, digest: Digest, external_url: str | None) -> dict[str, object]:
     told = summary(notice)
     return {
-        "title": digest.title,
-        "since": moment(digest.since),
-        "new": digest.new,
-        "still": digest.still,
-        "over": digest.over,
+        **figures(digest),
         "lists": [
             {"title": title, "alerts": [_document(alert, notice, external_url) for alert in alerts]}
             for title, alerts in told.lists

@@ -7,16 +7,16 @@ bytes, compares it with X-Pgarchitect-Signature in constant time, and refuses ti
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from urllib.parse import quote
 
-from monitor.model import Notice, Secret
+from monitor.model import Alert, Notice, Secret
 from monitor.notify.document import document, moment, news_first
 from monitor.notify.post import DEADLINE_SECONDS, judge, post
-from monitor.notify.summary import worst
+from monitor.notify.summary import figures, worst
 
 VERSION = 1
 ALERTS = 200
@@ -99,22 +99,11 @@ def bounded(notice: Notice, external_url: str | None, sent_at: datetime) -> byte
         "idempotency_key": notice.key,
         "created_at": moment(notice.created_at),
         "sent_at": moment(sent_at),
-        "digest": _digest(notice),
+        "digest": notice.digest and {**figures(notice.digest), "worst": _fingerprints(worst(notice))},
         "left_out": (notice.digest.count if notice.digest else len(notice.alerts)) - len(written),
     }
     return f'{json.dumps(head)[:-1]}, "alerts": [{", ".join(written)}]}}'.encode("ascii")
 
 
-def _digest(notice: Notice) -> dict[str, object] | None:
-    digest = notice.digest
-    if digest is None:
-        return None
-    return {
-        "title": digest.title,
-        "since": moment(digest.since),
-        "new": digest.new,
-        "still": digest.still,
-        "over": digest.over,
-        "fixed": digest.fixed,
-        "worst": [alert.finding.fingerprint for alert in worst(notice)],
-    }
+def _fingerprints(alerts: Sequence[Alert]) -> list[str]:
+    return [alert.finding.fingerprint for alert in alerts]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete, func, select
 
 from monitor.store.bulk import append
 from monitor.store.documents import document_from_text, document_text
@@ -18,15 +18,15 @@ class StoredAudit:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def append(self, entry: AuditEntry) -> None:
-        """Add a line that goes with no other write."""
-        await self._store.run(lambda connection: write_audit(connection, [entry]))
-
     async def newest(self, limit: int = 100, offset: int = 0) -> list[AuditEntry]:
         """Give the newest lines first, leaving out the first `offset`; of what cannot be read the document is empty."""
         wanted = select(table).order_by(table.c.id.desc()).limit(limit).offset(offset)
         rows = await self._store.run(lambda connection: connection.execute(wanted).all())
         return [_entry(row) for row in rows if row.at is not None]
+
+    async def count(self) -> int:
+        """Count the lines."""
+        return await self._store.run(lambda connection: connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
 def write_audit(connection: Connection, entries: Iterable[AuditEntry]) -> None:

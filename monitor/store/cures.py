@@ -14,6 +14,7 @@ def sign(document: Mapping[str, Any]) -> Sign:
         relation=str(document["relation"]),
         columns=tuple(map(str, document["columns"])),
         before=tuple(map(str, document["before"])),
+        others=tuple(map(str, document.get("others", ()))),
     )
 
 

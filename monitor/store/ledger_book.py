@@ -11,7 +11,8 @@ from monitor.store.alerts import forget_alerts, read_alerts, write_alerts
 from monitor.store.audit import forget_audit, write_audit
 from monitor.store.engine import Store
 from monitor.store.history import MOST, forget_transitions, read_transitions, write_transitions
-from monitor.store.outbox import forget_dead, read_dead, read_outbox, write_outbox
+from monitor.store.letters import count_dead, read_dead, read_letters
+from monitor.store.outbox import forget_dead, read_outbox, write_outbox
 from monitor.store.places import forget_places
 from monitor.store.records import DeadLetter, LedgerRead, LedgerWrite, Transition
 from monitor.store.silences import forget_silences, read_silences, write_silences
@@ -48,8 +49,12 @@ class StoredLedger:
         return await self._store.run(lambda connection: read_transitions(connection, fingerprint, limit))
 
     async def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadLetter]:
-        """Give the notices that are tried no more, newest first."""
-        return await self._store.run(lambda connection: read_dead(connection, limit, offset))
+        """Give the notices that are tried no more, newest first, each with some of what it told."""
+        return await self._store.run(lambda connection: read_letters(connection, limit, offset))
+
+    async def dead_count(self) -> int:
+        """Count the notices that are tried no more."""
+        return await self._store.run(count_dead)
 
     async def forget(self, before: datetime) -> int:
         """Delete what was over before that moment, and what belonged to alerts that are gone; give how many rows."""

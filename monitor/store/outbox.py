@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from monitor.store.bulk import Values, aside, bites, read, remove
 from monitor.store.documents import notice_from_text, notice_text
-from monitor.store.records import DeadLetter, OutboxEntry, OutboxState
+from monitor.store.records import OutboxEntry, OutboxState
 from monitor.store.tables import outbox as table
 
 UNREADABLE = "it cannot be read any more"
@@ -36,12 +36,6 @@ def read_outbox(connection: Connection) -> tuple[list[OutboxEntry], int]:
         dead = update(table).where(table.c.id == row.id).values(state=OutboxState.DEAD.value, why=UNREADABLE)
         connection.execute(dead)
     return known, len(lost)
-
-
-def read_dead(connection: Connection, limit: int, offset: int) -> list[DeadLetter]:
-    dead = select(table).where(table.c.state == OutboxState.DEAD.value)
-    newest = dead.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit).offset(offset)
-    return [_letter(row) for row in connection.execute(newest) if row.created_at is not None]
 
 
 def forget_dead(connection: Connection, before: datetime) -> int:
@@ -96,15 +90,3 @@ def _entry(row: Row[tuple[object, ...]]) -> OutboxEntry | None:
         )
     except ValueError:
         return None
-
-
-def _letter(row: Row[tuple[object, ...]]) -> DeadLetter:
-    return DeadLetter(
-        id=row.id,
-        receiver=row.receiver,
-        group=row.group_name,
-        created_at=row.created_at,
-        tries=row.tries,
-        why=row.why,
-        key=row.key,
-    )

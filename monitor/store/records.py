@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from monitor.model import Alert, Notice
+from monitor.model import Alert, Finding, Notice
 
 Document: TypeAlias = Mapping[str, Any]
 """What JSON can say, and nothing else."""
@@ -71,6 +71,11 @@ class DeadLetter:
     tries: int
     why: str
     key: str
+    findings: tuple[Finding, ...] = ()
+    """The first it told of, news before the rest; only where they are asked for."""
+    count: int = 0
+    """How many findings it told of."""
+    digest: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,11 @@ import pytest
 from tests.database import Cluster, Database
 from tests.end_to_end.hooks import RULE, TABLE, Hook, hook, settings, until
 from tests.faults.harness import STARTING, Daemon, daemon
+from tests.faults.nursery import nursery
 
 pytestmark = pytest.mark.soak
 
-CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "60"))
+CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "200"))
 SIDE_BY_SIDE = int(os.environ.get("PGARCHITECT_SIDE_BY_SIDE", "1"))
 """Daemons that are killed at the same time, each with a store, a database and a receiver of its own."""
 AT_ONCE = 8
@@ -164,7 +165,8 @@ async def kill(database: Database, told: Hook, folder: Path, crashes: int) -> No
     written = Written(folder / "state.db")
     sickness = Sickness(database, written, told)
     watching = asyncio.create_task(written.watch())
-    async with daemon(folder, {"shop": database.dsn}, config) as running:
+    async with nursery() as loaded, daemon(folder, {"shop": database.dsn}, config) as running:
+        running.spawn = loaded.spawn
         lives = [asyncio.create_task(sickness.come_and_go()) for _ in range(AT_ONCE)]
         for _ in range(crashes):
             await crash(running)

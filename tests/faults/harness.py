@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import asyncpg
@@ -68,6 +68,28 @@ def configuration(dsns: Mapping[str, str], folder: Path) -> dict[str, Any]:
     }
 
 
+class Running(Protocol):
+    """A process, as far as it matters here."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def send_signal(self, signal: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> int: ...
+
+
+class Spawn(Protocol):
+    """Starts `monitor` with some arguments, its streams in files of the folder."""
+
+    async def __call__(self, folder: Path, environ: Mapping[str, str], arguments: Sequence[str]) -> Running: ...
+
+
 @dataclass
 class Daemon:
     """A running `monitor run`."""
@@ -75,7 +97,9 @@ class Daemon:
     folder: Path
     config: dict[str, Any]
     environ: Mapping[str, str] = field(default_factory=dict)
-    process: asyncio.subprocess.Process | None = None
+    spawn: Spawn | None = None
+    """Starts it in place of a process that loads everything first."""
+    process: Running | None = None
     _said: int = 0
 
     @property
@@ -88,7 +112,7 @@ class Daemon:
         return "http://" + str(self.config["web"]["listen"])
 
     @property
-    def running(self) -> asyncio.subprocess.Process:
+    def running(self) -> Running:
         assert self.process is not None
         return self.process
 
@@ -100,6 +124,9 @@ class Daemon:
     async def start(self) -> None:
         """Start it, and do not wait for anything."""
         file, self._said = self.write(), self.log.count(WATCHING)
+        if self.spawn is not None:
+            self.process = await self.spawn(self.folder, self.environ, ("run", "--config", str(file)))
+            return
         environ = {**os.environ, "PYTHONUNBUFFERED": "1", **self.environ}
         with (self.folder / "stdout").open("ab") as out, (self.folder / "stderr").open("ab") as err:
             self.process = await asyncio.create_subprocess_exec(

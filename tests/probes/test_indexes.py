@@ -1,11 +1,15 @@
 """The indexes probe on real servers: what serves a foreign key and what does not, and remedies that are run."""
 
 import secrets
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
-from monitor.model import Confidence, Finding, Result, Severity
+from monitor.findings.ledger import Ledger
+from monitor.model import Alert, Confidence, Finding, Judgement, Result, Severity, State
 from monitor.probe import Rule
+from monitor.proof import Outcome
 from probes.indexes import PROBE
 from probes.indexes_names import BYTES, Names, Place
 from probes.indexes_rules import MissingForeignKey
@@ -278,6 +282,34 @@ async def test_partitions_that_have_their_own_index_are_served(database: Databas
     assert len(finding.remedy.sql) == 1
     await database.apply(finding.remedy)
     assert await found(database) == []
+
+
+@pytest.mark.parametrize("served", [(), ("one",), ("one", "two", '"Deep Leaf"')], ids=["none", "one", "all but new"])
+async def test_a_partitioned_table_that_was_mended_is_fixed(database: Database, served: Sequence[str]) -> None:
+    """Whatever part of it had an index; not before each partition has one."""
+    await database.execute(PARTITIONED + DEEPER + "create table later partition of root for values from (50) to (60)")
+    for leaf in served:
+        await database.execute(f"create index on {leaf} (parent_id)")
+    ledger = Ledger()
+    (sick,) = await followed(database, ledger)
+    for statement in sick.finding.remedy.sql:
+        (alert,) = await followed(database, ledger)
+        assert alert.outcome is None or not statement.startswith("create")
+        await database.execute(statement)
+    (alert,) = await followed(database, ledger)
+    assert (alert.state, alert.outcome) == (State.RESOLVED, Outcome.FIXED)
+
+
+async def followed(database: Database, ledger: Ledger) -> Sequence[Alert]:
+    """Look as the daemon does: first for what stands, then at what is found; give all alerts."""
+    async with database.eye(PROBE) as eye:
+        seen = await eye.look()
+        findings = eye.findings(seen)
+    assert PROBE.things is not None
+    ledger.catalogued(seen.target, partial(PROBE.things, seen), lambda *_: 0.0, seen.taken_at)
+    judged = Judgement(rule=MissingForeignKey.id, source=seen.target, hold=0, keep=0, verdicts=tuple(findings))
+    ledger.observe([judged], seen.taken_at)
+    return ledger.alerts
 
 
 async def test_an_index_on_only_the_root_serves_nobody(database: Database) -> None:

@@ -36,6 +36,8 @@ class Story:
     heard: list[Notice] = field(default_factory=list)
     newest: dict[str, int] = field(default_factory=dict)
     """Of each alert that was ever news, the version that was news last."""
+    begun: dict[str, int] = field(default_factory=dict)
+    """Of each group, the newest version that was sent, whatever came of it; not counting what is stuck."""
     version: int = 0
     now: float = 0.0
 
@@ -71,7 +73,16 @@ class Story:
         entry = self.outbox.next("ops", at(self.now))
         if entry is not None:
             self.sending.append(entry)
+            self.begin(entry)
             self.hear(entry.notice)
+
+    def begin(self, entry: Entry) -> None:
+        """A group's messages are sent in order; only what is stuck, and so gave way, may come after newer ones."""
+        version = max((alert.occurrences for alert in entry.notice.alerts), default=0)
+        if not (entry.part or entry.stuck) and version:
+            for group in {alert.finding.subject.partition("/")[0] for alert in entry.notice.alerts}:
+                assert version >= self.begun.get(group, 0)
+                self.begun[group] = version
 
     def hear(self, notice: Notice) -> None:
         """Nothing older is heard after something newer, unless it is the same message again."""

@@ -15,6 +15,7 @@ from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.expose.tls import Tls
 from monitor.findings.matchers import parse_matcher
+from monitor.status import Part
 from tests.unit.shelf import NOW, RULES, Pile, Told
 
 
@@ -26,6 +27,7 @@ class Ledger:
     acks: dict[str, str] = field(default_factory=dict)
     silenced: dict[str, Mapping[str, object]] = field(default_factory=dict)
     audit: list[tuple[str, ...]] = field(default_factory=list)
+    letters: Sequence[Mapping[str, object]] = ()
     broken: str = ""
 
     async def ack(self, fingerprint: str, author: str, comment: str) -> bool:
@@ -59,15 +61,21 @@ class Ledger:
         self.audit.append(("unsilence", silence_id, author))
         return self.silenced.pop(silence_id, None) is not None
 
-    async def audited(self) -> Sequence[Mapping[str, object]]:
-        if self.broken:
-            raise StoreError(self.broken)
-        return [{"who": line[-1], "action": line[0]} for line in reversed(self.audit)]
+    async def audited(self, begin: int, count: int) -> Part:
+        at = NOW.isoformat()
+        lines = [
+            {"at": at, "who": line[-1], "action": line[0], "document": {"comment": line[1]}}
+            for line in reversed(self.audit)
+        ]
+        return self._part(lines, begin, count)
 
-    async def dead_letters(self) -> Sequence[Mapping[str, object]]:
+    async def dead_letters(self, begin: int, count: int) -> Part:
+        return self._part(self.letters, begin, count)
+
+    def _part(self, lines: Sequence[Mapping[str, object]], begin: int, count: int) -> Part:
         if self.broken:
             raise StoreError(self.broken)
-        return [{"receiver": "ops", "reason": "ops: HTTP 404"}]
+        return Part(entries=lines[begin : begin + count], total=len(lines))
 
     async def reload(self, author: str) -> str:
         self.audit.append(("reload", author))

@@ -197,6 +197,26 @@ def test_what_was_there_before_or_is_another_thing_is_no_sign(thing: Thing) -> N
     assert (change.alert.ended_by, change.alert.outcome) == ("not seen any more", None)
 
 
+def test_a_remedy_of_several_partitions_is_there_when_each_has_its_part() -> None:
+    """They are told as one; their uses are added, and all are undone. So also after a restart."""
+    second = replace(INDEX, relation="public.later", name="public.later_idx", uses=2000, undo="drop index later_idx")
+    both = sick(sign=replace(SIGN, others=("public.later",)))
+    ledger = fired(both, remedied=False)
+    look(ledger, "", 60, INDEX, replace(second, columns=("placed",)))
+    assert only(ledger).cure is None
+    ledger = restarted(ledger)
+    look(ledger, "", 60, INDEX, second)
+    ledger = restarted(ledger)
+    (change,) = look(ledger, 119_000.0, LATER, used(1500), second)
+    assert change.alert.ended_by == (
+        "no effect: index public.orders_customer_id_idx (and 1 more) exists since 2026-03-01 12:01 UTC; rows a second "
+        "read by sequential scans: 120,000 before, 119,000 now; if it was made for this, undo it: "
+        "drop index public.orders_customer_id_idx; drop index later_idx"
+    )
+    assert change.alert.cure is not None
+    assert change.alert.cure.thing.uses == 2000
+
+
 def test_never_remedied_ends_as_ever() -> None:
     ledger = fired(sick(sign=None))
     (change,) = ledger.observe([judgement()], at(90))

@@ -189,24 +189,35 @@ async def test_who_changed_what_can_be_read(folder: Path) -> None:
         made = await place.controls.silence({"matchers": ['env="prod"'], "comment": "upgrade", **hour}, "ann")
         await place.controls.unsilence(str(made["id"]), "bob")
         await place.telling.keeper.write()
-        lines = await place.controls.audited()
+        lines = (await place.controls.audited(0, 10)).entries
         assert [(line["who"], line["action"], line["at"]) for line in lines] == [
             ("bob", "unsilence", NOON.isoformat()), ("ann", "silence", NOON.isoformat()),
         ]  # fmt: skip
+        older = await place.controls.audited(1, 10)
+        assert ([line["who"] for line in older.entries], older.total) == (["ann"], 2)
         await place.telling.keeper.close()
         with pytest.raises(StoreError):
-            await place.controls.audited()
+            await place.controls.audited(0, 10)
 
 
 async def test_what_was_given_up_is_counted_and_listed_after_a_restart_too(folder: Path) -> None:
-    """For whom, why and since when; not what it says."""
+    """For whom, why and since when, and which findings it told of."""
     async with told(folder, Tasks()) as place:
         place.telling._say(SAMPLE)
         await place.telling.keeper.write()
         assert [(each.name, each.dead) for each in place.handling.receivers()] == [("ops", 0), ("gone", 1)]
     async with told(folder, Tasks()) as place:
         assert [(each.name, each.dead) for each in place.handling.receivers()] == [("ops", 0), ("gone", 1)]
-        (letter,) = await place.controls.dead_letters()
+        (letter,) = (await place.controls.dead_letters(0, 10)).entries
+        told_of = SAMPLE.alerts[0].finding
+        assert letter["findings"] == [
+            {
+                **{name: getattr(told_of, name) for name in ("fingerprint", "rule", "severity", "subject", "title")},
+                "target": told_of.target.server,
+                "database": told_of.target.database,
+            }
+        ]
+        assert (letter["findings_count"], letter["digest"]) == (1, False)
         assert (letter["receiver"], letter["created_at"]) == ("gone", SAMPLE.created_at.isoformat())
         assert "does not name this receiver any more" in str(letter["reason"])
         place.telling.forget(SAMPLE.created_at + timedelta(seconds=1))

@@ -179,6 +179,29 @@ async def test_a_restart_makes_lean_what_is_over_and_was_told(either: Store) -> 
     assert found["believed"] == resolved("believed")
 
 
+@pytest.mark.parametrize("looks_after", range(9))
+async def test_who_looks_while_alerts_are_packed_sees_all_of_them(office: Office, looks_after: int) -> None:
+    """At any step; and what fires again then is not set back."""
+    found = [finding(f"item {number}") for number in range(30)]
+    await office.over(*found)
+    await office.slim()
+    before = {alert.finding.fingerprint: alert for alert in office.desk.ledger.alerts}
+    steps = office.desk.ledger.packing(10)
+    for _ in range(looks_after):
+        next(steps, None)
+    assert office.desk.ledger.get(found[29].fingerprint) == before[found[29].fingerprint]
+    assert {alert.finding.fingerprint: alert for alert in office.desk.ledger.alerts} == before
+    office.desk.follow([judgement(found[7])])
+    list(steps)
+    assert office.known(found[7]).state is State.FIRING
+    assert len(office.desk.ledger) == len(found)
+    await office.keeper.close()
+
+
+def test_there_may_be_nothing_to_pack() -> None:
+    assert list(Ledger([firing()]).packing(10)) == [None]
+
+
 async def test_packing_changes_nothing(office: Office) -> None:
     """And what fires again meanwhile is not set back."""
     found = [finding(f"item {number}") for number in range(30)]

@@ -377,6 +377,29 @@ def test_a_summary_that_fails_lets_pass_what_has_nothing_to_do_with_it_after_a_w
         assert sorted(map(said, chosen)) == [[], ["a resolved", "b firing:warning"], ["c firing:warning"]]
 
 
+def test_behind_a_part_that_is_stuck_its_group_is_told_in_order() -> None:
+    """What comes later passes the stuck part, but nothing of the same alert does, and nothing passes anything else."""
+    outbox = Outbox()
+    (whole,) = outbox.put([notice(firing("a"), firing("b"))], at(0)).entries
+    outbox.halved(whole.id, at(0))
+    outbox.next("ops", at(0))
+    outbox.next("ops", at(0))
+    outbox.sent(f"{whole.id}.1")
+    outbox.let_go(f"{whole.id}.0")
+    stuck(outbox, "a")
+    heard = []
+    for seconds, news in enumerate(([firing("c")], [resolved("c"), firing("d")], [resolved("a")], [firing("c")]), 9):
+        outbox.put([notice(*news, seconds=seconds)], at(seconds))
+        while (entry := outbox.next("ops", at(seconds))) is not None:
+            if "a" in {alert.finding.subject for alert in entry.notice.alerts}:
+                outbox.failed(entry.id, at(seconds), 0.5, "no")
+            else:
+                heard.append(said(entry))
+                outbox.sent(entry.id)
+    assert heard == [["c firing:warning"], ["c resolved", "d firing:warning"], ["c firing:warning"]]
+    assert [said(entry) for entry in outbox.waiting("ops")] == [["a resolved"]]
+
+
 def test_a_part_that_is_stuck_holds_up_its_alert_only() -> None:
     """Not the other part, nor what its group has to say beside it."""
     outbox = Outbox()

@@ -12,7 +12,7 @@ from monitor.draw.outlook import outlook
 from monitor.draw.page import FIRST, Drawer, static
 from monitor.draw.words import ago, evidence, figure, visible, when
 from monitor.model import Ack, Evidence, Remedy, Severity, State
-from monitor.status import Past, Step
+from monitor.status import Part, Past, ReceiverStatus, Step
 from tests.unit.shelf import (
     NOW,
     RULES,
@@ -74,9 +74,21 @@ def test_a_hostile_name_stays_text_everywhere(name: str) -> None:
     )
     quiet = replace(silence(name, name), matchers=(name,))
     noted = replace(alert(evil), acked=ack(name, name), ended_by=name, ends_at=NOW)
-    told = Told(silences_=[quiet], silenced={evil.fingerprint: quiet}, inhibited={evil.fingerprint: alert(evil)})
+    told = Told(
+        silences_=[quiet],
+        silenced={evil.fingerprint: quiet},
+        inhibited={evil.fingerprint: alert(evil)},
+        receivers_=[ReceiverStatus(name=name, waiting=1, oldest=NOW, dead=1, failing=name)],
+    )
     seen = glance(pile, told)
     drawer = Drawer(RULES)
+    about = {"fingerprint": evil.fingerprint, "matchers": [name], "comment": name}
+    named = {"at": NOW.isoformat(), "who": name, "action": name, "document": about}
+    hostile = {
+        **dict.fromkeys(("rule", "target", "database", "subject", "title"), name),
+        "fingerprint": evil.fingerprint,
+        "severity": "warning",
+    }
     pages = (
         drawer.overview(seen, refresh=True),
         drawer.findings(seen, 1),
@@ -84,6 +96,8 @@ def test_a_hostile_name_stays_text_everywhere(name: str) -> None:
         drawer.finding(seen, alert(evil, State.RESOLVED), Past(steps=None, reason=name)),
         drawer.targets(pile, NOW),
         drawer.message(name, name, NOW),
+        drawer.audit(seen, Part(entries=[named, {**named, "document": {}}], total=2), 1),
+        drawer.dead_letters(seen, Part(entries=[letter(receiver=name, reason=name, findings=[hostile])], total=1), 1),
     )
     for page in (each.decode() for each in pages):
         assert not re.search(r"<script|<img|<[^>]*\son\w+=|<h1>owned|href=.javascript", page)
@@ -251,10 +265,64 @@ def test_a_rules_page_is_its_docstring_with_its_thresholds() -> None:
     assert "statements.temp_spill" in Drawer(RULES).rules(NOW).decode()
 
 
+def letter(**changed: object) -> dict[str, object]:
+    """A message that was given up, as the controls give it."""
+    named = {"rule": "a.rule", "severity": "warning", "target": "shop", "database": None, "title": "Spills"}
+    return {
+        "receiver": "ops", "reason": "ops: HTTP 404", "created_at": NOW.isoformat(), "tries": 3, "group": "{}",
+        "key": "k", "digest": False, "findings": [{**named, "fingerprint": "0123456789abcdef", "subject": "public.a"}],
+        "findings_count": 8, **changed,
+    }  # fmt: skip
+
+
+def line(action: str = "ack", **about: object) -> dict[str, object]:
+    return {"at": NOW.isoformat(), "who": "ann", "action": action, "document": about}
+
+
+def test_what_was_given_up_is_listed_with_why_and_which_findings() -> None:
+    """The first few by name, the others counted; digests are called so."""
+    told = [letter(), letter(digest=True, findings=[], findings_count=0, reason=""), letter(findings=[])]
+    page = words(Drawer(RULES).dead_letters(glance(), Part(entries=told, total=30), 1).decode())
+    for part in ("ops: HTTP 404", "3 tries", "Spills", "public.a", "… and 7 more findings", "a digest", "8 findings"):
+        assert part in page, part
+    assert "Page 1 of 2" in page
+
+
+def test_who_changed_what_is_listed() -> None:
+    """With what it was about; a reload is about nothing."""
+    silenced = line("silence", matchers=['target="shop"'], ends_at=NOW.isoformat(), comment="upgrade")
+    lines = [line("reload"), silenced, line(fingerprint="0123456789abcdef", comment="known")]
+    page = Drawer(RULES).audit(glance(), Part(entries=lines, total=3), 1).decode()
+    assert 'href="/findings/0123456789abcdef"' in page
+    for part in ("ann reload", "target=&#34;shop&#34; until 2026-11-22 15:00:00 UTC upgrade", "ann ack"):
+        assert part in words(page), part
+    assert "Page" not in words(page)
+
+
+def test_empty_lists_say_so() -> None:
+    """And a page behind the last one that it is not there."""
+    drawer, nothing = Drawer(RULES), Part(entries=(), total=0)
+    assert "Nobody changed anything yet." in drawer.audit(glance(), nothing, 1).decode()
+    assert "every message was taken" in drawer.dead_letters(glance(), nothing, 1).decode()
+    beyond = Part(entries=(), total=3)
+    assert "There is no such page." in drawer.audit(glance(), beyond, 9).decode()
+    assert "There is no such page." in drawer.dead_letters(glance(), beyond, 9).decode()
+
+
+def test_the_first_page_shows_how_receivers_fare() -> None:
+    """What waits, what was given up, and why it fails."""
+    told = Told(receivers_=[ReceiverStatus(name="ops", waiting=2, oldest=NOW, dead=3, failing="ops: HTTP 500")])
+    page = drawn(Pile(targets_=[server()]), told=told)
+    assert "2 messages, the oldest just now" in page
+    assert '<a href="/dead-letters">3 messages</a>' in page
+    assert "ops: HTTP 500" in page
+    assert "<h2>Receivers</h2>" not in drawn(Pile(targets_=[server()]))
+
+
 def test_nothing_is_loaded_from_elsewhere() -> None:
     """Every address on the page is our own."""
     page = drawn(Pile(targets_=[server()], alerts_=[alert()]))
-    assert set(re.findall(r'(?:href|src)="([^"]{1,3})', page)) <= {"/", "/fi", "/ta", "/ru", "/st", "/?r"}
+    assert set(re.findall(r'(?:href|src)="([^"]{1,3})', page)) <= {"/", "/fi", "/ta", "/ru", "/st", "/au", "/?r"}
     assert b"url(" not in static()["style.css"]
     assert b"@import" not in static()["style.css"]
 

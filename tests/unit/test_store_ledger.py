@@ -3,11 +3,12 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Table, update
+from sqlalchemy import Connection, Table, Update, update
 
 from monitor.errors import StoreError
 from monitor.lean import Lean
@@ -126,6 +127,43 @@ async def test_dead_letters_wait_no_more_and_say_why(store: Store) -> None:
         ("a", "ops", "shop", "HTTP 404"),
     ]
     assert [one.id for one in await stored.dead_letters(limit=1, offset=1)] == ["a"]
+    assert await stored.dead_count() == 2
+
+
+async def test_a_dead_letter_says_which_findings_it_told_of_news_first(either: Store) -> None:
+    """The first few and how many in all; a text that looks like ours changes nothing."""
+    told = [firing(subject=f'{number} "lower_since": "alerts": [') for number in range(12)]
+    one = replace(notice(), alerts=tuple(told), news=frozenset({told[9].finding.fingerprint}))
+    await StoredLedger(either).write(LedgerWrite(outbox=[dead(one)]))
+    (letter,) = await StoredLedger(either).dead_letters()
+    assert letter.findings == tuple(told[number].finding for number in (9, 0, 1, 2, 3))
+    assert (letter.count, letter.digest) == (12, False)
+
+
+async def test_of_a_dead_letter_that_is_very_long_only_the_beginning_is_read(either: Store) -> None:
+    """It is cut in the middle of an alert, and counted whole."""
+    told = tuple(firing(subject=f"{number} {'x' * 2000}") for number in range(600))
+    await StoredLedger(either).write(LedgerWrite(outbox=[dead(replace(notice(), alerts=told, news=frozenset()))]))
+    (letter,) = await StoredLedger(either).dead_letters()
+    assert (letter.findings, letter.count) == (tuple(alert.finding for alert in told[:5]), 600)
+
+
+async def test_a_dead_letter_that_cannot_be_read_still_says_for_whom_and_why(store: Store) -> None:
+    stored = StoredLedger(store)
+    await stored.write(LedgerWrite(outbox=[dead(notice())]))
+    for text in ("?", "[]", '{"alerts": [{"lower_since": 1}]}', '{"alerts": [' + "[" * 100_000):
+        spoilt = update(tables.outbox).values(notice=text)
+        await store.run(partial(_execute, spoilt))
+        (letter,) = await stored.dead_letters()
+        assert (letter.receiver, letter.why, letter.findings) == ("ops", "HTTP 404", ())
+
+
+def _execute(change: Update, connection: Connection) -> None:
+    connection.execute(change)
+
+
+def dead(one: Notice) -> OutboxEntry:
+    return replace(entry("a", 1, state=OutboxState.DEAD, why="HTTP 404"), notice=one)
 
 
 # -- all or nothing, quickly --------------------------------------------------------------------------------------

@@ -72,16 +72,17 @@ async def test_a_silence_and_its_line_in_the_audit_log_go_together(store: Store)
 
 async def test_the_audit_log_gives_the_newest_first_in_pages(either: Store) -> None:
     stored = StoredAudit(either)
-    await stored.append(line("first"))
+    await save(either, audit=[line("first")])
     await save(either, silence(), audit=[line("second")])
     await StoredLedger(either).write(LedgerWrite(silences=[silence("two")], audit=[line("third"), line("fourth")]))
     assert [each.action for each in await stored.newest()] == ["fourth", "third", "second", "first"]
     assert await stored.newest(limit=2, offset=1) == [line("third"), line("second")]
+    assert await stored.count() == 4
     assert [each.id for each in await StoredSilences(either).load()] == ["one", "two"]
 
 
 async def test_a_line_that_cannot_be_read_still_says_who_and_when(either: Store) -> None:
-    await StoredAudit(either).append(line())
+    await save(either, audit=[line()])
     await either.run(lambda connection: connection.execute(tables.audit.update().values(document="?")))
     assert await StoredAudit(either).newest() == [replace(line(), document={})]
 
