@@ -33,8 +33,8 @@ auth:
        one_per_user: true, every_user: true}}
 
 rules:
-  statements.slow: {{min_calls: 3, hold: 0s, note: {note}}}
-  statements.n_plus_one: {{hold: 0s, note: {note}}}
+  statements.slow: {{min_calls: 2, hold: 0s, note: {note}}}
+  statements.n_plus_one: {{calls_per_minute: 400, hold: 0s, note: {note}}}
   statements.regressed: {{every: 5s, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}
   tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 2, note: {note}}}
