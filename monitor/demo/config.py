@@ -10,7 +10,7 @@ from monitor.demo.schema import DATABASE
 
 NOTE = "waits and limits are shortened for the demo"
 BACK_DATED = (
-    "the earlier hours are back-dated for the demo, their calls were measured just before it; 25 calls are enough"
+    "the earlier hours are back-dated for the demo, their calls were measured just before it; fewer calls are enough"
 )
 
 CONFIG = """\
@@ -36,8 +36,8 @@ auth:
 
 rules:
   statements.slow: {{min_calls: 2, hold: 0s, note: {note}}}
-  statements.n_plus_one: {{calls_per_minute: 400, hold: 0s, note: {note}}}
-  statements.regressed: {{every: 5s, min_calls: 25, note: "{back_dated}"}}
+  statements.n_plus_one: {{calls_per_minute: 600, hold: 0s, note: {note}}}
+  statements.regressed: {{every: 5s, min_calls: 25, errors: 2, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}
   tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 2, note: {note}}}
   auth_links.orphaned_profile: {{hold: 0s, note: {note}}}
