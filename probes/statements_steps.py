@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar, TypeAlias
 
 from monitor.probe import (
@@ -25,6 +26,7 @@ from monitor.probe import (
     number,
     plural,
 )
+from probes.statements_agreement import NONE, Agreement, agreement, single
 from probes.statements_rules import confidence, figures, judged
 from probes.statements_texts import Texts
 from probes.statements_top import Key, View, entry_of, key_of
@@ -36,6 +38,8 @@ Step: TypeAlias = Mapping[Doer, tuple[float, float]]
 
 KEPT = 12
 """Intervals: three minutes at the default."""
+OLD = timedelta(minutes=10)
+"""What was that long ago is no witness of now."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,15 @@ class Steps:
     """The memory of the last intervals, of the statements that are looked at closely only."""
 
     def __init__(self) -> None:
-        self._steps: deque[tuple[Step, float]] = deque(maxlen=KEPT)
+        self._steps: deque[tuple[Step, float, datetime]] = deque(maxlen=KEPT)
 
     def take(self, seen: Measurement, grown: Iterable[Row], chosen: set[Key], texts: Texts, view: View) -> Walk:
-        """Remember what grew since the last reading; after a reset or a gap begin anew."""
-        if seen.grown is None:
-            self._steps.clear()
-        else:
-            self._steps.append((_step(grown, chosen, texts, view), seen.grown_seconds))
-        return Walk(tuple(step for step, _ in self._steps), sum(seconds for _, seconds in self._steps))
+        """Remember what grew since the last reading; a reset or a gap is no interval, and ends none but old ones."""
+        if seen.grown is not None:
+            self._steps.append((_step(grown, chosen, texts, view), seen.grown_seconds, seen.taken_at))
+        while self._steps and seen.taken_at - self._steps[0][2] > OLD:
+            self._steps.popleft()
+        return Walk(tuple(step for step, _, _ in self._steps), sum(seconds for _, seconds, _ in self._steps))
 
 
 def _step(rows: Iterable[Row], chosen: set[Key], texts: Texts, view: View) -> Step:
@@ -106,8 +110,10 @@ class NPlusOne(Rule):
     relation eagerly (`selectinload`, `include`, `preload`).
     When it is wrong: that two statements grow together is not enough, as all traffic follows the day. In each of
     `min_intervals` intervals of different volume the calls of the one are the rows the other returned, within
-    `tolerance`, or the same whole multiple (`min_ratio` or more) of its calls. Still two statements may do so by
-    chance; a cache that is filled by single lookups does on purpose. Ignore the fingerprint.
+    `tolerance` and closer than luck brings strangers, or the same whole multiple (`min_ratio` or more) of its calls.
+    One interval that disagrees is passed over beside eight that agree. A lookup of several rows has to compare with a
+    value, and is told with less confidence. Still two statements may do so by chance; a cache that is filled by single
+    lookups does on purpose. Ignore the fingerprint.
     Cost: none beyond the probe's one query; the last intervals of the busiest statements are remembered.
     """
 
@@ -139,17 +145,15 @@ class NPlusOne(Rule):
             if totals[child][0] * 60 < self.calls_per_minute * walk.seconds:
                 break
             place = (child[0], child[2])
-            if place not in told and self._by_one(rows.get(place), totals[child]) and self._varies(child, walk.steps):
+            if place not in told and self._looks_up(rows.get(place)) and self._varies(child, walk.steps):
                 pair = self._pair(child, totals, walk.steps, rows)
                 if pair is not None:
                     told.add(place)
                     yield self._accusation(seen, pair, rows, totals, walk.seconds)
 
-    def _by_one(self, row: Row | None, total: tuple[float, float]) -> bool:
-        """Tell a lookup of one row: what could be asked for many keys at once."""
-        if row is None:
-            return False
-        return bool(row["selects"] and row["filtered"] and row["tables"]) and total[1] <= (1 + ROUNDING) * total[0]
+    def _looks_up(self, row: Row | None) -> bool:
+        """Tell a lookup: what could be asked for many keys at once."""
+        return row is not None and bool(row["selects"] and row["filtered"] and row["tables"])
 
     def _pair(
         self,
@@ -160,14 +164,18 @@ class NPlusOne(Rule):
     ) -> Pair | None:
         """Find whom a statement follows: by rows if it can be, else by calls; None when nobody, or not one alone.
 
-        By calls a lookup in one table only: statements of a page go together, and few of the others are lookups.
+        By calls a lookup of one row in one table only: statements of a page go together, and few of the others are
+        lookups. A lookup of several rows has to compare with a value, and to do so over several intervals.
         """
+        row, alone = rows[child[0], child[2]], single(totals[child])
+        if not alone and (not row["matches"] or len(steps) < self.min_intervals):
+            return None
         others = [doer for doer in totals if doer[:2] == child[:2] and doer != child]
         parents = [doer for doer in others if rows.get((doer[0], doer[2]), {}).get("selects")]
         pairs = [pair for parent in parents if (pair := self._by_rows(child, parent, totals, steps))]
         if len(steps) < self.min_intervals:
             return pairs[0] if len(pairs) == 1 else None
-        if not pairs and rows[child[0], child[2]]["kind"] == StatementKind.SIMPLE:
+        if not pairs and alone and row["kind"] == StatementKind.SIMPLE:
             pairs = [pair for parent in parents if (pair := self._by_calls(child, parent, totals, steps))]
         return min(pairs, key=lambda pair: abs(pair.ratio * totals[pair.parent][0] - totals[child][0]), default=None)
 
@@ -176,26 +184,23 @@ class NPlusOne(Rule):
     ) -> Pair | None:
         """Tell whether one is called as often as the other returns rows, interval by interval."""
         calls, (asked, returned) = totals[child][0], totals[parent]
-        if not asked or returned < self.min_ratio * asked or not self._near(calls, returned, len(steps)):
+        if not asked or returned < self.min_ratio * asked or abs(calls - returned) > max(calls, returned) / 2:
             return None
         volumes = ((step.get(child, NONE)[0], step.get(parent, NONE)[1]) for step in steps)
-        agreed = self._agreed(volumes, lambda mine, theirs: self._near(mine, theirs, len(steps)))
-        if agreed < min(self.min_intervals, len(steps)):
+        found = agreement(volumes, lambda mine, theirs: self._near(mine, theirs, len(steps)), self.few_calls)
+        agreed = self._enough(found)
+        if agreed < min(self.min_intervals, len(steps)) or not self._near(*found.sums, len(steps)):
+            return None
+        if agreed >= self.min_intervals and found.apart(returned / asked) > LUCK * agreed:
             return None
         return Pair(child=child, parent=parent, ratio=calls / asked, sign="rows", intervals=agreed)
 
-    def _agreed(self, volumes: Iterable[tuple[float, float]], near: Callable[[float, float], bool]) -> int:
-        """Count the intervals that agree, 0 when one does not; what a reading saw late is judged with the next."""
-        agreed, late = 0, NONE
-        for mine, theirs in volumes:
-            both = (mine + late[0], theirs + late[1])
-            if max(both) < self.few_calls or near(*both):
-                agreed, late = agreed + (max(both) >= self.few_calls), NONE
-            elif late != NONE:
-                return 0
-            else:
-                late = both
-        return agreed
+    def _enough(self, found: Agreement) -> int:
+        """Count the intervals that agree; 0 when one does not, unless many others do, or when too many are joined."""
+        if found.joined > JOINED * found.agreed:
+            return 0
+        passed_over = found.against == 1 and found.agreed >= BESIDE
+        return found.agreed if passed_over or not found.against else 0
 
     def _near(self, mine: float, theirs: float, intervals: int) -> bool:
         """Compare; of a single interval more is asked."""
@@ -211,13 +216,14 @@ class NPlusOne(Rule):
         if ratio < self.min_ratio or abs(calls / asked - ratio) > self.tolerance:
             return None
         volumes = ((step.get(child, NONE)[0], step.get(parent, NONE)[0]) for step in steps)
-        agreed = self._agreed(
+        found = agreement(
             volumes,
             lambda mine, theirs: abs(mine - ratio * theirs) <= min(self.tolerance * theirs, IN_FLIGHT * ratio),
+            self.few_calls,
         )
-        if agreed < self.min_intervals:
+        if found.against or found.agreed < self.min_intervals:
             return None
-        return Pair(child=child, parent=parent, ratio=ratio, sign="calls", intervals=agreed)
+        return Pair(child=child, parent=parent, ratio=ratio, sign="calls", intervals=found.agreed)
 
     def _varies(self, child: Doer, steps: Sequence[Step]) -> bool:
         """Ask for several intervals of different volume: what is always as busy is in step with everything."""
@@ -250,7 +256,7 @@ class NPlusOne(Rule):
             impact="each of these calls is a round trip that one call for all rows would save",
             remedy=Remedy(caution=ONE_CALL),
             severity=self.severity,
-            confidence=self._sure(seen, pair, row),
+            confidence=self._sure(seen, pair, row, alone=single(totals[pair.child])),
             **evidence,
             parent=pair.parent[2],
             parent_rows_per_call=round(totals[pair.parent][1] / totals[pair.parent][0], 2),
@@ -262,17 +268,20 @@ class NPlusOne(Rule):
             limit_calls_per_minute=self.calls_per_minute,
         )
 
-    def _sure(self, seen: Measurement, pair: Pair, row: Row) -> Confidence:
+    def _sure(self, seen: Measurement, pair: Pair, row: Row, *, alone: bool) -> Confidence:
         if pair.intervals < self.min_intervals:
             return Confidence.LOW
-        return confidence(seen, row) if pair.sign == "rows" else Confidence.MEDIUM
+        return confidence(seen, row) if pair.sign == "rows" and alone else Confidence.MEDIUM
 
 
-NONE = (0.0, 0.0)
 JUDGED = 20
 """The statements called most often; others are looked at when they are."""
-ROUNDING = 0.05
-"""A lookup by key that now and then gives two rows is still one."""
+JOINED = 0.34
+"""So many of what agrees may be two intervals together: strangers' volumes agree the easier the longer one waits."""
+LUCK = 0.06
+"""Strangers' calls differ by luck; so small a part of that luck's variance is left to what is in step."""
+BESIDE = 8
+"""So many intervals that agree outweigh one that does not: a reset of one entry, an eviction, a hiccup."""
 IN_FLIGHT = 2.0
 """Calls of the other statement that a reading may find half done."""
 ONE_CALL = (

@@ -9,7 +9,9 @@ from pathlib import Path
 from monitor.demo.schema import DATABASE
 
 NOTE = "waits and limits are shortened for the demo"
-BACK_DATED = "the earlier hours are back-dated for the demo, their calls were measured just before it"
+BACK_DATED = (
+    "the earlier hours are back-dated for the demo, their calls were measured just before it; fewer calls are enough"
+)
 
 CONFIG = """\
 # The configuration of `monitor demo`. What differs from the defaults to fit a show of a minute carries a note, which
@@ -33,9 +35,9 @@ auth:
        one_per_user: true, every_user: true}}
 
 rules:
-  statements.slow: {{min_calls: 3, hold: 0s, note: {note}}}
-  statements.n_plus_one: {{hold: 0s, note: {note}}}
-  statements.regressed: {{every: 5s, note: "{back_dated}"}}
+  statements.slow: {{min_calls: 2, hold: 0s, note: {note}}}
+  statements.n_plus_one: {{calls_per_minute: 600, hold: 0s, note: {note}}}
+  statements.regressed: {{every: 5s, min_calls: 25, errors: 2, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}
   tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 2, note: {note}}}
   auth_links.orphaned_profile: {{hold: 0s, note: {note}}}

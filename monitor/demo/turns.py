@@ -24,7 +24,9 @@ REPORT_PAUSE, EXPORT_PAUSE, LOST_LOOK, SIGN_UP_DELAY = 3.0, 2.0, 1.0, 1.0
 DEPLOYED_AFTER = 15.0
 """Seconds with the index: enough for the statement to be seen fast, and for its finding to come within the minute."""
 EXPORT_PAGE = 500
-PAGE_OF_ROOMS = (2, 26)
+PAGES, PAGE_OF_ROOMS = (1, 5), (4, 9)
+"""Pages that a visit leafs through, and rooms on each: small pages, so that a reading finds little half done, and
+visits of different length, so that the volume varies."""
 
 WORDS = ("mute", "record", "share", "leave")
 
@@ -123,11 +125,12 @@ async def leaderboard(pools: Pools, dice: Random) -> None:
 
 
 async def overview(pools: Pools, dice: Random) -> None:
-    """Fault: one statement for a page of rooms, and one more for each of its rows."""
+    """Fault: one statement for each page of rooms, and one more for each of its rows."""
     async with pools["web_api"].acquire() as session:
-        page = await session.fetch(ROOMS_FROM, one_of(dice, ROOMS - PAGE_OF_ROOMS[1]), dice.randint(*PAGE_OF_ROOMS))
-        for room in page:
-            await session.fetchval(OWNER, room["owner_id"])
+        for _ in range(dice.randint(*PAGES)):
+            first, many = one_of(dice, ROOMS - PAGE_OF_ROOMS[1]), dice.randint(*PAGE_OF_ROOMS)
+            for room in await session.fetch(ROOMS_FROM, first, many):
+                await session.fetchval(OWNER, room["owner_id"])
 
 
 async def concatenate(pools: Pools, dice: Random) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from monitor.config import load_config
-from monitor.demo.config import BACK_DATED, NOTE, open_port, write_config
+from monitor.demo import turns
+from monitor.demo.config import BACK_DATED, CONFIG, NOTE, open_port, write_config
 from monitor.demo.ending import INTERRUPTED, ending
 from monitor.demo.faults import INVITATION, LEADERBOARD, PLANTED, SEARCH, fingerprint
 from monitor.demo.past import HOURS, back_date
 from monitor.demo.schema import DATABASE
+from monitor.demo.traffic import ACTORS
 from monitor.earlier import Ledge, hour_of
 from monitor.errors import EmbeddedError
 from monitor.sqltext import StatementKind, read_statement
@@ -116,3 +118,16 @@ async def test_work_that_fails_fails() -> None:
     async with ending() as end:
         with pytest.raises(EmbeddedError):
             await end.unless_over(work())
+
+
+def test_a_machine_four_times_slower_still_shows_the_n_plus_one_and_not_its_near_miss() -> None:
+    """The lookups stay above the rule's limit when they are asked for a quarter as often; the near miss never is."""
+    (paced,) = (actor for actor in ACTORS if actor.turn is turns.overview)
+    (near,) = (actor for actor in ACTORS if actor.turn is turns.accept)
+    limit = 600
+    assert f"n_plus_one: {{{{calls_per_minute: {limit}," in CONFIG
+    lookups = sum(turns.PAGES) / 2 * sum(turns.PAGE_OF_ROOMS) / 2
+    assert 60 / paced.every * lookups > 4 * limit
+    assert 60 / (near.every * 0.9) < 0.9 * limit
+    # In flight at a reading: at most one page, beside what a quarter of the pace asks for in five seconds.
+    assert turns.PAGE_OF_ROOMS[1] < 5 / paced.every * lookups / 4
