@@ -77,7 +77,7 @@ class Unparameterised(Advisor):
     true, false and the length of a list do not count. Superusers (unless `superusers`), the monitor's role, `roles` and
     `applications` (globs; people's and migrations' tools) are left out. Attacks that change an identifier, or come in
     whole as somebody's own statement, are not seen; nor is what no sample met: below `min_samples` of them, as in a
-    snapshot, what was met is told, but that is no verdict on the rest.
+    snapshot without a window, what was met is told, but that is no verdict on the rest.
     Cost: none beyond the samples of the probe activity. No constant is kept: salted hashes, in memory, for an hour.
     """
 
