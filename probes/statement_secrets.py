@@ -136,7 +136,7 @@ class SecretInText(Rule):
     """
 
     id: ClassVar[str] = "statements.secret_in_text"
-    area: ClassVar[Area] = Area.SECURITY
+    area: ClassVar[Area] = Area.PERFORMANCE
     severity: Severity = Severity.CRITICAL
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:

@@ -78,7 +78,7 @@ class Unparameterised(Advisor):
     """
 
     id: ClassVar[str] = "statements.unparameterised"
-    area: ClassVar[Area] = Area.SECURITY
+    area: ClassVar[Area] = Area.PERFORMANCE
     reads: ClassVar[tuple[str, ...]] = ("activity", "statements")
     every: float = 10.0
     keep: float = 600.0
