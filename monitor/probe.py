@@ -226,6 +226,8 @@ class Probe:
     """What a reading saw stand in the catalogue: there the ledger looks for the signs of remedies."""
     timeout: float = 5.0
     window: float = 0.0
+    samples: bool = False
+    """It shows a moment, so that a snapshot asks it again and again between its two readings."""
     needs: tuple[str, ...] = ()
     shape: Shape = Shape.ROWS
     key: tuple[str, ...] = ()

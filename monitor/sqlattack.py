@@ -1,17 +1,16 @@
 """Shapes that a statement's text takes when somebody's input became part of it on purpose.
 
-Works on a skeleton of the text: its lexemes with one space between them, constants replaced by `L`, a letter for their
-sort and a number that equal ones share. Precision comes first: what programs write of themselves is no attack.
+Works on a skeleton of the text (sqlskeleton). Precision comes first: what programs write of themselves is no attack.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
-from monitor.sqllex import Lexeme, Token, lexemes
+from monitor.sqllex import Lexeme
+from monitor.sqlskeleton import BROKEN_OUT, CONSTANTS, LEFT_OVER, LITERAL, Text, read
+from monitor.sqltautology import always_true
 
 
 class Attack(StrEnum):
@@ -31,29 +30,12 @@ class Attack(StrEnum):
     """Values are read out by pieces, through errors or comparisons."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Text:
-    """A text's skeleton, and how it ends."""
-
-    sql: str
-    skeleton: str
-    tokens: Sequence[Token]
-    cut: bool = False
-    comment: Token | None = None
-    """A comment that hides the text's end, on the line of what stands before it."""
-
-    @property
-    def adjacent(self) -> bool:
-        """Tell whether that comment begins right where the last lexeme ends."""
-        return self.comment is not None and bool(self.tokens) and self.tokens[-1].end == self.comment.start
-
-
 # What a text of no shape lacks, quickest first: plain words, then expressions that begin with plain letters.
 _WORDS = (
     "union", "pg_sleep", "generate_series", "chr", "ascii", "_to_xml", "pg_read_", "pg_ls_dir", "lo_import",
-    "lo_export",
+    "lo_export", "pg_shadow", "pg_authid", "pg_user", "substr",
 )  # fmt: skip
-_CONDITION = r"(?:[\s(]|/\*.*?\*/|not\b)*(?:['\d]|true\b)"
+_CONDITION = r"(?:[\s(]|/\*.*?\*/|not\b)*(?:['\d]|true\b|false\b|null\b|exists\b)"
 _SUSPECT = (
     re.compile(r"or\b(?<!\wor)" + _CONDITION, re.DOTALL),
     re.compile(r"and\b(?<!\wand)" + _CONDITION, re.DOTALL),
@@ -61,79 +43,81 @@ _SUSPECT = (
     re.compile(r"--(?<=['\d)\s]--)"),
     re.compile(r"/\*(?<=['\d)\s]/\*)"),
     re.compile(r";\s*[^\s;]"),
+    re.compile(r"\|\|\s*\(\s*select\b"),
+    re.compile(r"\bor\s+([\w.]+)\s*=\s*\1\b"),
 )
-_ANY_CASE = frozenset(
-    ["", *"0 all __all__ $__all any none null * % y n yes no on off t f true false".split()]  # noqa: SIM905 - a wall of quotes
-)
-"""Values by which programs say "no filter", or answer a question: `(name = '' or '' = '')` is theirs."""
-
-_LITERAL = r"L[nszt]\d+"
-_BROKEN_OUT = rf"{_LITERAL} (?::: \w+ )?(?:\) )*"
-"""Where an input's own end may be: behind a constant."""
-_OPENED = r"(?:not )?(?:\( )*"
-
-_OR_EQUAL = re.compile(
-    rf"(?P<before>{_LITERAL}) (?::: \w+ )?(?P<closed>(?:\) )*)or (?P<open>{_OPENED})"
-    r"(?P<left>L(?P<sort>[nszt])(?P<same>\d+)) (?:\) )*(?P<by>=!?|like|ilike|>=!?|<=!?) (?:\( )*L[nszt](?P=same)\b"
-    rf"(?: (?P<rest>\)|and(?! {_LITERAL})))?"
-)
-_OR_ORDERED = re.compile(rf"{_BROKEN_OUT}or {_OPENED}L[ns](?P<left>\d+) (?P<by>[<>]|<>)! L[ns](?P<right>\d+)\b")
-_OR_TRUE = re.compile(rf"{_BROKEN_OUT}or {_OPENED}(?:true|L[ns]\d+)(?: \))* \Z")
-_AND_EQUAL = re.compile(rf"{_BROKEN_OUT}and {_OPENED}L(?P<sort>[nt])(?P<same>\d+) (?:\) )*=! (?:\( )*L[nt](?P=same)\b")
-_CASE_EQUAL = re.compile(r"case when (?:\( )*Ln(?P<same>\d+) =! Ln(?P=same)\b")
-
-_UNION = re.compile(rf"{_BROKEN_OUT}union (?:all |distinct )?(?:\( )*select ")
+_UNION = re.compile(rf"{BROKEN_OUT}union (?:all |distinct )?(?:\( )*select ")
 _CATALOGUE = re.compile(
     r"\b(?:from|join) (?:\( )*(?:pg_catalog \. )?(?:information_schema \. |pg_(?:shadow|user|roles|authid|"
     r"auth_members|database|tables|class|attribute|namespace|proc|settings|views|group|largeobject|hba_file_rules) )"
 )
+_OF_PEOPLE = re.compile(
+    r"\b(?:from|join) (?:\( )*(?:pg_catalog \. )?(?:information_schema \. |pg_(?:shadow|user|roles|authid|"
+    r"auth_members|tables|hba_file_rules) )"
+)
+"""What says where data and who the people are: a program of its own figures does not add it."""
+_OF_CREDENTIALS = re.compile(r"\b(?:from|join) (?:\( )*(?:pg_catalog \. )?pg_(?:shadow|user|authid) ")
+_FIGURES = re.compile(rf"\A(?:\( )*select (?:(?!from\b)\S+ )*?(?:{LITERAL} |(?:count|sum|min|max|avg) \()")
+"""A program's own figures: labels and sums."""
 _OF_THE_SERVER = re.compile(r"\b(?:from|join) (?:\( )*(?:pg_catalog|information_schema|pg_\w+)\b")
-_MADE_UP = re.compile(rf"(?:null|{_LITERAL}) (?:,|\|\|)|version \( \)|current_user|current_database \( \)|chr \(")
+_MADE_UP = re.compile(rf"(?:null|{LITERAL}) (?:,|\|\|)|version \( \)|current_user|current_database \( \)|chr \(")
 _FROM = re.compile(r"\b(?:from|into|update|join) (?!select\b)(?:\w+ \. )*\w+")
 
-_STACKED = re.compile(rf"(?P<end>{_LITERAL} (?:\) )*); (?=\S)")
+_STACKED = re.compile(rf"(?P<end>{LITERAL} (?:\) )*); (?=\S)")
 _ROWS = re.compile(r"(?:\( )*(?:select|insert|update|delete|with)\b")
 _SELECTED = re.compile(r"(?:\( )*(?:select|with)\b")
 _LOOKED_UP = re.compile(r"(?:\( )*select .*\bfrom .*\bwhere ")
 _RUIN = re.compile(
     r"(?:drop|truncate|grant|revoke|shutdown) |(?:create|alter) (?:or replace )?(?:role|user|function|extension) |"
-    r"copy .*program "
+    r"copy .*(?:program|to|from) L"
 )
 _CHANGE = re.compile(
     r"(?:drop|truncate|grant|revoke|shutdown|create|alter|copy|do|delete|update|insert|exec|execute|declare|set|call) |"
     r"select .*(?:pg_sleep|generate_series|pg_read_file|lo_|dblink|version \(|current_)"
 )
+_RUIN_NEXT = re.compile(r"; (?:drop|truncate|grant|revoke|(?:alter|create) (?:role|user)) ")
+_OF_A_LIST = re.compile(r"\b(?:order by|limit|offset) ")
 _EVERY_ROW = re.compile(r"(?:delete from|update) (?!.*\bwhere\b)")
 
 _SLEEP = re.compile(
-    rf"\b(?:where|having|values|set|limit|order by) (?:.*?)(?:{_LITERAL} ).*?"
+    rf"\b(?:where|having|values|set|limit|order by) (?:.*?)(?:{LITERAL} ).*?"
     r"(?:and|or|then|else|\|\||=!?|[-+*,]) (?:not )?(?:\( )*(?:(?:case when [^;]* then (?:\( )*)?"
     r"select (?:[^;]*? from )?)?(?:\( )*(?:pg_catalog \. )?pg_sleep(?:_for|_until)? \("
 )
 _BUSY = re.compile(r"=!? \( select count \( \* \) from generate_series \( L\w+ , Ln\d+ \)")
-_SLEEPS_NEXT = re.compile(rf"{_LITERAL} (?:\) )*; (?:select|perform) (?:case when .* then (?:\( select )?)?pg_sleep")
+_SLEPT_FOR = re.compile(
+    rf"(?:=!?|\bby) (?:\( )+select (?:{LITERAL}|null|\w+) from (?:pg_catalog \. )?pg_sleep(?:_for|_until)? \("
+)
+_WAITS_NEXT = re.compile(rf"{LITERAL} (?:\) )*; waitfor delay ")
+_SLEEPS_NEXT = re.compile(rf"{LITERAL} (?:\) )*; (?:select|perform) (?:case when .* then (?:\( select )?)?pg_sleep")
 
 _SPELLED = re.compile(r"(?:chr \( L\w+ \) \|\| ?\(? ?){4}|ascii \( substr(?:ing)? \( \( select")
 _READER = re.compile(
     r"\b(?:pg_read_file|pg_read_binary_file|pg_ls_dir|lo_import|lo_export|query_to_xml|database_to_xml) \("
 )
-_ASKS_ON = re.compile(rf"{_LITERAL} (?:\) )*(?:and|or|union|\|\||=!?|,) ")
+_ADDED = re.compile(rf"{BROKEN_OUT}(?:and|or) ")
+_PEOPLES = re.compile(r"\bfrom (?:\( )*(?:pg_catalog \. )?pg_(?:shadow|authid|user) ")
+_PIECE = re.compile(
+    rf"{BROKEN_OUT}(?:and|or) (?:not )?(?:\( )+select substr(?:ing)? \( \w+ , {LITERAL} , {LITERAL} \) from "
+)
+_PASTED = re.compile(rf"(?P<begin>{LITERAL}) \|\| \( select |\) \|\| (?P<end>{LITERAL}) ")
+_GIVEN = re.compile(r"\b(?:where|values|set) ")
+_ASKS_ON = re.compile(rf"{LITERAL} (?:\) )*(?:and|or|union|\|\||=!?|,) ")
 _CLOSED_BEHIND = re.compile(r"[\s+-]*(?:[A-Za-z]{4})?'(?=[\s);,]|\Z)")
 """A comment's begin where a quote follows that once closed the constant."""
-_LEFT_OVER = re.compile(r"[\s+-]*'(?=[\s);,]|\Z)")  # nobody begins a remark with it, whatever stands before
 
 
 def attack(sql: str, *, cut: bool = False) -> Attack | None:
     """Say which shape of an attack a text has; None: none. `cut`: the text's end was cut off and tells nothing."""
     if not _suspect(sql.lower()):
         return None
-    text = _read(sql, cut=cut)
+    text = read(sql, cut=cut)
     tests = (
         (_delays, Attack.DELAY),
         (_stacked, Attack.STACKED),
         (_united, Attack.UNION),
         (_extracts, Attack.EXTRACTION),
-        (_always_true, Attack.TAUTOLOGY),
+        (always_true, Attack.TAUTOLOGY),
         (_truncated, Attack.TRUNCATION),
     )
     return next((shape for test, shape in tests if test(text)), None)
@@ -143,106 +127,25 @@ def _suspect(folded: str) -> bool:
     return any(word in folded for word in _WORDS) or any(shape.search(folded) for shape in _SUSPECT)
 
 
-def _read(sql: str, *, cut: bool) -> _Text:
-    tokens = [*lexemes(sql)]
-    if cut and tokens:
-        tokens.pop()
-    kept = [each for each in tokens if each.kind not in _COMMENTS and not _opens_comment(sql, each)]
-    last = tokens[-1] if tokens and not cut else None
-    hides = last is not None and (last.kind is Lexeme.LINE_COMMENT or _opens_comment(sql, last))
-    comment = last if hides and last and kept and "\n" not in sql[kept[-1].end : last.start] else None
-    return _Text(sql=sql, skeleton=_skeleton(kept), tokens=kept, cut=cut, comment=comment)
-
-
-_COMMENTS = frozenset({Lexeme.LINE_COMMENT, Lexeme.BLOCK_COMMENT})
-
-
-def _opens_comment(sql: str, token: Token) -> bool:
-    return token.kind is Lexeme.OPEN and sql.startswith("/*", token.start)
-
-
-def _skeleton(tokens: Sequence[Token]) -> str:
-    numbers: dict[str, int] = {}
-    parts = []
-    for place, token in enumerate(tokens):
-        if token.kind in _CONSTANTS:
-            parts.append(f"L{_sort(token)}{numbers.setdefault(token.text, len(numbers))}")
-        elif token.kind is Lexeme.OPERATOR and token.text[0] in "=<>":
-            parts.append(token.text + ("!" if _tight(tokens, place) else ""))
-        else:
-            parts.append(_SHOWN.get(token.kind, "_".join(token.text.lower().split()) or "_"))
-    return " ".join([*parts, ""])
-
-
-_CONSTANTS = frozenset({Lexeme.TEXT, Lexeme.NUMBER, Lexeme.BITS})
-_SHOWN = {Lexeme.PARAMETER: "$", Lexeme.OPEN: "?"}
-
-
-def _sort(token: Token) -> str:
-    """Give n for a number, s for a number of one digit, t for a text, z for what stands for "no filter"."""
-    if token.text.lower() in _ANY_CASE:
-        return "z"
-    if token.kind is Lexeme.NUMBER:
-        return "s" if len(token.text) == 1 else "n"
-    return "t"
-
-
-def _tight(tokens: Sequence[Token], place: int) -> bool:
-    """Tell an operator without white space around it: people space theirs, inputs are short."""
-    if not 0 < place < len(tokens) - 1:
-        return False
-    return tokens[place - 1].end == tokens[place].start and tokens[place].end == tokens[place + 1].start
-
-
-def _always_true(text: _Text) -> bool:
-    if any(_made_true(found, text) for found in _OR_EQUAL.finditer(text.skeleton)):
-        return True
-    if _AND_EQUAL.search(text.skeleton) or _CASE_EQUAL.search(text.skeleton):
-        return True
-    if text.comment and _OR_TRUE.search(text.skeleton):
-        return True
-    values = [*dict.fromkeys(each.text for each in text.tokens if each.kind in _CONSTANTS)]
-    return any(_in_order(found, values) for found in _OR_ORDERED.finditer(text.skeleton))
-
-
-def _made_true(found: re.Match[str], text: _Text) -> bool:
-    """Leave out a program's optional filter: `(name = 'x' or 'x' = 'x')`, of two inputs that happen to be equal.
-
-    And, where nothing was made a comment, `(kind = 5 or 1 = 1)`, a filter switched off by a number, and `or (1=1 and
-    kind = 5)`, which is how builders begin a list of conditions.
-    """
-    tight, own = found["by"].endswith("!"), found["before"] == found["left"]
-    if not text.comment and found["sort"] in "sn":
-        if text.cut and found.end() >= len(text.skeleton) - 1:
-            return False
-        if found["closed"] or "(" in found["open"]:
-            return found["rest"] != "and"
-        if found["rest"] == ")" and not tight:
-            return False
-    return tight or not (found["sort"] == "z" or (own and found["sort"] == "t"))
-
-
-def _in_order(found: re.Match[str], values: Sequence[str]) -> bool:
-    try:
-        left, right = float(values[int(found["left"])]), float(values[int(found["right"])])
-    except ValueError:  # hexadecimal
-        return False
-    return {"<": left < right, ">": left > right, "<>": left != right}[found["by"]]
-
-
-def _united(text: _Text) -> bool:
+def _united(text: Text) -> bool:
     for found in _UNION.finditer(text.skeleton):
         before, rest = text.skeleton[: found.start()], text.skeleton[found.end() :]
         if _OF_THE_SERVER.search(before) or not _FROM.search(before):
             continue
-        if _CATALOGUE.search(rest) or (text.comment and _MADE_UP.search(rest)):
+        if text.comment and (_CATALOGUE.search(rest) or _MADE_UP.search(rest)):
+            return True
+        if _FIGURES.match(before) and not _OF_CREDENTIALS.search(rest):
+            continue
+        if _OF_PEOPLE.search(rest) or (_CATALOGUE.search(rest) and _MADE_UP.search(rest)):
             return True
     return False
 
 
-def _stacked(text: _Text) -> bool:
+def _stacked(text: Text) -> bool:
     if not _ROWS.match(text.skeleton):
         return False
+    if _ruins_a_list(text):
+        return True
     for found in _STACKED.finditer(text.skeleton):
         before, second = text.skeleton[: found.end()], text.skeleton[found.end() :]
         if "\n" in _behind(text, found):
@@ -256,7 +159,15 @@ def _stacked(text: _Text) -> bool:
     return False
 
 
-def _hides(text: _Text) -> bool:
+def _ruins_a_list(text: Text) -> bool:
+    """Tell ruin behind a query's order or limit, on its line: there an input is no constant."""
+    ruin = _RUIN_NEXT.search(text.skeleton)
+    before = text.skeleton[: ruin.start()] if ruin and "\n" not in text.sql else ""
+    query = _SELECTED.match(before) and _FROM.search(before) and "; " not in before
+    return bool(query and _OF_A_LIST.search(before))
+
+
+def _hides(text: Text) -> bool:
     """Tell a comment that hides the rest of a statement from a remark at its end."""
     rest = text.comment.text if text.comment else "no comment"
     hides = rest.strip(" \t-+") == "" or _CLOSED_BEHIND.match(rest)
@@ -265,35 +176,60 @@ def _hides(text: _Text) -> bool:
 
 def _asks_the_server(before: str, second: str) -> bool:
     """Tell a second statement on the catalogue behind one on the application's tables."""
-    return bool(_ROWS.match(second) and _CATALOGUE.search(second) and not _OF_THE_SERVER.search(before))
+    asks = _CATALOGUE.search(second) or _READER.search(second)
+    return bool(_ROWS.match(second) and asks and not _OF_THE_SERVER.search(before))
 
 
-def _behind(text: _Text, found: re.Match[str]) -> str:
+def _behind(text: Text, found: re.Match[str]) -> str:
     """Give what stands in the text between a statement's semicolon and the next statement."""
     place = text.skeleton[: found.end()].count(" ")
     return text.sql[text.tokens[place - 1].end : text.tokens[place].start] if 0 < place < len(text.tokens) else ""
 
 
-def _delays(text: _Text) -> bool:
+def _delays(text: Text) -> bool:
     if not _ROWS.match(text.skeleton):
         return False
-    sleeps = "pg_sleep" in text.skeleton and (_SLEEPS_NEXT.search(text.skeleton) or _SLEEP.search(text.skeleton))
-    return bool(sleeps or _BUSY.search(text.skeleton))
+    sleeps = "pg_sleep" in text.skeleton and any(
+        shape.search(text.skeleton) for shape in (_SLEEPS_NEXT, _SLEEP, _SLEPT_FOR)
+    )
+    return bool(sleeps or _BUSY.search(text.skeleton) or _WAITS_NEXT.search(text.skeleton))
 
 
-def _extracts(text: _Text) -> bool:
+def _extracts(text: Text) -> bool:
     reader = _READER.search(text.skeleton)
     asked = reader is not None and _ASKS_ON.search(text.skeleton, 0, reader.start())
-    return bool(asked or _SPELLED.search(text.skeleton))
+    return bool(
+        asked or _pasted(text) or _pried(text) or _PIECE.search(text.skeleton) or _SPELLED.search(text.skeleton)
+    )
 
 
-def _truncated(text: _Text) -> bool:
+def _pried(text: Text) -> bool:
+    """Tell a subselect on the server's users in a condition that was added."""
+    people, added = _PEOPLES.search(text.skeleton), _ADDED.search(text.skeleton)
+    if people is None or added is None or _OF_THE_SERVER.search(text.skeleton, 0, added.start()):
+        return False
+    return added.start() < people.start() and text.depth(added.start()) < text.depth(people.start())
+
+
+def _pasted(text: Text) -> bool:
+    """Tell a subselect between the halves of a constant: the begin of it, or the end, is empty."""
+    halves = [*_PASTED.finditer(text.skeleton)]
+    begin = next((each for each in halves if each["begin"]), None)
+    end = next((each for each in reversed(halves) if each["end"]), None)
+    if begin is None or end is None or end.start() < begin.end() or not _GIVEN.search(text.skeleton, 0, begin.start()):
+        return False
+    return "" in {text.values[int(begin["begin"][2:])], text.values[int(end["end"][2:])]}
+
+
+def _truncated(text: Text) -> bool:
+    if text.torn and _ROWS.match(text.skeleton) and re.search(LITERAL, text.skeleton):
+        return True
     if text.comment is None or not _ROWS.match(text.skeleton):
         return False
     rest, by_line = text.comment.text, text.comment.kind is Lexeme.LINE_COMMENT
-    if by_line and _LEFT_OVER.match(rest) and re.search(_LITERAL, text.skeleton):
+    if LEFT_OVER.match(rest) and re.search(LITERAL, text.skeleton):
         return True
-    if not re.search(rf"{_LITERAL} (?:\) )*\Z", text.skeleton):
+    if not re.search(rf"{LITERAL} (?:\) )*\Z", text.skeleton):
         return False
-    direct = text.adjacent and text.tokens[-1].kind in _CONSTANTS
+    direct = text.adjacent and text.tokens[-1].kind in CONSTANTS
     return direct or (by_line and rest.strip() != "" and _hides(text))

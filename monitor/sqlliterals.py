@@ -37,8 +37,8 @@ class Literal(NamedTuple):
     kind: LiteralKind
     digest: int
     varies: bool = True
-    word: bool = False
-    """It is a text of plain words, such as a program's own names for states."""
+    takes: int = 0
+    """So many different ones it takes to be no program's own: names of states, digits; 0: as few as anybody likes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +55,10 @@ class Spelling:
         return hash(parts) if parts else None
 
     @property
-    def varying(self) -> Mapping[int, bool]:
-        """Give the hashes of the constants that could vary, by place, and whether each is a word."""
+    def varying(self) -> Mapping[int, int]:
+        """Give the hashes of the constants that could vary, by place, and how many different ones each takes."""
         varying = [each for each in self.literals if each.varies]
-        return {hash((place, each.digest)): each.word for place, each in enumerate(varying)}
+        return {hash((place, each.digest)): each.takes for place, each in enumerate(varying)}
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -85,7 +85,9 @@ _BOUNDS = ("limit", "offset", "first", "next")
 _LISTS = (" in", "\nin", "\tin", ")in", "array")
 _BETWEEN = re.compile(r"[\s,+-]*(?:::\s*[\w ]+)?[\s,+-]*\Z")
 _DATE = re.compile(r"'\s*[12]\d{3}-[01]\d-[0-3]\d")
-_WORD = re.compile(r"'[A-Za-z]+(?:[ _-][A-Za-z]+)*'\Z")
+_WORD = re.compile(r"'(?=.{0,32}'\Z)(?:[^\W\d_]+(?:[ _./:-][^\W\d_]+){0,3})?'\Z")
+_DIGIT = re.compile(r"'?\d'?\Z")
+WORDS_TAKE, DIGITS_TAKE = 20, 8
 _UUID = re.compile(r"'[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}'\Z", re.IGNORECASE)
 
 
@@ -103,7 +105,7 @@ def spelling(sql: str, *, cut: bool = False) -> Spelling:
             text, end = piece[0], piece.end()
             context = before.rstrip(" \t\n\r([+").lower()
             varies = not listed and not context.endswith(_BOUNDS)
-            found.append(Literal(_kind(text), _hashed(text), varies, _WORD.match(text) is not None))
+            found.append(Literal(_kind(text), _hashed(text), varies, _takes(text)))
             listed = listed or (context.endswith(_LISTS) and before.rstrip().endswith(("(", "[")))
             before = ""
         elif group == "parameter":
@@ -136,6 +138,11 @@ def _kind(text: str) -> LiteralKind:
     if _DATE.match(text):
         return LiteralKind.DATE
     return LiteralKind.UUID if _UUID.match(text) else LiteralKind.TEXT
+
+
+def _takes(text: str) -> int:
+    """Say how many different constants of this sort are more than programs name themselves: states, levels."""
+    return DIGITS_TAKE if _DIGIT.match(text) else WORDS_TAKE if _WORD.match(text) else 0
 
 
 def _words(run: str) -> Iterator[Literal]:

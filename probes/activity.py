@@ -114,6 +114,7 @@ PROBE = Probe(
     name="activity",
     scope=Scope.SERVER,
     every=15,
+    samples=True,
     needs=("role:pg_read_all_stats",),
     observe=observe,
     detail=detail,

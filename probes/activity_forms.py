@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from monitor.probe import Attack, Row, Spelling, attack, read_statement, same_text, spelling, statement
 
@@ -36,6 +36,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class Sent(NamedTuple):
+    """When a set of constants was seen last, of which application, and how often."""
+
+    seen_at: float
+    sender: str
+    times: int
+
+
 @dataclass(kw_only=True)
 class Form:
     """One statement of one role."""
@@ -49,12 +57,12 @@ class Form:
     """How often each application was seen to send it with constants."""
     bound: Counter[str] = field(default_factory=Counter)
     """The same with parameters."""
-    vectors: dict[int, tuple[float, str]] = field(default_factory=dict)
-    """When each set of constants was seen last, and of which application."""
+    vectors: dict[int, Sent] = field(default_factory=dict)
+    """Each set of constants."""
     kinds: set[str] = field(default_factory=set)
-    words: bool = True
-    """Whether nothing but words was seen to vary."""
-    first: Mapping[int, bool] | None = None
+    takes: int | None = None
+    """How many different ones it takes, of those that were seen to vary; None: none was."""
+    first: Mapping[int, int] | None = None
     """The constants it came with first."""
     row: Row | None = None
     """It as a row, until it changes: most do not from sample to sample."""
@@ -183,11 +191,12 @@ class Forms:
         vector = found.vector
         _count(form.bound if vector is None else form.literal, sender)
         if vector is not None:
-            form.vectors.pop(vector, None)
-            form.vectors[vector] = (self._now, sender)
+            before = form.vectors.pop(vector, None)
+            form.vectors[vector] = Sent(self._now, sender, before.times + 1 if before else 1)
             form.kinds.update(found.kinds)
             form.first = form.first or found.varying
-            form.words = form.words and all(word for _, word in found.varying.items() ^ form.first.items())
+            varied = [takes for _, takes in found.varying.items() ^ form.first.items()]
+            form.takes = min([*varied, *([] if form.takes is None else [form.takes])], default=None)
 
     def _incident(self, row: Row, key: tuple[Place, Attack], sender: str, name: str) -> None:
         each = self._incidents.pop(key, None) or Incident(
@@ -205,7 +214,7 @@ class Forms:
         self._forms = _since(self._forms, oldest)
         self._incidents = _since(self._incidents, oldest)
         for form in self._forms.values():
-            form.vectors = {vector: each for vector, each in form.vectors.items() if each[0] >= oldest}
+            form.vectors = {vector: each for vector, each in form.vectors.items() if each.seen_at >= oldest}
             form.row = None
 
 
@@ -225,6 +234,9 @@ def digested(text: bytes, *, cut: bool, spelled: bool = True) -> Digest:
 
 
 def _form_row(database: str, role: str, query_id: object, form: Form) -> Row:
+    seen: Counter[str] = Counter()
+    for each in form.vectors.values():
+        seen[each.sender] += each.times
     return {
         "database": database,
         "role": role,
@@ -234,9 +246,10 @@ def _form_row(database: str, role: str, query_id: object, form: Form) -> Row:
         "statement": form.label,
         "literal": dict(form.literal),
         "bound": dict(form.bound),
-        "different": dict(Counter(sender for _, sender in form.vectors.values())),
+        "different": dict(Counter(each.sender for each in form.vectors.values())),
+        "seen": dict(seen),
         "kinds": tuple(sorted(form.kinds)),
-        "words": form.words,
+        "takes": form.takes or 0,
     }
 
 

@@ -38,9 +38,11 @@ from monitor.probe import (
 # are no clear password.
 # A doubled quote begins one within another text, unless it is empty itself.
 MAY = r"passw|://|secret|api_?key"
+GAP = r"(\s|--[^\n]*\n|/\*([^*]|\*(?!/))*\*/)"
 OF_A_ROLE = (
-    r"\m(create|alter)\s+(role|user|group|server|foreign)\M[^;]*\mpassword\s+"
-    r"((e|u&)?'('(?![\s;,)]|$))?|\$[a-z_]*\$(?![\s;]))(?!md5[0-9a-f]{32}['$]|scram-sha-256\$|\$|%|\?'|'|\s*\|\|)"
+    r"\m(create|alter)\s+(role|user|group|server|foreign)\M[^;]*\mpassw(or)?d\"?"
+    + GAP
+    + r"+((e|u&)?'('(?![\s;,)]|$))?|\$[a-z_]*\$(?![\s;]))(?!md5[0-9a-f]{32}['$]|scram-sha-256\$|\$|%|\?'|'|\s*\|\|)"
 )
 # A setting of one's own, which has a dot; before PostgreSQL 18 its value is kept as it was written.
 IN_A_SETTING = (
@@ -48,8 +50,13 @@ IN_A_SETTING = (
     r"(e|u&)?'(?!(on|off|true|false|yes|no|none|\d*)'|'|\$|%)"
 )
 IN_A_CONNECTION = (
-    r"\m(connection\s+|primary_conninfo\s*(=|to)\s*|dblink\w*\s*\(\s*('[^']*'\s*,\s*)?)e?'"
-    r"([^']*\mpassword\s*=\s*[^\s'$%]|postgres(ql)?://[^:@/'\s]*:[^@'\s$%]+@)"
+    r"\m(connection" + GAP + r"+|primary_conninfo\s*(=|to)\s*|dblink\w*\s*\(\s*('[^']*'\s*,\s*)?)e?'"
+    r"([^']*\mpassw(or)?d\s*=\s*('')?[^\s'$%]|postgres(ql)?://[^:@/'\s]*:[^@'\s$%]+@)"
+)
+# An address of whatever sort, in a constant or a remark; what stands for a password is none.
+IN_AN_ADDRESS = (
+    r"\m[a-z][a-z0-9+.-]*://[^\s:/?#@'\"]*:"
+    r"(?!(password|passwd|passwort|pass|pwd|pw|secret|x+|\.+)@)[^\s:/?#@'\"$%{<*\[][^\s/?#@'\"]*@[a-z0-9_\[]"
 )
 ON_ROWS = r"^(\s|\(|--[^\n]*\n|/\*([^*]|\*(?!/))*\*/)*(select|insert|update|delete|merge|with|values|copy|table)\M"
 
@@ -59,7 +66,7 @@ SQL = """
           from pg_stat_statements(true) s
          where s.queryid is not null
            and s.query ~* $1
-           and (s.query ~* $3 or (s.query ~* $2 or s.query ~* $5) and s.query !~* $4)
+           and (s.query ~* $3 or s.query ~* $6 or (s.query ~* $2 or s.query ~* $5) and s.query !~* $4)
          union all
         select 'pg_stat_activity', a.usesysid, a.datid, a.query_id, a.pid, a.query
           from (select usesysid, datid, query_id, pid,
@@ -69,7 +76,7 @@ SQL = """
                    and pid <> pg_catalog.pg_backend_pid()
                 offset 0) a
          where a.query ~* $1
-           and (a.query ~* $3 or (a.query ~* $2 or a.query ~* $5) and a.query !~* $4)
+           and (a.query ~* $3 or a.query ~* $6 or (a.query ~* $2 or a.query ~* $5) and a.query !~* $4)
          limit 200
     )
     select distinct
@@ -80,6 +87,7 @@ SQL = """
                 when m.query ~* 'dblink' then 'dblink connection'
                 when m.query ~* 'primary_conninfo' then 'replication setting'
                 when m.query ~* $5 then 'setting'
+                when m.query ~* $6 and m.query !~* $2 then 'address'
                 else 'role' end as sort
       from matching m
       left join pg_catalog.pg_database d on d.oid = m.dbid
@@ -97,7 +105,7 @@ async def observe(session: Session, _memory: Memory, _options: object) -> Sequen
     """Let the server look; say where it lies what it needs to be cleared of it."""
     extension = session.facts.extensions.get("pg_stat_statements", "")
     try:
-        rows = await session.fetch(SQL, MAY, OF_A_ROLE, IN_A_CONNECTION, ON_ROWS, IN_A_SETTING)
+        rows = await session.fetch(SQL, MAY, OF_A_ROLE, IN_A_CONNECTION, ON_ROWS, IN_A_SETTING, IN_AN_ADDRESS)
     except (ProbeSkipped, ProbeTimeout):
         raise
     except ProbeError as error:
@@ -114,7 +122,8 @@ class SecretInText(Rule):
     r"""A clear password stands in the text of a statement that others may read.
 
     Why: pg_stat_statements keeps the text of `create role … password '…'`, of user mappings, subscriptions, dblink
-    connections and (before PostgreSQL 18) of settings such as `app.jwt_secret` as it was written, until it is reset or
+    connections and (before PostgreSQL 18) of settings such as `app.jwt_secret` as it was written, and remarks with an
+    address that has a password (`scheme://user:password@host`), until it is reset or
     evicted, over restarts too; everybody with pg_read_all_stats reads it, and so does what exports statements.
     pg_stat_activity shows the last text of a session.
     What to do: change the password, then clear the entry with the statement given, as a superuser or whoever may
@@ -127,7 +136,7 @@ class SecretInText(Rule):
     """
 
     id: ClassVar[str] = "statements.secret_in_text"
-    area: ClassVar[Area] = Area.SECURITY
+    area: ClassVar[Area] = Area.PERFORMANCE
     severity: Severity = Severity.CRITICAL
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from monitor.advisors.statement_rows import rows_by_key
+from monitor.advisors.unparameterised_sets import SHOWN, Proof, Sets
 from monitor.errors import Needs
 from monitor.history import Key
 from monitor.measurement import Measurement, Row, duration, number, plural
@@ -32,12 +33,6 @@ INCIDENT = (
     "changed, and close the place in the code that puts an input into a statement's text. Pass values as parameters."
 )
 IMPACT = "each set of values is a statement of its own to parse and plan, and an input that was not quoted runs as SQL"
-ENOUGH = 20
-"""So many different sets of values cannot be constants of the program."""
-REPEATS = 4
-"""Fewer sets of values, each seen so often on average, may be."""
-WORDS_REPEAT = 1.5
-"""The same where nothing but words varies: names of states are a program's own far more often than numbers are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +61,10 @@ class Unparameterised(Advisor):
     quoted runs as SQL: that is SQL injection. Critical, at once: a text has the shape of an attack (a condition that is
     always true behind a constant, a second statement, a union with the catalogue, a rest made a comment, a time delay,
     values read out by pieces). Warning, proved: one statement (query_id) of one application role came with
-    `min_different` different sets of constants. Info, suspected: fewer, but it runs under a second query_id as well, as
-    a bound and a literal form of one statement do; or nothing varies but a few words that come again and again, as the
-    names of states do that a program writes itself.
+    `min_different` different sets of constants, and samples go on bringing new ones, or with 20. Where nothing varies
+    but plain words or single digits, as states that a program names itself, it takes 20, or 8 digits. Info, suspected:
+    fewer, but it runs under a second query_id as well, as a bound and a literal form of one statement do; or values,
+    but the same few again and again; or ten words and more, all new.
     What to do: pass values as parameters of the driver. An attack is an incident: look at what it read and changed.
     When it is wrong: on the wire, values that a driver writes into the text itself (psycopg2, ClientCursor, emulated
     prepares, the simple protocol before PgBouncer's statement mode) look like values formatted by hand; they are
@@ -77,12 +73,12 @@ class Unparameterised(Advisor):
     true, false and the length of a list do not count. Superusers (unless `superusers`), the monitor's role, `roles` and
     `applications` (globs; people's and migrations' tools) are left out. Attacks that change an identifier, or come in
     whole as somebody's own statement, are not seen; nor is what no sample met: below `min_samples` of them, as in a
-    snapshot, what was met is told, but that is no verdict on the rest.
+    snapshot without a window, what was met is told, but that is no verdict on the rest.
     Cost: none beyond the samples of the probe activity. No constant is kept: salted hashes, in memory, for an hour.
     """
 
     id: ClassVar[str] = "statements.unparameterised"
-    area: ClassVar[Area] = Area.SECURITY
+    area: ClassVar[Area] = Area.PERFORMANCE
     reads: ClassVar[tuple[str, ...]] = ("activity", "statements")
     every: float = 10.0
     keep: float = 600.0
@@ -104,10 +100,11 @@ class Unparameterised(Advisor):
         rows = rows_by_key(statements, book.target.database) if statements is not None and not reason else {}
         sight = _Sight(seen=seen, forms=forms, rows=rows)
         verdicts: list[Finding | NoVerdict] = [*self._attacks(book, seen), *self._proved(sight)]
-        suspects = [row for row in forms if self.min_suspected <= self._different(row) < self.min_different]
+        suspects = [row for row in forms if self._different(row) >= self.min_suspected]
+        told = {each.subject for each in verdicts if isinstance(each, Finding)}
+        suspects = [row for row in suspects if row["statement"] not in told]
         if statements is not None and not reason:
-            told = {each.subject for each in verdicts if isinstance(each, Finding)}
-            verdicts += self._suspected(sight, statements, [row for row in suspects if row["statement"] not in told])
+            verdicts += self._suspected(sight, statements, suspects)
         elif suspects:
             verdicts.append(NoVerdict(reason=f"whether suspects have a bound twin is not known: {reason}", needs=needs))
         taken = [samples for row in seen.rows if isinstance(samples := row.get("samples"), int)]
@@ -165,42 +162,31 @@ class Unparameterised(Advisor):
         )
 
     def _proved(self, sight: _Sight) -> Iterator[Finding]:
-        best: dict[str, Row] = {}
+        """Of the roles that send a statement, tell of the one that shows most."""
+        best: dict[str, tuple[Proof, int, Row]] = {}
         for row in sight.forms:
-            known = best.get(str(row["statement"]))
-            if self._different(row) >= max(self.min_different, self._different(known) + 1 if known else 0):
-                best[str(row["statement"])] = row
-        for row in best.values():
-            yield self._proof(sight, row)
+            sets = self._sets(row)
+            this, known = (sets.proof(self.min_different), sets.different, row), best.get(str(row["statement"]))
+            if this[0] is not Proof.NONE and (known is None or this[:2] > known[:2]):
+                best[str(row["statement"])] = this
+        for proof, _, row in best.values():
+            yield self._proof(sight, row, self._sets(row), proof)
 
-    def _proof(self, sight: _Sight, row: Row) -> Finding:
-        different, samples = self._different(row), sum(self._counted(row, "literal").values())
-        repeats = different < ENOUGH and samples > REPEATS * different
-        if row["words"] and different < ENOUGH and samples > WORDS_REPEAT * different:
-            return self._words(sight, row, different)
-        senders, role = self._counted(row, "different"), str(row["role"])
-        return self._accusation(
-            sight,
-            row,
-            summary=f"role {identifier(role)} ({_names(senders)}) was seen to send {sight.told(row)} with {different} "
-            "different sets of constants in its text",
-            severity=self.severity,
-            confidence=Confidence.MEDIUM if repeats else Confidence.HIGH,
-            grade="proved",
-            sets_repeat=repeats,
-        )
+    def _sets(self, row: Row) -> Sets:
+        seen, takes = sum(self._counted(row, "seen").values()), _integer(row["takes"])
+        return Sets(different=self._different(row), seen=seen, takes=takes or 0)
 
-    def _words(self, sight: _Sight, row: Row, different: int) -> Finding:
+    def _proof(self, sight: _Sight, row: Row, sets: Sets, proof: Proof) -> Finding:
+        sure = proof in {Proof.SURE, Proof.LIKELY}
         return self._accusation(
             sight,
             row,
             summary=f"role {identifier(str(row['role']))} ({_names(self._counted(row, 'different'))}) was seen to send "
-            f"{sight.told(row)} with {different} different words in its text, again and again: if they are the "
-            "program's own, as names of states are, all is well",
-            severity=Severity.INFO,
-            confidence=Confidence.LOW,
-            grade="suspected",
-            sets_repeat=True,
+            f"{sight.told(row)} with {sets.different} different {SHOWN[proof]}",
+            severity=self.severity if sure else Severity.INFO,
+            confidence={Proof.SURE: Confidence.HIGH, Proof.LIKELY: Confidence.MEDIUM}.get(proof, Confidence.LOW),
+            grade="proved" if sure else "suspected",
+            sets_repeat=sets.repeat,
         )
 
     def _suspected(self, sight: _Sight, statements: Measurement, suspects: Sequence[Row]) -> Iterator[Finding]:

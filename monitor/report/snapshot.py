@@ -15,8 +15,9 @@ from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
 from monitor.measurement import Measurement
-from monitor.model import Finding, Judgement, Server, Target
+from monitor.model import Finding, Judgement, Result, Server, Target
 from monitor.probe import Probe, Scope
+from monitor.report.between import through
 from monitor.report.glimpse import Glimpse, Past, grown
 from monitor.report.review import LookedAt, Review
 from monitor.rule import Advisor
@@ -124,7 +125,7 @@ class Look:
             await self._read()
             if self.question.window:
                 self.progress(f"{self.server.name}: watching counters for {self.question.window:g} s")
-                await asyncio.sleep(self.question.window)
+                await through(self.question.window, self._sample)
                 await self._read()
         except (TargetError, ProbeError) as error:
             self.standing.turn(datetime.now(UTC), up=False, reason=str(error))
@@ -142,6 +143,15 @@ class Look:
         for probe in self._probes(Scope.SERVER):
             self.progress(f"{self.server.name}: {probe.name}")
             await self._steadily(lambda probe=probe: self._ask(probe))  # type: ignore[misc]
+
+    async def _sample(self) -> bool:
+        """Ask again what shows a moment, on the session that is there; tell whether all answered."""
+        asked = [probe for probe in self._probes(Scope.SERVER) if probe.samples]
+        for probe in asked:
+            await self._ask(probe)
+        return bool(asked) and all(
+            self.newest[Target(self.server.name), each.name].result is Result.OK for each in asked
+        )
 
     async def _begin(self) -> None:
         async with self._postgres.home() as session:

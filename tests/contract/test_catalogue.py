@@ -119,6 +119,23 @@ def test_a_rules_defaults_are_legal(rule: Judge) -> None:
     assert isinstance(rule, Rule | Advisor)
 
 
+AREAS = {
+    "statements": Area.PERFORMANCE,
+    "index": Area.PERFORMANCE,
+    "pool": Area.CAPACITY,
+    "sessions": Area.CAPACITY,
+    "auth": Area.AUTH,
+    "auth_links": Area.AUTH,
+}
+"""The headings of CATALOGUE under which one area stands."""
+
+
+@RULES
+def test_a_rule_is_of_its_headings_area(rule: Judge) -> None:
+    """Attacks and passwords in texts as well: the catalogue has all of `statements` under performance."""
+    assert rule.area is AREAS.get(rule.id.partition(".")[0], rule.area)
+
+
 @RULES
 def test_a_rules_settings_can_be_written_down(rule: Judge) -> None:
     """Plain names that `explain` and the configuration can show; those of the contract are among them."""

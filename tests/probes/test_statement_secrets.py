@@ -11,7 +11,7 @@ import pytest
 from monitor.errors import Needs
 from monitor.measurement import Measurement
 from monitor.model import Finding, Result, Severity, as_document
-from probes.statement_secrets import IN_A_CONNECTION, IN_A_SETTING, MAY, OF_A_ROLE, ON_ROWS, PROBE
+from probes.statement_secrets import IN_A_CONNECTION, IN_A_SETTING, IN_AN_ADDRESS, MAY, OF_A_ROLE, ON_ROWS, PROBE
 from tests.database import Cluster, Database
 from tests.looking import Eye
 
@@ -75,6 +75,18 @@ SECRETS = [
      "subscription"),
     ("do $$ begin perform dblink_connect('x', 'host=127.0.0.1 password={canary}'); exception when others then end $$",
      "dblink connection"),
+    ("alter role {role} password /* of today */ '{canary}'", "role"),
+    ("alter role {role} password -- of today\n '{canary}'", "role"),
+    ("create user mapping for {role} server far options (user 'u', passwd '{canary}')", "user mapping"),
+    ("create user mapping for {role} server far options (user 'u', \"password\" '{canary}')", "user mapping"),
+    ("create server farther foreign data wrapper wrapper options (passwd '{canary}')", "role"),
+    (("create subscription {role} connection /* of today */ 'host=127.0.0.1 password=''{canary}''' publication p "
+     "with (connect=false)"), "subscription"),
+    ("do $$ begin perform dblink_connect('host=127.0.0.1 passwd={canary}'); exception when others then end $$",
+     "dblink connection"),
+    ("alter role {role} /* postgresql://ann:{canary}@db.example/x */ login", "address"),
+    ("select count(*) /* redis://:{canary}@cache:6379/0 */ from pg_class", "address"),
+    ("comment on role {role} is 'see https://ann:{canary}@db.example/'", "address"),
 ]  # fmt: skip
 
 
@@ -159,6 +171,12 @@ HARMLESS = [
     "create view v_accounts as select 'a' as password, 'b' as b",
     "select 'alter role x password ''y''' as advice",
     "create subscription {role} connection 'host=127.0.0.1 user=u' publication p with (connect = false)",
+    "comment on role {role} is 'postgresql://ann@db.example/x, https://db.example:8080/@ann, mailto:ann@db.example'",
+    "comment on role {role} is 'postgresql://user:password@host/x, redis://:***@h, amqp://u:$PW@h, ftp://u:<pw>@h'",
+    "select count(*) /* http://localhost:3000/rooms?mail=a:b@c */ from pg_class",
+    "alter role {role} login /* password */ connection limit 5",
+    "alter role {role} /* the password: later */ connection limit 6",
+    "create server far3 foreign data wrapper wrapper options (passwd_file '/run/pw')",
     "create server far2 foreign data wrapper wrapper options (host 'password.example.com')",
 ]
 
@@ -263,4 +281,4 @@ async def test_twenty_megabytes_of_text_are_read_in_time(database: Database) -> 
 
 def test_the_patterns_are_for_the_server_only() -> None:
     """The conditions and what restricts them: all are sent as parameters."""
-    assert all(isinstance(each, str) for each in (OF_A_ROLE, IN_A_CONNECTION, IN_A_SETTING, ON_ROWS))
+    assert all(isinstance(each, str) for each in (OF_A_ROLE, IN_A_CONNECTION, IN_A_SETTING, IN_AN_ADDRESS, ON_ROWS))

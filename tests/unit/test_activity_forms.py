@@ -46,6 +46,17 @@ def test_different_constants_are_counted_by_application() -> None:
     assert sum(row["different"].values()) == 7  # type: ignore[attr-defined]
 
 
+def test_how_often_sets_were_seen_fades_with_them() -> None:
+    """What is compared with the number of sets is of the same hour."""
+    forms = Forms()
+    for turn in range(6):
+        forms.begin(NOON + timedelta(seconds=1000 * turn), remember=3600, most=9)
+        forms.take(sampled("select 10"), cut_at=1020)
+        forms.take(sampled(f"select {turn + 20}"), cut_at=1020)
+    ((_, row),) = forms.shown()
+    assert (row["literal"], row["different"], row["seen"]) == ({"shop": 12}, {"shop": 5}, {"shop": 10})
+
+
 def test_the_number_of_constants_is_bounded() -> None:
     ((_, row),) = remembered([sampled(f"select {n}") for n in range(500)])
     assert row["different"] == {"shop": FORMS}

@@ -205,7 +205,7 @@ BENIGN = {
     ),
     "union of constants": "select id from t where k = 'x' union select 5",
     "series": "select g from generate_series(1, 5000000) g where g = 5 and (select count(*) from t) = 7",
-    "or true": "select id from t where a = 'x' or true",
+    "or true, grouped": "select id from t where (a = 'x' or true) and b = 'y'",
     "optional filter, flag": "select id from t where (state = 'open' or 'Y' = 'Y') and kind = 3",
     "optional filter, switch": "select id from t where (kind = 5 or 1 = 1) and state = 'open'",
     "builder, group": "select id from t where kind in (1, 2) or (1=1 and state = 'open')",

@@ -51,6 +51,22 @@ def test_what_says_nothing_makes_no_difference(one: str, other: str) -> None:
     assert spelling(one).vector is not None
 
 
+@pytest.mark.parametrize(
+    ("constant", "takes"),
+    [
+        *((word, 20) for word in ["'new'", "'in transit'", "'in_transit'", "'order.paid'", "'a/b'", "''", "'größer'"]),
+        *((digit, 8) for digit in ["5", "'5'"]),
+        *((value, 0) for value in ["10", "5.5", "'a@b.example'", "'user17'", "'a bc d ef g'", "'O''Brien'"]),
+        ("'0b9e4c6e-3f0f-4c5b-9a58-5ce2f0f1c7a1'", 0),
+        ("'Donaudampfschifffahrtselektrizitaeten'", 0),
+    ],
+)
+def test_what_programs_name_themselves_takes_more(constant: str, takes: int) -> None:
+    """Words and digits, not numbers, names with digits, addresses, sentences."""
+    (literal,) = literals(f"select id from t where a = {constant}")
+    assert literal.takes == takes
+
+
 def test_lists_of_other_values_differ() -> None:
     assert spelling("select 1 where a in (1, 2)").vector != spelling("select 1 where a in (3, 2)").vector
     assert (
