@@ -19,7 +19,7 @@ from tests.faults.nursery import nursery
 pytestmark = pytest.mark.soak
 
 CRASHES = int(os.environ.get("PGARCHITECT_CRASHES", "200"))
-SIDE_BY_SIDE = int(os.environ.get("PGARCHITECT_SIDE_BY_SIDE", "1"))
+SIDE_BY_SIDE = int(os.environ.get("PGARCHITECT_SIDE_BY_SIDE", "2"))
 """Daemons that are killed at the same time, each with a store, a database and a receiver of its own."""
 AT_ONCE = 8
 """Findings that come, grow worse and go at the same time."""
