@@ -156,8 +156,9 @@ class StatementRule(Rule):
 class Slow(StatementRule):
     """A statement is slow.
 
-    Why: every call keeps a user waiting and a connection busy; a simple statement (one table, no join, no aggregate)
-    that takes longer than `simple_ms` on average nearly always lacks an index, or waits for a lock.
+    Why: every call keeps a user waiting and a connection busy; a simple statement (one table, no join, no aggregate,
+    no function but the server's own cheap ones) that takes longer than `simple_ms` on average nearly always lacks an
+    index, or waits for a lock.
     What to do: look at its plan (explain (generic_plan) on PostgreSQL 16 or newer) and at the tables it names; if it
     reads much to return little, it wants an index or a narrower question.
     When it is wrong: reports and batches that may take their time. Raise `complex_ms`, or ignore the fingerprint.
