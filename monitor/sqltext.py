@@ -26,6 +26,30 @@ _AGGREGATES = frozenset(
     "every bit_and bit_or bit_xor corr covar_pop covar_samp regr_slope regr_intercept stddev stddev_pop stddev_samp "
     "variance var_pop var_samp xmlagg range_agg mode percentile_cont percentile_disc any_value".split()
 )
+_CHEAP = frozenset(
+    # Functions of the server's, and of extensions everybody has, that neither wait nor read tables; calls of others may
+    # do anything. What is missing here only makes its statement a complex one. With pg_sleep people try a monitor.
+    "abs array_append array_cat array_length array_position array_prepend array_remove array_to_json array_to_string "  # noqa: SIM905 - a wall of quotes reads worse
+    "ascii bit_length btrim cardinality cbrt ceil ceiling char_length character_length chr clock_timestamp concat "
+    "concat_ws convert_from convert_to current_database current_schema current_setting currval date_bin date_part "
+    "date_trunc decode digest div encode exp extract floor format gen_random_bytes gen_random_uuid host initcap "
+    "isempty isfinite json_array_length json_build_array json_build_object json_extract_path json_extract_path_text "
+    "json_strip_nulls json_typeof jsonb_array_length jsonb_build_array jsonb_build_object jsonb_exists "
+    "jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_set jsonb_strip_nulls jsonb_typeof lastval left "
+    "length like like_escape ln log log10 lower lower_inc lpad ltrim make_date make_interval make_time make_timestamp "
+    "make_timestamptz masklen md5 mod network nextval notlike now num_nonnulls num_nulls numrange octet_length overlay "
+    "pg_backend_pid pg_sleep pg_typeof pi plainto_tsquery position pow power quote_ident quote_literal "
+    "quote_nullable radians random regexp_like regexp_match regexp_replace regexp_substr repeat replace reverse right "
+    "round row_to_json rpad rtrim scale set_config setseed setval setweight sha256 sha512 sign similarity "
+    "similar_to_escape split_part sqrt starts_with statement_timestamp strip strpos substr substring "
+    "string_to_array timeofday timezone to_char to_date to_hex to_json to_jsonb to_number to_timestamp to_tsquery "
+    "to_tsvector transaction_timestamp translate trim trunc ts_headline ts_rank ts_rank_cd tsrange tstzrange unaccent "
+    "upper upper_inc uuid_generate_v1 uuid_generate_v4 uuidv4 uuidv7 websearch_to_tsquery width_bucket word_similarity "
+    "int4range int8range daterange age array_fill array_replace phraseto_tsquery justify_days justify_hours "
+    "justify_interval degrees sin cos tan acos asin atan atan2".split()
+)
+_CHEAP_ELSEWHERE = frozenset({"auth.uid", "auth.role", "auth.jwt", "auth.email"})
+"""Supabase's: they read a setting of the session, and stand in every second statement there."""
 _UTILITY_OBJECTS = frozenset(
     "aggregate cast collation database domain event extension foreign function group index language materialized "  # noqa: SIM905 - a wall of quotes reads worse
     "operator policy procedure publication role routine rule schema sequence server subscription system table "
@@ -41,7 +65,10 @@ _JOINS = frozenset({"JoinExpr", "SubLink", "RangeSubselect", "RangeFunction", "W
 
 
 class StatementKind(StrEnum):
-    """Simple: one table, no join, aggregate or set operation. Utility: neither reads nor changes rows."""
+    """Simple: one table, no join, aggregate or set operation. Utility: neither reads nor changes rows.
+
+    A call of a function that is not known to be cheap is complex: what happens in it is not to be seen from here.
+    """
 
     SIMPLE = "simple"
     COMPLEX = "complex"
@@ -160,7 +187,8 @@ def _kind(nodes: Nodes) -> StatementKind:
     if not any(name in _STATEMENTS for name in statements) or any(name not in _STATEMENTS for name in statements):
         return StatementKind.UTILITY
     tables = sum(1 for name, node in nodes if name in {"RangeVar", "relation"} and "relname" in node)
-    busy = any(name in _JOINS or _aggregates(name, node) or _combines(node) for name, node in nodes)
+    signs = (_aggregates, _calls)
+    busy = any(name in _JOINS or _combines(node) or any(sign(name, node) for sign in signs) for name, node in nodes)
     return StatementKind.COMPLEX if busy or tables > 1 else StatementKind.SIMPLE
 
 
@@ -190,6 +218,15 @@ def _aggregates(name: str, node: dict[str, object]) -> bool:
 
 def _combines(node: dict[str, object]) -> bool:
     return str(node.get("op", "SETOP_NONE")).startswith("SETOP_") and node.get("op", "SETOP_NONE") != "SETOP_NONE"
+
+
+def _calls(name: str, node: dict[str, object]) -> bool:
+    """Tell a call of a function that may do anything: one of no cheap name, or of a cheap one in somebody's schema."""
+    names = node.get("funcname") if name == "FuncCall" else None
+    if not isinstance(names, list):
+        return False
+    dotted = ".".join(str(each.get("String", {}).get("sval", "")) for each in names if isinstance(each, dict))
+    return dotted.removeprefix("pg_catalog.") not in _CHEAP and dotted not in _CHEAP_ELSEWHERE
 
 
 def _function(node: dict[str, object]) -> str:

@@ -156,13 +156,15 @@ class StatementRule(Rule):
 class Slow(StatementRule):
     """A statement is slow.
 
-    Why: every call keeps a user waiting and a connection busy; a simple statement (one table, no join, no aggregate)
-    that takes longer than `simple_ms` on average nearly always lacks an index, or waits for a lock.
+    Why: every call keeps a user waiting and a connection busy; a simple statement (one table, no join, no aggregate,
+    no function but the server's own cheap ones) that takes longer than `simple_ms` on average nearly always lacks an
+    index, or waits for a lock.
     What to do: look at its plan (explain (generic_plan) on PostgreSQL 16 or newer) and at the tables it names; if it
     reads much to return little, it wants an index or a narrower question.
     When it is wrong: reports and batches that may take their time. Raise `complex_ms`, or ignore the fingerprint.
     Utility statements, the monitor's own role, and what was called less than `min_calls` times are not judged, unless
-    three calls or more took `min_seconds` together.
+    three calls or more took `min_seconds` together. Until `settled` seconds were watched (a restart, a failover, a
+    reset) what is found is told, and what is not found is not over: it may only not have been called often yet.
     Cost: none beyond the probe's one query.
     """
 
@@ -176,12 +178,15 @@ class Slow(StatementRule):
     few_calls: float = 3.0
     min_seconds: float = 5.0
     critical_factor: float = 10.0
+    settled: float = 300.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in judged(seen):
             limit = self.simple_ms if row["kind"] == StatementKind.SIMPLE else self.complex_ms
             if row["kind"] != StatementKind.UTILITY and mean_ms(row) > limit and self._counts(row):
                 yield self._accusation(seen, row, limit)
+        if not (seen.snapshot or seen.lifetime):
+            yield from too_short(seen, self.settled)
         whole = seen.details["whole"]
         if number(whole, "entries") >= 0.9 * number(whole, "entries_limit") < 0.9 * FEW_ENTRIES:
             yield NoVerdict(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from monitor.errors import Needs
+from monitor.errors import Needs, ProbeSkipped
 from monitor.measurement import MIB, Measurement, Row, duration, number, plural, size
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Severity
 from monitor.proof import Proof, Sign
@@ -202,8 +202,10 @@ def _unread(statements: Measurement | None) -> tuple[str, Needs | None]:
         return "no statements were read", Needs.HISTORY
     if statements.result is not Result.OK:
         return statements.reason, statements.needs
-    if statements.window_growth is None:
-        return "statements were read once", Needs.HISTORY
+    try:
+        _ = statements.changes
+    except ProbeSkipped as skipped:
+        return str(skipped), skipped.needs
     return "", None
 
 

@@ -35,7 +35,7 @@ auth:
        one_per_user: true, every_user: true}}
 
 rules:
-  statements.slow: {{min_calls: 2, hold: 0s, note: {note}}}
+  statements.slow: {{min_calls: 2, settled: 0s, hold: 0s, note: {note}}}
   statements.n_plus_one: {{calls_per_minute: 600, hold: 0s, note: {note}}}
   statements.regressed: {{every: 5s, min_calls: 25, errors: 2, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}

@@ -174,10 +174,18 @@ async def test_without_statements_it_says_why_it_cannot_tell(watch: Watch) -> No
     book = await watch.book()
     assert book.statements is not None
     absent = replace(book.statements, result=Result.SKIPPED, reason="extension is missing", needs=Needs.EXTENSION)
-    for statements, needs in ((None, Needs.HISTORY), (absent, Needs.EXTENSION)):
+    always = replace(book.statements, window_growth=None, resets=3)
+    cases = (
+        (None, Needs.HISTORY, "no statements were read"),
+        (absent, Needs.EXTENSION, "extension is missing"),
+        (replace(always, resets=0), Needs.HISTORY, "were read once"),
+        (always, Needs.SETTING, "reset before each of the last 3 readings"),
+    )
+    for statements, needs, words in cases:
         (unsaid,) = await verdicts(replace(book, statements=statements))
         assert isinstance(unsaid, NoVerdict)
         assert (unsaid.needs, unsaid.subject) == (needs, "public.big")
+        assert words in unsaid.reason
 
 
 async def test_one_reading_gives_no_verdict(database: Database) -> None:

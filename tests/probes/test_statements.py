@@ -3,19 +3,22 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
 
 from monitor.errors import Needs
+from monitor.findings.ledger import Ledger
 from monitor.measurement import Measurement, Row
-from monitor.model import Confidence, Result, Severity
+from monitor.model import Confidence, Judgement, Result, Severity, State
+from monitor.rules.evaluate import evaluate
 from probes.statements import PROBE, Load, Slow, StatementsOptions
 from tests.database import Cluster, Database
 from tests.looking import Eye
 
 CANARY = "correct-horse-battery"
-ALL = Slow(simple_ms=0, complex_ms=0, min_calls=1)
+ALL = Slow(simple_ms=0, complex_ms=0, min_calls=1, settled=0)
 NAP = "select pg_sleep($1), count(*) from nap where id = $2"
 
 
@@ -139,6 +142,29 @@ async def test_simple_and_complex_statements_have_their_own_limits(database: Dat
     }
     (urgent,) = eye.findings(seen, Slow(simple_ms=1, complex_ms=500, min_calls=4))
     assert urgent.severity is Severity.CRITICAL
+
+
+async def test_after_a_restart_nothing_is_over_until_enough_was_watched(database: Database) -> None:
+    """A statement that is called seldom neither ends nor fires anew; what is found is told at once."""
+    rule, ledger, now = Slow(simple_ms=10, complex_ms=500, min_calls=4, hold=0, keep=60), Ledger(), datetime.now(UTC)
+
+    def judged(seen: Measurement) -> list[Judgement]:
+        return [said for said in evaluate([rule], seen) if said.rule == rule.id]
+
+    async with watching(database) as eye:
+        await naps(database, 4)
+        seen = await eye.look()
+        (fired,) = ledger.observe(judged(seen), now)
+        assert fired.alert.state is State.FIRING
+        assert [each.needs for each in eye.unsaid(seen, rule)] == [Needs.HISTORY]
+    async with watching(database) as restarted:
+        await naps(database, 1)
+        seen = await restarted.look()
+        assert ledger.observe(judged(seen), now + timedelta(seconds=90)) == []
+        filled = replace(seen, window_seconds=rule.settled)
+        (change,) = ledger.observe(judged(filled), now + timedelta(seconds=390))
+        assert change.alert.state is State.RESOLVED
+        assert restarted.unsaid(replace(seen, snapshot=True), rule) == []
 
 
 async def test_few_calls_count_when_they_took_long_together(database: Database) -> None:
@@ -331,7 +357,7 @@ async def test_a_role_that_hides_itself_still_sees(database: Database) -> None:
         await eye.look()
         await naps(database, 3)
         seen = await eye.look()
-    assert eye.unsaid(seen, Slow()) == []
+    assert eye.unsaid(seen, Slow(settled=0)) == []
     assert naming(seen, database, "nap")["calls"] == 3
 
 

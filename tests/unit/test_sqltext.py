@@ -15,6 +15,11 @@ from monitor.sqltext import StatementKind, identifier, literal, read_statement, 
         "delete from rooms where id = any($1)",
         "select lower(name) from public.rooms for update skip locked",
         "select 1",
+        "select pg_catalog.upper(name), coalesce(size, 0) from rooms where created_at > now() - interval '1 day'",
+        "insert into rooms (id, name) values (gen_random_uuid(), $1)",
+        "select * from rooms where owner_id = auth.uid()",
+        "select nextval('rooms_id_seq')",
+        "select pg_sleep($1)",
     ],
 )
 def test_one_table_is_simple(sql: str) -> None:
@@ -44,6 +49,23 @@ def test_one_table_is_simple(sql: str) -> None:
 )
 def test_more_than_one_look_is_complex(sql: str) -> None:
     """Joins, aggregates, set operations, subselects, windows."""
+    statement = read_statement(sql)
+    assert statement is not None
+    assert statement.kind is StatementKind.COMPLEX
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select close_month($1)",
+        "select billing.lower($1)",
+        "select id from rooms where visible_to(id, $1)",
+        "update rooms set name = my_name($1) where id = $2",
+        "select pg_catalog.pg_advisory_lock($1)",
+    ],
+)
+def test_a_function_that_is_not_known_to_be_cheap_may_do_anything(sql: str) -> None:
+    """Somebody's own function, also one named like a cheap one of the server's; and what waits."""
     statement = read_statement(sql)
     assert statement is not None
     assert statement.kind is StatementKind.COMPLEX
