@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Session
+from probes.pool_blocking import Tree, behind, blocking, roots
+from probes.pool_blocking_rule import Blocking
 from probes.pool_groups import LIMITS, of_kind, safe, told_apart
 from probes.pool_saturation import Saturation
 from probes.pool_transactions import IdleInTransaction, LongTransaction
@@ -16,17 +18,20 @@ from probes.pool_transactions import IdleInTransaction, LongTransaction
 # `own` are the monitor's sessions (its replicas' too): they count, but nobody is accused of them.
 # An aborted transaction has no xact_start any more. Its state stays `idle in transaction (aborted)`.
 # Sessions are added up before anything is joined: the planner takes the function for one row, and would loop.
-# pg_blocking_pids locks the lock table, so it is asked for at most 100 waiting sessions.
+# Who waits for a lock for longer than a second is counted; what it waits for is asked only then (pool_blocking).
 SQL = """
     with activity as materialized (
         select pid, datid, usesysid, application_name, state, state_change, backend_xid, backend_xmin,
+               backend_type = 'client backend' as client,
                coalesce(xact_start, case when state like 'idle in transaction%' then state_change end) as began,
                coalesce(state like 'idle in transaction%', false) as idle,
                wait_event_type is not distinct from 'Lock' as waits,
+               wait_event_type is not distinct from 'Lock'
+               and (query_start <= clock_timestamp() - interval '1 s') is not false as waits_long,
                application_name = 'pgarchitect'
                and usesysid = (select oid from pg_catalog.pg_roles where rolname = current_user) is true as own
           from pg_catalog.pg_stat_get_activity(null)
-         where backend_type = 'client backend'
+         where backend_type = 'client backend' or wait_event_type = 'Lock'
     ),
     groups as materialized (
         select datid, usesysid, application_name, state,
@@ -36,6 +41,7 @@ SQL = """
                min(began) filter (where not own) as began,
                min(state_change) filter (where idle) as rested
           from activity
+         where client
          group by datid, usesysid, application_name, state
     ),
     limited as (
@@ -67,22 +73,12 @@ SQL = """
           order by 4 desc, 2
           limit 100)
     ),
-    blocking as (
-        select blocker as pid,
-               count(distinct pid) as blocked,
-               (array_agg(distinct application_name))[1:10] as blocked_applications
-          from (select w.pid, w.application_name, unnest(pg_catalog.pg_blocking_pids(w.pid)) as blocker
-                  from (select pid, application_name from activity where waits order by began limit 100) w) b
-         group by blocker
-    ),
     old as (
-        select a.*, b.blocked, b.blocked_applications
-          from (select *
-                  from activity
-                 where began <= clock_timestamp() - interval '0.2 s' and not own
-                 order by began
-                 limit 200) a
-          left join blocking b using (pid)
+        select *
+          from activity
+         where client and began <= clock_timestamp() - interval '0.2 s' and not own
+         order by began
+         limit 200
     )
     select 'group' as kind,
            coalesce((select datname::text from pg_catalog.pg_database where oid = datid), '') as database,
@@ -93,13 +89,14 @@ SQL = """
            extract(epoch from clock_timestamp() - rested)::float8 as oldest_idle_in_transaction_seconds,
            null::bigint as slots_used, null::bigint as slots_limit,
            null::int as pid, null::float8 as transaction_seconds, null::float8 as idle_seconds,
-           null::int as held_transactions, null::bigint as blocked, null::text[] as blocked_applications
+           null::int as held_transactions, null::text as timeout_before, null::bigint as long_waits
       from groups
      union all
     select kind, case when kind = 'database' then name else '' end,
            case when kind = 'role' then name else '' end, '', '',
            null, own_sessions::bigint, null, began_seconds::float8, rested_seconds::float8,
-           slots_used::bigint, slots_limit, null, null, null, null, null, null
+           slots_used::bigint, slots_limit, null, null, null, null, null,
+           case when kind = 'server' then (select count(*) from activity where waits_long and not own) end
       from limited
      union all
     select 'transaction',
@@ -109,25 +106,33 @@ SQL = """
            null, null, null, null, null, null, null,
            pid, extract(epoch from clock_timestamp() - began)::float8,
            case when idle then extract(epoch from clock_timestamp() - state_change)::float8 end,
-           greatest(age(backend_xmin), age(backend_xid)), coalesce(blocked, 0), coalesce(blocked_applications, '{}')
+           greatest(age(backend_xmin), age(backend_xid)),
+           case when idle then
+               (select pg_catalog.split_part(setting, '=', 2)
+                  from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) as setting
+                 where s.setrole = usesysid and s.setdatabase = datid
+                   and setting like 'idle_in_transaction_session_timeout=%')
+           end,
+           null
       from old
 """
 
 
-async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measurement:
+async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measurement:
     """Bound the groups, make names safe, and keep single transactions from the exporter, whose labels groups have."""
     groups = list(told_apart([row for row in seen.rows if row["kind"] == "group"]))
     limits = [row for row in seen.rows if row["kind"] in LIMITS]
+    tree, unknown = await blocking(session) if any(row["long_waits"] for row in limits) else (Tree(), None)
     old = [
-        {
-            **row,
-            "application": safe(row["application"]),
-            "blocked_applications": list(map(safe, row["blocked_applications"])),
-        }
+        {**row, "application": safe(row["application"]), **behind(tree, row["pid"])}
         for row in of_kind(seen, "transaction")
-        if isinstance(row["blocked_applications"], list)
     ]
-    return replace(seen, rows=[*groups, *limits, *old], exposed=[*groups, *limits])
+    return replace(
+        seen,
+        rows=[*groups, *limits, *old, *roots(tree)],
+        exposed=[*groups, *limits],
+        details={} if unknown is None else {"blocking": unknown},
+    )
 
 
 GAUGES: Mapping[str, str] = {
@@ -149,5 +154,5 @@ PROBE = Probe(
     key=("kind", "database", "role", "application", "state", "pid"),
     labels=("database", "role", "application", "state"),
     metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
-    rules=(Saturation(), IdleInTransaction(), LongTransaction()),
+    rules=(Saturation(), IdleInTransaction(), LongTransaction(), Blocking()),
 )

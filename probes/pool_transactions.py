@@ -16,12 +16,11 @@ from monitor.probe import (
     Rule,
     Severity,
     duration,
-    identifier,
-    literal,
     number,
     plural,
 )
 from probes.pool_groups import holder, of_kind
+from probes.pool_timeouts import IDLE, setting, together
 
 PIDS = 10
 """How many process ids a finding names."""
@@ -153,18 +152,12 @@ class IdleInTransaction(OpenTransactions):
         caution = (
             f"The setting is for new sessions of the role, of whatever application; end the present ones with "
             f"select pg_terminate_backend(pid), one by one: {pids}. Both need the role itself, or an owner of it "
-            "(pg_signal_backend to end a session); the rollback forgets a value that was set before."
+            "(pg_signal_backend to end a session)."
         )
         role = str(rows[0]["role"])
         if not role or not database:
             return Remedy(caution=caution)
-        whose = f"alter role {identifier(role)} in database {identifier(database)}"
-        value = literal(f"{max(round(self.warning_after), 1)}s")
-        return Remedy(
-            sql=(f"{whose} set idle_in_transaction_session_timeout = {value}",),
-            rollback=(f"{whose} reset idle_in_transaction_session_timeout",),
-            caution=caution,
-        )
+        return together([setting(role, database, IDLE, self.warning_after, rows[0].get("timeout_before"))], caution)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ PROMISED = {
     "statements.unparameterised", "statements.secret_in_text",
     "statements.temp_spill", "statements.rows_waste", "statements.n_plus_one", "statements.evicting",
     "pool.saturation", "sessions.idle_in_transaction",
-    "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
+    "sessions.blocking", "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
     "target.unreachable", "target.denied",
@@ -48,6 +48,7 @@ FIXED_SETTINGS: Mapping[str, set[str]] = {
     "pool.saturation": {"warning_ratio", "critical_ratio"},
     "sessions.idle_in_transaction": {"warning_after", "critical_after"},
     "sessions.long_transaction": {"warning_after", "critical_after"},
+    "sessions.blocking": {"after", "blocked"},
 }
 """Rule ids and settings that people write into their configurations: they may grow in number and never go away."""
 

@@ -211,7 +211,7 @@ async def test_what_a_leaked_transaction_blocks_and_holds_back_is_named(database
         await leak(app, sql="update t set v = 1")
         victim = await database.connect(application_name="victim")
         waiting = asyncio.create_task(victim.execute("update t set v = 2"))
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.2)
         (finding,) = await accused(database, LEAK)
         assert (finding.evidence["blocked"], finding.evidence["blocked_applications"]) == (1, ["victim"])
         assert isinstance(finding.evidence["held_transactions"], int)
