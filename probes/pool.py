@@ -12,6 +12,7 @@ from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Sessi
 from probes.pool_blocking import Tree, behind, blocking, roots
 from probes.pool_blocking_rule import Blocking
 from probes.pool_groups import LIMITS, of_kind, safe, told_apart
+from probes.pool_horizon import CLIENTS, HORIZON, WAITS, asides, holders
 from probes.pool_saturation import Saturation
 from probes.pool_transactions import IdleInTransaction, LongTransaction
 
@@ -22,7 +23,8 @@ from probes.pool_transactions import IdleInTransaction, LongTransaction
 SQL = """
     with activity as materialized (
         select pid, datid, usesysid, application_name, state, state_change, backend_xid, backend_xmin,
-               backend_type = 'client backend' as client,
+               backend_type = 'client backend' as client, backend_type = 'walsender' as standby,
+               wait_event_type, client_port,
                coalesce(xact_start, case when state like 'idle in transaction%' then state_change end) as began,
                coalesce(state like 'idle in transaction%', false) as idle,
                wait_event_type is not distinct from 'Lock' as waits,
@@ -32,6 +34,7 @@ SQL = """
                and usesysid = (select oid from pg_catalog.pg_roles where rolname = current_user) is true as own
           from pg_catalog.pg_stat_get_activity(null)
          where backend_type = 'client backend' or wait_event_type = 'Lock'
+            or backend_type = 'walsender' and backend_xmin is not null
     ),
     groups as materialized (
         select datid, usesysid, application_name, state,
@@ -79,6 +82,26 @@ SQL = """
          where client and began <= clock_timestamp() - interval '0.2 s' and not own
          order by began
          limit 200
+    ),
+    horizon as (
+        (select 'session' as holder, datid, usesysid, application_name::text as name,
+                greatest(age(backend_xmin), age(backend_xid)) as behind
+           from activity
+          where client and not own and coalesce(backend_xmin, backend_xid) is not null
+          order by 5 desc
+          limit 1)
+         union all
+        (select 'standby', null, usesysid, application_name, age(backend_xmin)
+           from activity where standby order by 5 desc limit 1)
+         union all
+        (select 'prepared', dbid, ownerid, gid, age(transaction)
+           from pg_catalog.pg_prepared_xact() order by 5 desc limit 1)
+         union all
+        (select 'slot', datoid, null, slot_name::text, age(xmin)
+           from pg_catalog.pg_get_replication_slots() where xmin is not null order by 5 desc limit 1)
+         union all
+        (select 'slot_catalog', datoid, null, slot_name::text, age(catalog_xmin)
+           from pg_catalog.pg_get_replication_slots() where catalog_xmin is not null order by 5 desc limit 1)
     )
     select 'group' as kind,
            coalesce((select datname::text from pg_catalog.pg_database where oid = datid), '') as database,
@@ -115,6 +138,25 @@ SQL = """
            end,
            null
       from old
+     union all
+    select 'horizon',
+           coalesce((select datname::text from pg_catalog.pg_database where oid = datid), ''),
+           coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), ''),
+           name, holder,
+           null, null, null, null, null, null, null, null, null, null, behind, null, null
+      from horizon
+     union all
+    select 'waits', '', '', '', coalesce(wait_event_type, 'none'),
+           count(*), null, null, null, null, null, null, null, null, null, null, null, null
+      from activity
+     where client and state = 'active' and not own
+     group by wait_event_type
+     union all
+    select 'client', '', '', '', case when client_port = -1 then 'local' else 'tcp' end,
+           count(*), null, null, null, null, null, null, null, null, null, null, null, null
+      from activity
+     where client
+     group by client_port = -1
 """
 
 
@@ -129,8 +171,9 @@ async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measur
     ]
     return replace(
         seen,
-        rows=[*groups, *limits, *old, *roots(tree)],
+        rows=[*groups, *limits, *old, *holders(seen), *roots(tree)],
         exposed=[*groups, *limits],
+        asides=asides(seen),
         details={} if unknown is None else {"blocking": unknown},
     )
 
@@ -154,5 +197,6 @@ PROBE = Probe(
     key=("kind", "database", "role", "application", "state", "pid"),
     labels=("database", "role", "application", "state"),
     metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    asides=(HORIZON, WAITS, CLIENTS),
     rules=(Saturation(), IdleInTransaction(), LongTransaction(), Blocking()),
 )

@@ -20,6 +20,7 @@ from monitor.probe import (
     plural,
 )
 from probes.pool_groups import holder, of_kind
+from probes.pool_horizon import named, older
 from probes.pool_timeouts import IDLE, setting, together
 
 PIDS = 10
@@ -61,7 +62,7 @@ class OpenTransactions(Rule):
             object=Object("session", name=str(rows[0]["role"])),
             severity=Severity.CRITICAL if oldest >= self.critical_after else self.severity,
             summary=self.summary(oldest, rows),
-            impact=harm(rows),
+            impact=harm(rows, older(seen, held(rows))),
             remedy=self.remedy(database, rows),
             count=len(rows),
             oldest_seconds=round(oldest, 1),
@@ -71,6 +72,10 @@ class OpenTransactions(Rule):
             blocked=blocked(rows),
             blocked_applications=victims(rows),
             held_transactions=held(rows),
+            oldest_xmin=[
+                f"{named(row)}: {plural(number(row, 'held_transactions'), 'transaction')}"
+                for row in of_kind(seen, "horizon")
+            ],
             warning_after=self.warning_after,
             critical_after=self.critical_after,
         )
@@ -102,8 +107,8 @@ def held(rows: Sequence[Row]) -> int | None:
     )
 
 
-def harm(rows: Sequence[Row]) -> str:
-    """Name what open transactions block and hold back."""
+def harm(rows: Sequence[Row], other: Row | None = None) -> str:
+    """Name what open transactions block and hold back; `other` holds back as much and stays when they end."""
     waiting, behind, names = blocked(rows), held(rows), ", ".join(filter(None, victims(rows)))
     parts = []
     if waiting:
@@ -111,6 +116,8 @@ def harm(rows: Sequence[Row]) -> str:
         parts.append(f"{plural(waiting, 'session')}{whose} {'waits' if waiting == 1 else 'wait'} for its locks")
     if behind is not None:
         parts.append(f"vacuum keeps every row that died in the last {plural(behind, 'transaction')} of its database")
+    if other is not None:
+        parts.append(f"so does {named(other)}, also once they have ended")
     return "; ".join(parts) or HARMLESS_YET
 
 
