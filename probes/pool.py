@@ -76,12 +76,19 @@ SQL = """
           order by 4 desc, 2
           limit 100)
     ),
+    timeouts as (
+        select setrole, setdatabase, pg_catalog.split_part(setting, '=', 2) as timeout_before
+          from pg_catalog.pg_db_role_setting, unnest(setconfig) as setting
+         where setting like 'idle_in_transaction_session_timeout=%'
+    ),
     old as (
-        select *
-          from activity
-         where client and began <= clock_timestamp() - interval '0.2 s' and not own
-         order by began
-         limit 200
+        select a.*, t.timeout_before
+          from (select *
+                  from activity
+                 where client and began <= clock_timestamp() - interval '0.2 s' and not own
+                 order by began
+                 limit 200) a
+          left join timeouts t on t.setrole = a.usesysid and t.setdatabase = a.datid
     ),
     horizon as (
         (select 'session' as holder, datid, usesysid, application_name::text as name,
@@ -130,12 +137,7 @@ SQL = """
            pid, extract(epoch from clock_timestamp() - began)::float8,
            case when idle then extract(epoch from clock_timestamp() - state_change)::float8 end,
            greatest(age(backend_xmin), age(backend_xid)),
-           case when idle then
-               (select pg_catalog.split_part(setting, '=', 2)
-                  from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) as setting
-                 where s.setrole = usesysid and s.setdatabase = datid
-                   and setting like 'idle_in_transaction_session_timeout=%')
-           end,
+           timeout_before,
            null
       from old
      union all
