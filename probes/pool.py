@@ -1,7 +1,7 @@
 """The connection slots: who holds them, how near each limit is, and which transactions stay open too long.
 
 Only client backends take slots of max_connections (walsenders, background workers and autovacuum have their own).
-Cost: 1.4 times a bare count of pg_stat_activity, 3 ms of server CPU for 500 sessions; no statement's text, no address.
+Cost: 2.5 times a bare count of pg_stat_activity, 2.7 ms of server CPU for 500 sessions; no text, no address is read.
 Limits: the 50 largest groups of sessions, the 100 fullest limits and the 200 oldest transactions are told apart.
 """
 
@@ -41,6 +41,7 @@ SQL = """
                count(*) as sessions,
                count(*) filter (where own) as own_sessions,
                count(*) filter (where waits) as waiting_sessions,
+               count(*) filter (where client_port = -1) as local_sessions,
                min(began) filter (where not own) as began,
                min(state_change) filter (where idle) as rested
           from activity
@@ -154,11 +155,13 @@ SQL = """
      where client and state = 'active' and not own
      group by wait_event_type
      union all
-    select 'client', '', '', '', case when client_port = -1 then 'local' else 'tcp' end,
-           count(*), null, null, null, null, null, null, null, null, null, null, null, null
-      from activity
-     where client
-     group by client_port = -1
+    select 'client', '', '', '', 'local', coalesce(sum(local_sessions), 0)::bigint,
+           null, null, null, null, null, null, null, null, null, null, null, null
+      from groups
+     union all
+    select 'client', '', '', '', 'tcp', coalesce(sum(sessions - local_sessions), 0)::bigint,
+           null, null, null, null, null, null, null, null, null, null, null, null
+      from groups
 """
 
 
