@@ -16,12 +16,12 @@ from monitor.probe import (
     Rule,
     Severity,
     duration,
-    identifier,
-    literal,
     number,
     plural,
 )
 from probes.pool_groups import holder, of_kind
+from probes.pool_horizon import named, older
+from probes.pool_timeouts import IDLE, setting, together
 
 PIDS = 10
 """How many process ids a finding names."""
@@ -62,7 +62,7 @@ class OpenTransactions(Rule):
             object=Object("session", name=str(rows[0]["role"])),
             severity=Severity.CRITICAL if oldest >= self.critical_after else self.severity,
             summary=self.summary(oldest, rows),
-            impact=harm(rows),
+            impact=harm(rows, older(seen, held(rows))),
             remedy=self.remedy(database, rows),
             count=len(rows),
             oldest_seconds=round(oldest, 1),
@@ -72,6 +72,10 @@ class OpenTransactions(Rule):
             blocked=blocked(rows),
             blocked_applications=victims(rows),
             held_transactions=held(rows),
+            oldest_xmin=[
+                f"{named(row)}: {plural(number(row, 'held_transactions'), 'transaction')}"
+                for row in of_kind(seen, "horizon")
+            ],
             warning_after=self.warning_after,
             critical_after=self.critical_after,
         )
@@ -103,8 +107,8 @@ def held(rows: Sequence[Row]) -> int | None:
     )
 
 
-def harm(rows: Sequence[Row]) -> str:
-    """Name what open transactions block and hold back."""
+def harm(rows: Sequence[Row], other: Row | None = None) -> str:
+    """Name what open transactions block and hold back; `other` holds back as much and stays when they end."""
     waiting, behind, names = blocked(rows), held(rows), ", ".join(filter(None, victims(rows)))
     parts = []
     if waiting:
@@ -112,6 +116,8 @@ def harm(rows: Sequence[Row]) -> str:
         parts.append(f"{plural(waiting, 'session')}{whose} {'waits' if waiting == 1 else 'wait'} for its locks")
     if behind is not None:
         parts.append(f"vacuum keeps every row that died in the last {plural(behind, 'transaction')} of its database")
+    if other is not None:
+        parts.append(f"so does {named(other)}, also once they have ended")
     return "; ".join(parts) or HARMLESS_YET
 
 
@@ -153,18 +159,12 @@ class IdleInTransaction(OpenTransactions):
         caution = (
             f"The setting is for new sessions of the role, of whatever application; end the present ones with "
             f"select pg_terminate_backend(pid), one by one: {pids}. Both need the role itself, or an owner of it "
-            "(pg_signal_backend to end a session); the rollback forgets a value that was set before."
+            "(pg_signal_backend to end a session)."
         )
         role = str(rows[0]["role"])
         if not role or not database:
             return Remedy(caution=caution)
-        whose = f"alter role {identifier(role)} in database {identifier(database)}"
-        value = literal(f"{max(round(self.warning_after), 1)}s")
-        return Remedy(
-            sql=(f"{whose} set idle_in_transaction_session_timeout = {value}",),
-            rollback=(f"{whose} reset idle_in_transaction_session_timeout",),
-            caution=caution,
-        )
+        return together([setting(role, database, IDLE, self.warning_after, rows[0].get("timeout_before"))], caution)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,9 +56,14 @@ FACTS = """
            current_setting('lock_timeout') = '100ms' as guarded
 """
 
+LATE = ("statement_timeout", "idle_in_transaction_session_timeout")
+"""Guards that are set once the session stands: pg_settings.reset_val then says what the server gives to others."""
+
 # transaction_timeout is there from 17 on; a role's own would end a probe before its time.
 SETTLE = """
     select pg_catalog.set_config('search_path', $1, false),
+           pg_catalog.set_config('statement_timeout', $2, false),
+           pg_catalog.set_config('idle_in_transaction_session_timeout', $3, false),
            case when current_setting('transaction_timeout', true) is not null
                 then pg_catalog.set_config('transaction_timeout', '0', false) end
 """
@@ -79,6 +84,8 @@ class Opener:
     def __init__(self, server: Server, dsn: Dsn, spent: Callable[[float], None]) -> None:
         self.pooled = server.through_pooler == "true"
         self._may_find_out = server.through_pooler == "auto"
+        self._hurried = False
+        """The role has so short a statement_timeout of its own that ours has to be there from the start."""
         self._server, self._dsn, self._spent = server, dsn, spent
 
     def where(self, database: str | None) -> str:
@@ -113,9 +120,12 @@ class Opener:
             backend = Backend(pid=about.pop("pid"), started=about.pop("session_at") or 0.0)
             guarded, facts = about.pop("guarded"), changed(Facts(**about, started_at=0.0, pooled=self.pooled), changing)
             if guarded and not self.pooled:
-                await connection.fetch(SETTLE, search_path(facts))
+                await connection.fetch(SETTLE, search_path(facts), *(GUARDS[name] for name in LATE))
         except BaseException as error:
             connection.terminate()
+            if isinstance(error, asyncpg.QueryCanceledError) and not self._hurried and not self.pooled:
+                self._hurried = True
+                return await self._opened(database)
             if self.pooled and isinstance(error, asyncpg.ConnectionDoesNotExistError):
                 raise statement_pooling(self.where(database)) from None
             raise
@@ -135,7 +145,10 @@ class Opener:
         return await self._dial(database)
 
     async def _dial(self, database: str | None) -> asyncpg.Connection[Record]:
-        guards = {"application_name": GUARDS["application_name"]} if self.pooled else GUARDS
+        left_out = () if self._hurried else LATE
+        guards = {name: value for name, value in GUARDS.items() if name not in left_out}
+        if self.pooled:
+            guards = {"application_name": GUARDS["application_name"]}
         connection: asyncpg.Connection[Record] = await asyncpg.connect(
             self._dsn.url.reveal(),
             database=database or self._dsn.home,

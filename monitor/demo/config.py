@@ -24,6 +24,7 @@ probes:
   activity: {{every: 2s}}
   statements: {{every: 5s}}
   pool: {{every: 5s}}
+  timeouts: {{every: 10s}}
   server: {{every: 5s}}
   indexes: {{every: 10s}}
   auth_links: {{every: 5s}}

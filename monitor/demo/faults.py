@@ -114,6 +114,11 @@ PLANTED: tuple[Fault, ...] = (
         made_by="an export reads page after page in one transaction (turns.export)",
     ),
     Fault(
+        rule="sessions.no_timeouts",
+        subject="worker",
+        made_by="the one role that has no timeouts (schema)",
+    ),
+    Fault(
         rule="pool.saturation",
         subject="reporting",
         made_by="its pool of 9 is never given back, of the role's CONNECTION LIMIT 10 (turns.report)",

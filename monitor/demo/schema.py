@@ -15,6 +15,8 @@ from monitor.embedded import EmbeddedServer
 DATABASE = "videochat"
 APPLICATION_ROLES = ("web_api", "worker", "reporting", "room_signaling", "deployer")
 GOTRUE_ROLE = "supabase_auth_admin"
+UNBOUND = "worker"
+"""The one role without timeouts."""
 REPORTING_LIMIT = 10
 LOAD_SECONDS = 120.0
 
@@ -83,6 +85,9 @@ async def _roles(session: asyncpg.Connection) -> Mapping[str, str]:
         await session.execute(f"create role {role} login password '{passwords[role]}'")
     await session.execute(f"alter role {GOTRUE_ROLE} password '{passwords[GOTRUE_ROLE]}'")
     await session.execute(f"alter role reporting connection limit {REPORTING_LIMIT}")
+    for role in passwords.keys() - {UNBOUND}:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            await session.execute(f"alter role {role} set {name} = '5min'")
     return passwords
 
 

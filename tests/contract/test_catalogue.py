@@ -24,7 +24,17 @@ CATALOG = whole_catalog()
 PROBES = pytest.mark.parametrize("probe", CATALOG.probes.values(), ids=lambda probe: str(probe.name))
 RULES = pytest.mark.parametrize("rule", CATALOG.rules.values(), ids=lambda rule: str(rule.id))
 
-BUILT_IN = {"server", "statements", "pool", "indexes", "auth_links", "activity", "statement_secrets", "plans"}
+BUILT_IN = {
+    "server",
+    "statements",
+    "pool",
+    "indexes",
+    "auth_links",
+    "activity",
+    "statement_secrets",
+    "plans",
+    "timeouts",
+}
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
     "rls", "views", "functions", "privileges", "roles", "connections", "settings", "extensions", "ddl", "schema",
@@ -35,6 +45,7 @@ PROMISED = {
     "statements.unparameterised", "statements.secret_in_text",
     "statements.temp_spill", "statements.rows_waste", "statements.n_plus_one", "statements.evicting",
     "pool.saturation", "sessions.idle_in_transaction",
+    "sessions.blocking", "sessions.no_timeouts",
     "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
@@ -48,6 +59,7 @@ FIXED_SETTINGS: Mapping[str, set[str]] = {
     "pool.saturation": {"warning_ratio", "critical_ratio"},
     "sessions.idle_in_transaction": {"warning_after", "critical_after"},
     "sessions.long_transaction": {"warning_after", "critical_after"},
+    "sessions.blocking": {"after", "blocked"},
 }
 """Rule ids and settings that people write into their configurations: they may grow in number and never go away."""
 

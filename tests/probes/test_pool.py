@@ -177,6 +177,8 @@ async def leak(app: Application, name: str = "api", sql: str = "select 1") -> as
 async def test_a_leaked_transaction_is_found_and_the_remedy_keeps_the_next_one_short(any_database: Database) -> None:
     """Sick: idle in a transaction, one finding for two sessions. Cured: ended by pid; the next leak is ended for us."""
     async with application(any_database, suffix="-Ä") as app:
+        whose = f"alter role {quoted(app.role)} in database {any_database.name}"
+        await any_database.execute(f"{whose} set idle_in_transaction_session_timeout = '9min'")
         for _ in range(2):
             await leak(app)
         await asyncio.sleep(0.8)
@@ -194,7 +196,7 @@ async def test_a_leaked_transaction_is_found_and_the_remedy_keeps_the_next_one_s
         await asyncio.wait_for(ended.wait(), 20)
         assert await accused(any_database, LEAK) == []
         await undo(any_database, finding)
-        assert await (await app.connect()).fetchval("show idle_in_transaction_session_timeout") == "0"
+        assert await (await app.connect()).fetchval("show idle_in_transaction_session_timeout") == "9min"
 
 
 async def undo(database: Database, finding: Finding) -> None:
@@ -211,7 +213,7 @@ async def test_what_a_leaked_transaction_blocks_and_holds_back_is_named(database
         await leak(app, sql="update t set v = 1")
         victim = await database.connect(application_name="victim")
         waiting = asyncio.create_task(victim.execute("update t set v = 2"))
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.2)
         (finding,) = await accused(database, LEAK)
         assert (finding.evidence["blocked"], finding.evidence["blocked_applications"]) == (1, ["victim"])
         assert isinstance(finding.evidence["held_transactions"], int)

@@ -96,16 +96,16 @@ async def deadlock(database: Database) -> None:
     await settled()
 
 
-async def test_a_deadlock_is_found_and_its_absence_is_not(database: Database) -> None:
+async def test_a_deadlock_is_found_and_its_absence_is_not(any_database: Database) -> None:
     """Sick: one deadlock. Limit: exactly `count`. Cured: none since."""
-    async with database.eye(PROBE) as eye:
+    async with any_database.eye(PROBE) as eye:
         await eye.look()
-        await deadlock(database)
+        await deadlock(any_database)
         seen = await eye.look()
         (finding,) = eye.findings(seen, Deadlocks())
         assert finding.evidence["count"] == 1
         assert eye.findings(seen, Deadlocks(count=2)) == []
-    async with database.eye(PROBE) as eye:
+    async with any_database.eye(PROBE) as eye:
         await eye.look()
         assert eye.findings(await eye.look(), Deadlocks()) == []
 
