@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Final
 
 import aiohttp
@@ -24,7 +25,9 @@ from monitor.probe import Facts, Row
 
 SECONDS = 5.0
 MOST_BYTES = 8 * 1024 * 1024
-ACCEPTED = "text/plain;version=0.0.4"
+HEADERS: Final = MappingProxyType({"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"})
+"""Compressed, a small answer may be a huge text."""
+
 OK, REDIRECTED, UNAUTHORIZED, FORBIDDEN = 200, range(300, 400), 401, 403
 WORDS: Final = frozenset({"text/plain", "application/openmetrics-text", "application/octet-stream"})
 """Kinds of content that may hold metrics."""
@@ -50,7 +53,7 @@ class AppPoolSession:
         self._url, self._name, self._gauges = server.dsn, server.name, server.gauges or Gauges(in_use="", size="")
         self._spent = spent
         self._timeout = SECONDS
-        self._http = aiohttp.ClientSession(auto_decompress=True, trust_env=False)
+        self._http = aiohttp.ClientSession(auto_decompress=False, trust_env=False)
         self._alive = True
 
     @property
@@ -105,7 +108,7 @@ class AppPoolSession:
             raise
 
     async def _read(self) -> str:
-        async with self._http.get(self._url.reveal(), allow_redirects=False, headers={"Accept": ACCEPTED}) as response:
+        async with self._http.get(self._url.reveal(), allow_redirects=False, headers=HEADERS) as response:
             if response.status in {UNAUTHORIZED, FORBIDDEN}:
                 raise TargetDenied(f"{self._name}: HTTP {response.status}; put user and password into the url")
             if response.status in REDIRECTED:
