@@ -67,6 +67,11 @@ async def pooler(
         "server_round_robin": "1",
         **settings,
     }
+    if "client_tls_sslmode" in settings:
+        key, cert = folder / "key.pem", folder / "cert.pem"
+        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+        subprocess.run([*made, "-keyout", key, "-out", cert], check=True, capture_output=True)
+        lines |= {"client_tls_key_file": str(key), "client_tls_cert_file": str(cert)}
     config.write_text(
         f"[databases]\n{databases}\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n"
         + "".join(f"{name} = {value}\n" for name, value in lines.items())
