@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session
+from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, ProbeError, Row, Scope, Session
 from probes.pgbouncer_reading import Column, bounded, busiest, cleaned, read
 from probes.pgbouncer_waiting import Waiting
 from probes.pool_groups import of_kind, safe
@@ -57,8 +57,24 @@ CONFIG: Mapping[str, str] = {
 }
 """Of SHOW CONFIG: metrics by name, and the setting's own name."""
 
-ALL_PAUSED_SINCE = 11900
-"""The version from which the console says in SHOW STATE that everything is paused."""
+
+class Whole:
+    """Whether everything is paused, which SHOW STATE says; older versions (1.18) do not know that command."""
+
+    def __init__(self) -> None:
+        self._refused_by = -1
+
+    async def paused(self, session: Session) -> bool:
+        """Ask, unless this version refused before."""
+        version = session.facts.version_num
+        if self._refused_by == version:
+            return False
+        try:
+            rows = await session.fetch("SHOW STATE")
+        except ProbeError:
+            self._refused_by = version
+            return False
+        return {str(row.get("key")): row.get("value") for row in rows}.get("paused") == "yes"
 
 
 class Queues:
@@ -81,11 +97,10 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
     whole = {str(row.get("list")): row.get("items") for row in await session.fetch("SHOW LISTS")}
     config = {str(row.get("key")): row.get("value") for row in await session.fetch("SHOW CONFIG")}
     databases = [read(row, DATABASES, database=row.get("name")) for row in await session.fetch("SHOW DATABASES")]
-    if session.facts.version_num >= ALL_PAUSED_SINCE:
-        state = {str(row.get("key")): row.get("value") for row in await session.fetch("SHOW STATE")}
-        if state.get("paused") == "yes":
-            databases = [{**row, "paused": 1} for row in databases]
-    pools = list(cleaned(await session.fetch("SHOW POOLS"), {str(row["database"]): row for row in databases}))
+    if await memory.of(Whole).paused(session):
+        databases = [{**row, "paused": 1.0} for row in databases]
+    by_name, usual = {str(row["database"]): row for row in databases}, _number(config.get("default_pool_size"))
+    pools = list(cleaned(await session.fetch("SHOW POOLS"), by_name, usual))
     used = whole.get("used_clients")
     few = isinstance(used, int) and used <= MOST_CLIENTS
     clients = clients_of(await session.fetch("SHOW CLIENTS")) if few else ()

@@ -37,13 +37,16 @@ def read(row: Row, columns: Mapping[str, Column], *, database: object) -> dict[s
     return {"database": safe(database), **values, **{name: values[each.name] for name, each in columns.items()}}
 
 
-def cleaned(rows: Sequence[Row], databases: Mapping[str, Row]) -> Iterator[Row]:
-    """Give the pools: counts, the whole wait in seconds, and the limits of each pool's database."""
+def cleaned(rows: Sequence[Row], databases: Mapping[str, Row], usual: int | None) -> Iterator[Row]:
+    """Give the pools: counts, the whole wait in seconds, and the limits of each pool's database.
+
+    1.18 does not list a database that `*` made and that was idle before: it has the usual size.
+    """
     for row in rows:
         database = safe(row.get("database"))
         counts = {name: figure(row, name) or 0.0 for name in ("cl_active", "cl_waiting", "sv_login", *SERVERS)}
         wait = (figure(row, "maxwait") or 0.0) + (figure(row, "maxwait_us") or 0.0) / 1e6
-        limits = databases.get(database, {})
+        limits: Row = databases.get(database, {"pool_size": usual})
         yield {
             "database": database,
             "user": safe(row.get("user")),

@@ -60,7 +60,7 @@ class Waiting(Rule):
             + SAID[cause].format(**words(row)),
             impact="requests of these applications stand still; after query_wait_timeout PgBouncer throws them out",
             remedy=Remedy(caution=ADVICE[cause].format(**words(row)) + more(row, cause)),
-            confidence=Confidence.MEDIUM if cause == "unknown" else Confidence.HIGH,
+            confidence=Confidence.MEDIUM if cause in {"unknown", "unlisted"} else Confidence.HIGH,
             count=round(waiting),
             cause=cause,
             waited_seconds=round(wait, 3),
@@ -78,6 +78,7 @@ SAID = {
     "down": "there is no connection to the server behind it",
     "full": "all {servers} server connections are taken (pool_size {pool_size})",
     "database full": "database {database} has the {max_connections} server connections it may have",
+    "unlisted": "there is no connection to the server, and PgBouncer does not list database {database}",
     "unknown": "{servers} of {pool_size} server connections are open",
 }
 
@@ -91,6 +92,8 @@ ADVICE = {
     "(max_connections).",
     "database full": "In pgbouncer.ini raise max_db_connections, or max_db_connections= of {database} "
     "(now {max_connections}); then run RELOAD; in its console. The server needs as many more free slots.",
+    "unlisted": "PgBouncer 1.18 may leave a database out of its list that the line * of [databases] made: it may be "
+    "paused (RESUME {database}; in its console), or the server behind it does not answer (see PgBouncer's log).",
     "unknown": "See max_user_connections in pgbouncer.ini, and PgBouncer's log for server connections that are slow to "
     "open.",
 }
@@ -111,6 +114,8 @@ def cause_of(row: Row) -> str:
     if known(row, "disabled"):
         return "disabled"
     servers, limit = number(row, "servers"), known(row, "max_connections")
+    if not servers and row.get("paused") is None:
+        return "unlisted"
     if not servers:
         return "down" if not limit or (known(row, "current_connections") or 0) < limit else "database full"
     size = known(row, "pool_size")

@@ -213,6 +213,7 @@ def _connect(dsn: Dsn, name: str) -> Connection[Any]:
         return psycopg.connect(
             dsn.url.reveal(),
             autocommit=True,
+            prepare_threshold=None,  # the console knows no prepared statements; psycopg makes some of what comes often
             row_factory=dict_row,
             dbname=DATABASE,
             connect_timeout=CONNECT_SECONDS,

@@ -69,6 +69,16 @@ async def test_who_may_look(shop: Shop) -> None:
     assert isinstance(await why_not(shop.monitor.dsn), TargetUnsupported)
 
 
+async def test_one_connection_for_any_number_of_questions(shop: Shop) -> None:
+    """Nothing is prepared, which the console would answer by closing."""
+    async with before(shop) as pool:
+        way = Console(Server(name="pool", dsn=Secret(pool.dsn("eye")), kind="pgbouncer"), environ={})
+        async with way.home() as session:
+            for _ in range(12):
+                assert await session.fetch("SHOW POOLS")
+        await way.close()
+
+
 async def test_a_console_that_wants_tls(shop: Shop) -> None:
     """Refused without, with one clear line; answered with."""
     async with before(shop, client_tls_sslmode="require") as pool:

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from monitor.embedded import free_port
+from monitor.errors import ProbeError
 from monitor.measurement import Measurement
 from monitor.model import Finding, Result, Secret, Server, Target
 from monitor.probe import Memory
@@ -136,7 +137,8 @@ async def held(here: World, mode: str) -> None:
 
 async def test_a_paused_database_is_said_as_the_cause(database: Database) -> None:
     """Clients wait because somebody said PAUSE: the remedy is RESUME, and no larger pool; done so, nobody waits."""
-    async with world(database, "transaction") as here:
+    listed = f"{database.name} = host=127.0.0.1 port={database.server.port}"
+    async with world(database, "transaction", listed) as here:
         await (await here.client()).close()
         await asyncio.to_thread(here.pooler.command, f"PAUSE {here.name}")
         here.queue()
@@ -149,9 +151,22 @@ async def test_a_paused_database_is_said_as_the_cause(database: Database) -> Non
         assert here.eye.findings(await here.eye.look(), SOON) == []
 
 
+async def test_a_command_that_a_version_does_not_know_costs_nothing(database: Database) -> None:
+    """The console refuses it, the connection lives on, and the reading is whole; also the second one."""
+    async with world(database, "transaction") as here:
+        async with here.eye.server.home() as session:
+            with pytest.raises(ProbeError, match="refuses SHOW NONSENSE"):
+                await session.fetch("SHOW NONSENSE")
+        for _ in range(2):
+            assert (await here.eye.look()).result is Result.OK
+        async with here.eye.server.home() as again:
+            assert again is session
+
+
 async def test_a_disabled_database_without_waiting_clients_is_no_finding(database: Database) -> None:
     """It is shown as a metric; nobody waits for it, for it takes nobody."""
-    async with world(database, "transaction") as here:
+    listed = f"{database.name} = host=127.0.0.1 port={database.server.port}"
+    async with world(database, "transaction", listed) as here:
         await (await here.client()).close()
         await asyncio.to_thread(here.pooler.command, f"DISABLE {here.name}")
         with pytest.raises(asyncpg.PostgresError):
@@ -209,6 +224,7 @@ def reading(*rows: dict[str, object]) -> Measurement:
         ({"servers": 0.0, "sv_login": 1.0}, "down"),
         ({"paused": 1.0}, "paused"),
         ({"disabled": 1.0, "servers": 0.0}, "disabled"),
+        ({"servers": 0.0, "pool_size": None, "paused": None, "disabled": None}, "unlisted"),
         ({"pool_size": None, "max_connections": None, "paused": None, "disabled": None}, "unknown"),
     ],
 )
