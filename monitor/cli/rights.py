@@ -83,8 +83,9 @@ async def rights(*, config: Path | None, dsn: str | None, role: str, auth: Auth,
     probe = (loaded.catalog if loaded else catalog).probes.get("auth_links")
     options = cast("AuthOptions", probe.options) if probe else None
     plain = Wanted(role=role, auth=auth, schema=options.schema if options else "auth")
-    blocks = [block async for block in _blocks(_servers(loaded, dsn), plain, options, must=dsn is not None)]
-    poolers = [each for each in _servers(loaded, dsn) if each.kind == PGBOUNCER]
+    servers = _servers(loaded, dsn)
+    blocks = [block async for block in _blocks(servers, plain, options, must=dsn is not None)]
+    poolers = [each for each in servers if each.kind == PGBOUNCER]
     scripts = [] if poolers and not blocks else [*_script(blocks or [("any database", plain)], undo=undo)]
     return "\n".join([*scripts, *_consoles(poolers, role, undo=undo)])
 
