@@ -15,7 +15,7 @@ from pydantic import ValidationError as Invalid
 
 from monitor.catalog import Catalog
 from monitor.config_checks import digest_mistakes, idle, receiver_mistakes, route_mistakes, templates
-from monitor.config_model import Limits, Log, Root, Web, comes_later
+from monitor.config_model import AppPoolYaml, Limits, Log, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
 from monitor.config_routing import Receiver
 from monitor.config_values import Mistake, did_you_mean, mistakes_of
@@ -231,6 +231,8 @@ def _warnings(document: Document, root: Root, catalog: Catalog, sections: Mappin
     for mistake in idle(root, date.today()):  # noqa: DTZ011 - a day of the calendar, as somebody wrote it
         yield warn(*mistake.path, problem=mistake.problem, remedy=mistake.remedy)
     for place, target in enumerate(root.targets):
+        if isinstance(target, AppPoolYaml):
+            continue
         if not target.databases.include or set(target.databases.exclude) & {".*", ".+"}:
             yield warn(
                 "targets", place, "databases", problem="matches no database", remedy="only the server is watched"

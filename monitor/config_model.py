@@ -8,13 +8,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from monitor.config_routing import DigestYaml, IgnoreYaml, InhibitYaml, Intervals, Name, Receiver, Strict, Tree
 from monitor.config_values import Seconds, SecretText, web_address
 from monitor.config_yaml import KeyPath
 from monitor.discovery import PLACE, Discovery
 from monitor.dsn import check_dsn, read_dsn
+from monitor.kinds import PGBOUNCER, Gauges
 from monitor.labels import check_label
 from monitor.model import Secret, Server
 
@@ -51,6 +52,11 @@ def _dsn(secret: Secret) -> Secret:
     return secret
 
 
+def _web_secret(secret: Secret) -> Secret:
+    web_address(secret.reveal())
+    return secret
+
+
 def _listen(text: str) -> str:
     host, colon, port = text.rpartition(":")
     sound = colon and port.isdecimal() and int(port) <= _HIGHEST_PORT
@@ -80,6 +86,9 @@ Pattern: TypeAlias = Annotated[str, AfterValidator(_pattern)]
 WebAddress: TypeAlias = Annotated[str, AfterValidator(web_address)]
 
 
+MetricName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+
+
 class Databases(Strict):
     """Which databases of a server are looked at; the patterns match whole names."""
 
@@ -88,23 +97,24 @@ class Databases(Strict):
 
 
 class TargetYaml(Strict):
-    """One entry of `targets`: one server."""
+    """One entry of `targets`: one server, or the PgBouncer before it."""
 
     name: Name
     dsn: Annotated[SecretText, AfterValidator(_dsn)]
-    kind: Literal["postgres"] = "postgres"
+    kind: Literal["postgres", "pgbouncer", "app_pool"] = "postgres"
     databases: Databases = Databases()
     labels: dict[Annotated[str, AfterValidator(check_label)], str] = Field(default_factory=dict)
     through_pooler: Annotated[Literal["auto", "true", "false"], BeforeValidator(_pooler)] = "auto"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _built(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("kind") in {"pgbouncer", "app_pool"}:
-            raise ValueError(
-                f"kind {given['kind']} is not built yet; it comes with a later version: remove this target"
-            )
-        return given
+    @model_validator(mode="after")
+    def _of_a_console(self) -> TargetYaml:
+        """See that a PgBouncer is asked for nothing but its console."""
+        if self.kind == PGBOUNCER:
+            if idle := self.model_fields_set & {"databases", "through_pooler"}:
+                raise ValueError(f"a PgBouncer has no {min(idle)}; that belongs to the server behind it")
+            if read_dsn(self.dsn.reveal(), {}).database not in {None, PGBOUNCER}:
+                raise ValueError("the dsn of a PgBouncer names no database, or its console: pgbouncer")
+        return self
 
     @property
     def server(self) -> Server:
@@ -118,6 +128,44 @@ class TargetYaml(Strict):
             exclude=self.databases.exclude,
             through_pooler=self.through_pooler,
         )
+
+
+class AppPoolYaml(Strict):
+    """One entry of `targets`: an application's own pool, seen through the metrics it publishes."""
+
+    name: Name
+    kind: Literal["app_pool"]
+    url: Annotated[SecretText, AfterValidator(_web_secret)]
+    in_use: MetricName
+    size: MetricName
+    waiting: MetricName | None = None
+    labels: dict[Annotated[str, AfterValidator(check_label)], str] = Field(default_factory=dict)
+
+    @property
+    def dsn(self) -> Secret:
+        """Its address, as the other kinds call it."""
+        return self.url
+
+    @property
+    def server(self) -> Server:
+        """The endpoint as the other rooms know it."""
+        return Server(
+            name=self.name,
+            dsn=self.url,
+            kind=self.kind,
+            labels=self.labels,
+            gauges=Gauges(in_use=self.in_use, size=self.size, waiting=self.waiting),
+        )
+
+
+def _branch(given: object) -> str:
+    kind = given.get("kind") if isinstance(given, dict) else getattr(given, "kind", None)
+    return "an application" if kind == "app_pool" else "a server"
+
+
+Entry: TypeAlias = Annotated[
+    Annotated[TargetYaml, Tag("a server")] | Annotated[AppPoolYaml, Tag("an application")], Discriminator(_branch)
+]
 
 
 class DiscoveryYaml(Strict):
@@ -154,7 +202,7 @@ class DiscoveryYaml(Strict):
         )
 
 
-def _some(targets: tuple[TargetYaml, ...]) -> tuple[TargetYaml, ...]:
+def _some(targets: tuple[Entry, ...]) -> tuple[Entry, ...]:
     if not targets:
         raise ValueError("names no server; begin with {name: NAME, dsn: !env NAME}")
     return targets
@@ -228,7 +276,7 @@ class Root(Strict):
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["targets"]}, {"required": ["discovery"]}]})
 
-    targets: Annotated[tuple[TargetYaml, ...], AfterValidator(_some)] = ()
+    targets: Annotated[tuple[Entry, ...], AfterValidator(_some)] = ()
     discovery: tuple[DiscoveryYaml, ...] = ()
     defaults: Defaults = Defaults()
     probes: Probes = Probes()

@@ -89,7 +89,7 @@ class ProbeYaml(_Strict):
 
     name: Name
     help: Text
-    scope: Scope = Scope.SERVER
+    scope: Literal[Scope.SERVER, Scope.DATABASE] = Scope.SERVER
     sql: str | dict[int, str]
     labels: tuple[Name, ...] = ()
     key: tuple[Name, ...] | None = None

@@ -211,7 +211,7 @@ def _place(given: object, loc: tuple[str | int, ...], *, open_end: bool) -> KeyP
     for part in loc:
         inside = range(len(given)) if isinstance(given, list) else given if isinstance(given, Mapping) else ()
         if part not in inside:
-            break
+            continue
         given = given[part]  # type: ignore[index]  # it is inside
         place.append(part)
     return (*place, loc[-1]) if open_end else tuple(place)
@@ -263,7 +263,10 @@ def _branches(schema: dict[str, Any], node: Any) -> list[dict[str, Any]]:
         return []
     if "$ref" in node:
         return _branches(schema, schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
-    return [node, *(inner for branch in node.get("anyOf", ()) for inner in _branches(schema, branch))]
+    return [
+        node,
+        *(inner for branch in (*node.get("anyOf", ()), *node.get("oneOf", ())) for inner in _branches(schema, branch)),
+    ]
 
 
 def _below(node: dict[str, Any], part: str | int) -> list[Any]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from monitor.errors import Needs
+from monitor.kinds import POSTGRES, Gauges
 from monitor.proof import Cure, Outcome, Proof, Sign
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -98,11 +99,14 @@ class Secret:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """One server endpoint of the configuration; its DSN is held apart, as a Secret."""
+    """One server endpoint of the configuration; its DSN (of an application's pool, its URL) is held apart."""
 
     name: str
     dsn: Secret = field(repr=False)
-    kind: str = "postgres"
+    kind: str = POSTGRES
+    """What it is: `postgres`, `pgbouncer` or `app_pool`."""
+    gauges: Gauges | None = None
+    """Of an application's pool, where its numbers stand."""
     labels: Mapping[str, str] = field(default_factory=dict)
     through_pooler: str = "auto"
     """"true", "false", or "auto": found out from a refused startup parameter."""
@@ -255,9 +259,7 @@ class Alert:
     @property
     def status(self) -> str:
         """What receivers ought to have heard: `firing:SEVERITY` or `resolved`; "" while pending."""
-        if self.state is State.PENDING:
-            return ""
-        return f"firing:{self.finding.severity}" if self.state is State.FIRING else "resolved"
+        return {State.PENDING: "", State.FIRING: f"firing:{self.finding.severity}"}.get(self.state, "resolved")
 
     @property
     def outcome(self) -> Outcome | None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 from monitor import sight
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
+from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
 from monitor.measurement import (
     GIB,
     KIB,
@@ -100,10 +101,17 @@ T = TypeVar("T")
 
 
 class Scope(StrEnum):
-    """What a probe is asked of: the cluster once, or each of its databases."""
+    """What a probe is asked of: the cluster once, each of its databases, a PgBouncer, or an application's pool."""
 
     SERVER = "server"
     DATABASE = "database"
+    POOLER = "pooler"
+    APP_POOL = "app_pool"
+
+    @property
+    def kind(self) -> str:
+        """The `kind` of the servers it concerns."""
+        return {"pooler": PGBOUNCER, "app_pool": APP_POOL}.get(self._value_, POSTGRES)
 
 
 class Shape(StrEnum):

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from monitor.measurement import Measurement, Row
 from monitor.model import Judgement, NoVerdict, Result, Server, Target
+from monitor.probe import Probe
 from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
 
 
@@ -25,6 +26,15 @@ class ServerStanding:
     databases: tuple[str, ...] = ()
     runs: dict[tuple[Target, str], ProbeStatus] = field(default_factory=dict)
     unsaid: dict[tuple[Target, str], tuple[NoVerdict, ...]] = field(default_factory=dict)
+
+    foreign: int = 0
+    """Rules of probes that are for servers of another kind."""
+
+    def apply(self, probes: Sequence[Probe]) -> list[Probe]:
+        """Give the probes for servers of this kind; note how many rules of the others do not apply."""
+        ours = [probe for probe in probes if probe.scope.kind == self.server.kind]
+        self.foreign = sum(len(probe.rules) for probe in probes) - sum(len(probe.rules) for probe in ours)
+        return ours
 
     def succeed(self, before: ServerStanding) -> None:
         """Go on from an earlier watch over the same server."""
@@ -81,6 +91,7 @@ class ServerStanding:
         idle = Counter(
             target.database for (target, _), unsaid in self.unsaid.items() if any(not each.applies for each in unsaid)
         )
+        idle[None] += self.foreign
         return TargetStatus(
             server=self.server.name,
             kind=self.server.kind,

@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from monitor.collect.runner import Clock, Runner, failed
-from monitor.collect.server import PostgresServer
+from monitor.collect.way import way_to
 from monitor.errors import MonitorError, Needs, ProbeError, TargetDenied, TargetError, TargetUnreachable
 from monitor.measurement import Measurement
 from monitor.model import Result, Server, Target
@@ -54,7 +54,7 @@ class Desk(Protocol):
 
 
 class Watch:
-    """The watch over one server."""
+    """The watch over one server, of whatever kind."""
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class Watch:
         clock: Clock,
     ) -> None:
         self.server = server
-        self.postgres = PostgresServer(server, on_lost=self._shaken)
-        self.standing = ServerStanding(server, spent=lambda: self.postgres.own_seconds)
+        self.way = way_to(server, on_lost=self._shaken)
+        self.standing = ServerStanding(server, spent=lambda: self.way.own_seconds)
         self._desk, self._runner, self._tasks, self._crowd, self._clock = desk, runner, tasks, crowd, clock
-        self._of_server, self._of_databases = _divided(probes)
+        self._of_server, self._of_databases = self._divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
         self._absent: set[tuple[str, str]] = set()
         self._again_soon: set[str] = set()
@@ -90,12 +90,12 @@ class Watch:
     def succeed(self, before: ServerStanding) -> None:
         """Go on from an earlier watch over the same server: what was known, and what we cost it."""
         self.standing.succeed(before)
-        self.postgres.own_seconds = before.spent()
+        self.way.own_seconds = before.spent()
 
     def ask(self, probes: Sequence[Probe], schedule: Schedule) -> None:
         """Go on with other probes; sessions and what is under way stay as they are."""
         schedule.drop(self.prefix)
-        self._of_server, self._of_databases = _divided(probes)
+        self._of_server, self._of_databases = self._divided(probes)
         self._trigger(schedule)
 
     def _trigger(self, schedule: Schedule) -> None:
@@ -108,7 +108,7 @@ class Watch:
     async def close(self) -> None:
         """End the watch and both sessions."""
         await self._tasks.stop(self.prefix)
-        await self.postgres.close()
+        await self.way.close()
 
     def _ask_all(self, every: float) -> None:
         for probe in self._of_server:
@@ -134,7 +134,7 @@ class Watch:
                 await self._cannot(probe, target, TargetUnreachable(self.standing.reason))
             return
         try:
-            async with self.postgres.suited(probe.needs) as session, self._crowd:
+            async with self.way.suited(probe.needs) as session, self._crowd:
                 seen = await self._runner.run(probe, target, session)
             await self._desk.take(self.server, probe, seen)
         except TargetError as error:
@@ -157,7 +157,7 @@ class Watch:
         if not self.standing.up:
             return
         try:
-            self._noted(await self.postgres.databases())
+            self._noted(await self.way.databases())
         except TargetError:
             self._shaken()
             return
@@ -177,7 +177,7 @@ class Watch:
         for database in set(self.standing.databases) - set(databases):
             self._desk.left(self.server, database)
         self.standing.databases = tuple(databases)
-        self._desk.remaining(self.server, {name for name in self.postgres.existing if self.server.wants(name)})
+        self._desk.remaining(self.server, {name for name in self.way.existing if self.server.wants(name)})
 
     def _due(self, database: str) -> list[Probe]:
         """Give the probes it is time for in one database; none while the server is down."""
@@ -194,7 +194,7 @@ class Watch:
         target = Target(self.server.name, database)
         waiting = list(due)
         try:
-            async with self.postgres.visit(database, stay=stay) as session, self._crowd:
+            async with self.way.visit(database, stay=stay) as session, self._crowd:
                 while waiting:
                     probe = waiting[0]
                     self._asked_at[database, probe.name] = self._clock.monotonic()
@@ -218,7 +218,7 @@ class Watch:
         delay = FIRST_DELAY
         while True:
             try:
-                async with self.postgres.home() as session:
+                async with self.way.home() as session:
                     self.standing.version = session.facts.version
             except TargetError as error:
                 self._missed(error)
@@ -245,8 +245,8 @@ class Watch:
             self._asked_at.clear()
             self._go_round()
 
-
-def _divided(probes: Sequence[Probe]) -> tuple[list[Probe], list[Probe]]:
-    """Give the probes of the server as a whole, and those of each database."""
-    of_server = [probe for probe in probes if probe.scope is Scope.SERVER]
-    return of_server, [probe for probe in probes if probe.scope is Scope.DATABASE]
+    def _divided(self, probes: Sequence[Probe]) -> tuple[list[Probe], list[Probe]]:
+        """Give the probes of the server as a whole, and those of each database; the others do not apply to its kind."""
+        ours = self.standing.apply(probes)
+        of_server = [probe for probe in ours if probe.scope is not Scope.DATABASE]
+        return of_server, [probe for probe in ours if probe.scope is Scope.DATABASE]

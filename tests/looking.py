@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from monitor.collect.runner import Runner
 from monitor.collect.server import PostgresServer
+from monitor.collect.way import Way, way_to
 from monitor.measurement import Measurement
 from monitor.model import Finding, NoVerdict, Secret, Server, Target
 from monitor.probe import Probe, Scope
@@ -16,16 +17,16 @@ from monitor.rules.evaluate import evaluate
 class Eye:
     """Looks with one probe as often as asked; `rules` replace the probe's own."""
 
-    def __init__(self, server: PostgresServer, runner: Runner, probe: Probe, database: str) -> None:
+    def __init__(self, server: Way, runner: Runner, probe: Probe, database: str) -> None:
         self.server, self.runner, self.probe, self.database = server, runner, probe, database
 
     async def look(self) -> Measurement:
         """Take one reading."""
-        if self.probe.scope is Scope.SERVER:
-            async with self.server.home() as session:
-                return await self.runner.run(self.probe, Target("test"), session)
-        async with self.server.visit(self.database, stay=True) as session:
-            return await self.runner.run(self.probe, Target("test", self.database), session)
+        if self.probe.scope is Scope.DATABASE:
+            async with self.server.visit(self.database, stay=True) as session:
+                return await self.runner.run(self.probe, Target("test", self.database), session)
+        async with self.server.home() as session:
+            return await self.runner.run(self.probe, Target("test"), session)
 
     def verdicts(self, seen: Measurement, *rules: Rule) -> list[Finding | NoVerdict]:
         """Let the rules judge; of a server-wide probe only what concerns this database or the whole server."""
@@ -54,6 +55,16 @@ async def eye(
         yield Eye(server, Runner(snapshot=snapshot, lifetime=lifetime), probe, database)
     finally:
         await server.close()
+
+
+@asynccontextmanager
+async def eye_of(server: Server, probe: Probe, *, snapshot: bool = False) -> AsyncIterator[Eye]:
+    """Open an eye on a pooler or an application's pool."""
+    way = way_to(server)
+    try:
+        yield Eye(way, Runner(snapshot=snapshot), probe, "")
+    finally:
+        await way.close()
 
 
 async def judge(

@@ -12,6 +12,7 @@ from monitor.cli.snapshot import named
 from monitor.collect.server import PostgresServer
 from monitor.config import Config, load_config
 from monitor.errors import TargetError
+from monitor.kinds import PGBOUNCER, POSTGRES
 from monitor.model import Server
 from monitor.probe import Session
 from monitor.sqltext import identifier
@@ -82,8 +83,11 @@ async def rights(*, config: Path | None, dsn: str | None, role: str, auth: Auth,
     probe = (loaded.catalog if loaded else catalog).probes.get("auth_links")
     options = cast("AuthOptions", probe.options) if probe else None
     plain = Wanted(role=role, auth=auth, schema=options.schema if options else "auth")
-    blocks = [block async for block in _blocks(_servers(loaded, dsn), plain, options, must=dsn is not None)]
-    return "\n".join(_script(blocks or [("any database", plain)], undo=undo))
+    servers = _servers(loaded, dsn)
+    blocks = [block async for block in _blocks(servers, plain, options, must=dsn is not None)]
+    poolers = [each for each in servers if each.kind == PGBOUNCER]
+    scripts = [] if poolers and not blocks else [*_script(blocks or [("any database", plain)], undo=undo)]
+    return "\n".join([*scripts, *_consoles(poolers, role, undo=undo)])
 
 
 def _servers(config: Config | None, dsn: str | None) -> Sequence[Server]:
@@ -96,6 +100,8 @@ async def _blocks(
     servers: Sequence[Server], plain: Wanted, options: AuthOptions | None, *, must: bool
 ) -> AsyncIterator[tuple[str, Wanted]]:
     for server in servers:
+        if server.kind != POSTGRES:
+            continue
         way = PostgresServer(server)
         try:
             for database in await way.databases():
@@ -142,6 +148,17 @@ def _script(blocks: Iterable[tuple[str, Wanted]], *, undo: bool) -> Iterator[str
         yield from (f"{statement};" for statement in grants_sql(wanted, undo=undo))
         if undo:
             yield f"-- The role itself: drop role {role};"
+        yield ""
+
+
+def _consoles(poolers: Iterable[Server], role: str, *, undo: bool) -> Iterator[str]:
+    """Say, of each PgBouncer, what its file needs: no SQL gives rights there."""
+    for server in poolers:
+        yield f"-- PgBouncer {_plain(server.name)}: no SQL; in its pgbouncer.ini, then RELOAD in its console:"
+        listed = (
+            "take {0} out of stats_users" if undo else "stats_users = {0} (and {0} with a password in its auth_file)"
+        )
+        yield f"--   {listed.format(_plain(role))}"
         yield ""
 
 

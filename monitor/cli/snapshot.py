@@ -17,6 +17,7 @@ from monitor.cli.history import history, past
 from monitor.config import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
+from monitor.kinds import PGBOUNCER
 from monitor.log import configure
 from monitor.model import Secret, Server, Severity
 from monitor.report.json import as_json
@@ -115,7 +116,10 @@ def named(dsns: Sequence[str], *, quiet: bool) -> Iterator[Server]:
         if name in taken:
             raise UsageError(f"--dsn: {name} is named twice; leave one out")
         taken.add(name)
-        yield Server(name=name, dsn=Secret(dsn.url.reveal()), only=dsn.database)
+        if dsn.database == PGBOUNCER:  # its console goes by that name
+            yield Server(name=name, dsn=Secret(dsn.url.reveal()), kind=PGBOUNCER)
+        else:
+            yield Server(name=name, dsn=Secret(dsn.url.reveal()), only=dsn.database)
 
 
 @contextmanager

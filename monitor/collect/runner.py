@@ -12,8 +12,8 @@ from functools import partial
 import structlog
 
 from monitor.collect.rates import Growth, Rates
-from monitor.collect.session import GuardedSession
 from monitor.collect.table import Table, as_table
+from monitor.collect.way import Guarded
 from monitor.errors import (
     MonitorError,
     Needs,
@@ -23,6 +23,7 @@ from monitor.errors import (
     TargetDenied,
     TargetUnreachable,
 )
+from monitor.kinds import POSTGRES
 from monitor.measurement import Measurement, Row
 from monitor.model import Result, Target
 from monitor.probe import Facts, Memory, PerTarget, Probe, Session, Shape
@@ -74,7 +75,7 @@ class Runner:
         self._kept = {key: kept for key, kept in self._kept.items() if key[0].server != server}
         self._servers.pop(server, None)
 
-    async def run(self, probe: Probe, target: Target, session: GuardedSession) -> Measurement:
+    async def run(self, probe: Probe, target: Target, session: Guarded) -> Measurement:
         """Ask and measure; never raises for the probe's own failures, only for a lost connection."""
         began = self._clock.monotonic()
         seen = self.blank(probe, target)
@@ -102,7 +103,7 @@ class Runner:
             lifetime=self._lifetime,
         )
 
-    async def _measure(self, probe: Probe, seen: Measurement, session: GuardedSession) -> Measurement:
+    async def _measure(self, probe: Probe, seen: Measurement, session: Guarded) -> Measurement:
         kept = self._kept_of(probe, seen.target, session.facts.started_at)
         rows = await read(probe, session, kept.memory, seen.options)
         if any(need.startswith("role:") for need in probe.needs):
@@ -143,7 +144,7 @@ def _compared(probe: Probe, rates: Rates, rows: Sequence[Row], at: float) -> tup
     return table, rates.take(table, at)
 
 
-async def _able(probe: Probe, session: GuardedSession) -> None:
+async def _able(probe: Probe, session: Guarded) -> None:
     """See that the server has what the probe needs; what it lacked when the session began may have come since."""
     try:
         check_needs(probe, session.facts)
@@ -151,13 +152,13 @@ async def _able(probe: Probe, session: GuardedSession) -> None:
         await _still_able(probe, session)
 
 
-async def _still_able(probe: Probe, session: GuardedSession) -> None:
+async def _still_able(probe: Probe, session: Guarded) -> None:
     """Look again: without a role that was revoked meanwhile the server hides rows and says nothing."""
     await session.look_again()
     check_needs(probe, session.facts)
 
 
-async def _cause(probe: Probe, session: GuardedSession, error: MonitorError) -> MonitorError:
+async def _cause(probe: Probe, session: Guarded, error: MonitorError) -> MonitorError:
     """Give what is behind an error: an extension may have been dropped since the session began."""
     if isinstance(error, ProbeSkipped | ProbeTimeout | TargetDenied) or not probe.needs:
         return error
@@ -187,6 +188,8 @@ async def read(probe: Probe, session: Session, memory: Memory, options: object) 
 
 def check_needs(probe: Probe, facts: Facts) -> None:
     """Raise ProbeSkipped or TargetDenied where the server lacks what the probe needs."""
+    if probe.scope.kind != POSTGRES:
+        return
     newest = probe.max_version or facts.major
     if not probe.min_version <= facts.major <= newest:
         raise ProbeSkipped(f"made for PostgreSQL {probe.min_version} to {newest}", None)

@@ -60,6 +60,7 @@ def _target(looked: LookedAt) -> dict[str, object]:
     document: dict[str, object] = {
         "target": looked.target.server,
         "database": looked.target.database,
+        "kind": looked.kind,
         "server_version": looked.server_version,
         "up": looked.up,
         "labels": dict(looked.labels),

@@ -76,7 +76,7 @@ def _places(review: Review) -> Iterator[str]:
             yield f"{server}: **not reached**: {escape(place.reason or 'no reason is known')}"
             continue
         labels = [f"{name}={value}" for name, value in place.labels.items()]
-        yield f"{server}: PostgreSQL {escape(place.version)}" + (f" ({_names(labels)})" if labels else "")
+        yield f"{server}: {escape(place.version)}" + (f" ({_names(labels)})" if labels else "")
         yield f"  - databases: {_names(place.databases) or 'none, only the server as a whole'}"
         yield f"  - asked: {_names(place.asked) or 'nothing'}"
         yield from (f"  - but {escape(trouble)}" for trouble in place.troubles)

@@ -9,6 +9,7 @@ from datetime import UTC
 
 import monitor
 from monitor.errors import Needs
+from monitor.kinds import NAMES
 from monitor.measurement import duration
 from monitor.model import Area, Finding, Result, Severity
 from monitor.report.review import Known, LookedAt, Review
@@ -73,6 +74,7 @@ class Place:
     up: bool
     reason: str
     version: str
+    """What it is, and of which version, as people say it."""
     labels: Mapping[str, str]
     databases: Sequence[str]
     asked: Sequence[str]
@@ -90,11 +92,12 @@ def places(review: Review) -> list[Place]:
 def _place(server: str, parts: Sequence[LookedAt]) -> Place:
     reached = [part for part in parts if part.up]
     statuses = [status for part in parts for status in part.probes]
+    version = next((part.server_version for part in parts if part.server_version), "")
     return Place(
         server=server,
         up=bool(reached),
         reason=next((part.reason for part in parts if not part.up), ""),
-        version=next((part.server_version for part in parts if part.server_version), ""),
+        version=f"{NAMES.get(parts[0].kind, parts[0].kind)} {version}".rstrip(),
         labels=parts[0].labels,
         databases=[part.target.database for part in reached if part.target.database is not None],
         asked=sorted({status.probe for status in statuses if status.result is Result.OK}),

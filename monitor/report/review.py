@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.errors import Needs
+from monitor.kinds import POSTGRES
 from monitor.model import Ack, Finding, Severity, Target
 from monitor.status import NotEvaluated, ProbeStatus
 
@@ -26,6 +27,7 @@ class LookedAt:
     """One database, or a server as a whole (`target.database` None), and how its probes went."""
 
     target: Target
+    kind: str = POSTGRES
     up: bool
     reason: str = ""
     server_version: str = ""

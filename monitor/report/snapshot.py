@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from monitor.collect.runner import Runner, failed
-from monitor.collect.server import PostgresServer
+from monitor.collect.way import way_to
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
@@ -115,9 +115,10 @@ class Look:
 
     def __post_init__(self) -> None:
         self._ignores = Ignores(self.question.ignores)
-        self._postgres = PostgresServer(self.server)
+        self._way = way_to(self.server)
         self._runner = Runner(snapshot=True, lifetime=not self.question.window)
-        self.standing = ServerStanding(self.server, spent=lambda: self._postgres.own_seconds)
+        self.standing = ServerStanding(self.server, spent=lambda: self._way.own_seconds)
+        self._ours = self.standing.apply(self.question.probes)
 
     async def take(self) -> None:
         """Read, wait, read again, judge; of a server that is lost on the way, what was read before is judged."""
@@ -130,7 +131,7 @@ class Look:
         except (TargetError, ProbeError) as error:
             self.standing.turn(datetime.now(UTC), up=False, reason=str(error))
         finally:
-            await self._postgres.close()
+            await self._way.close()
         self._judge()
         await self._advise()
 
@@ -140,7 +141,7 @@ class Look:
         await self._steadily(self._begin)
         for database in self.databases:
             await self._visit(database)
-        for probe in self._probes(Scope.SERVER):
+        for probe in (probe for probe in self._ours if probe.scope is not Scope.DATABASE):
             self.progress(f"{self.server.name}: {probe.name}")
             await self._steadily(lambda probe=probe: self._ask(probe))  # type: ignore[misc]
 
@@ -154,21 +155,21 @@ class Look:
         )
 
     async def _begin(self) -> None:
-        async with self._postgres.home() as session:
+        async with self._way.home() as session:
             self.standing.turn(datetime.now(UTC), up=True)
             self.standing.version = session.facts.version
-        self.databases = await self._postgres.databases()
+        self.databases = await self._way.databases()
         self.standing.databases = tuple(self.databases)
 
     async def _ask(self, probe: Probe) -> None:
-        async with self._postgres.suited(probe.needs) as session:
+        async with self._way.suited(probe.needs) as session:
             self._note(await self._runner.run(probe, Target(self.server.name), session))
 
     async def _visit(self, database: str) -> None:
         target, waiting = Target(self.server.name, database), self._probes(Scope.DATABASE)
 
         async def round_of_probes() -> None:
-            async with self._postgres.visit(database, stay=len(self.databases) == 1) as session:
+            async with self._way.visit(database, stay=len(self.databases) == 1) as session:
                 while waiting:
                     self.progress(f"{target}: {waiting[0].name}")
                     self._note(await self._runner.run(waiting[0], target, session))
@@ -194,7 +195,7 @@ class Look:
         return await ask()
 
     def _probes(self, scope: Scope) -> list[Probe]:
-        return [probe for probe in self.question.probes if probe.scope is scope]
+        return [probe for probe in self._ours if probe.scope is scope]
 
     def _note(self, seen: Measurement) -> None:
         self.newest[seen.target, seen.probe] = seen
@@ -296,6 +297,7 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
         looked.append(
             LookedAt(
                 target=target,
+                kind=status.kind,
                 up=status.up and not refused,
                 reason=refused[0].reason if refused else status.reason,
                 server_version=status.server_version,

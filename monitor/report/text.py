@@ -142,7 +142,7 @@ def _places(page: Page, review: Review) -> None:
 
 def _features(place: outline.Place) -> Iterator[str]:
     if place.version:
-        yield f"PostgreSQL {place.version}"
+        yield place.version
     yield from (f"{name}={value}" for name, value in place.labels.items())
 
 

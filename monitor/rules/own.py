@@ -29,7 +29,8 @@ class Unreachable(Rule):
     """A server cannot be reached.
 
     Why: either the application cannot reach it too, or the monitor is blind; nothing else can be said of it meanwhile.
-    What to do: read the reason; try the same address with psql from the monitor's machine.
+    What to do: read the reason; try the same address with psql (of an application's pool, with curl) from the monitor's
+    machine.
     When it is wrong: a planned stop longer than `hold`. Silence the target for that time.
     Cost: none; it is known from the monitor's own attempts to connect.
     """
@@ -49,7 +50,7 @@ class Unreachable(Rule):
                 object=Object("server", name=seen.target.server),
                 summary=f"down for {duration(number(row, 'down_seconds'))}: {row['reason']}",
                 impact="the application may be down as well; until it is back, nothing else here is known",
-                remedy=Remedy(caution="Try the same address with psql from the machine the monitor runs on."),
+                remedy=Remedy(caution="Try the same address, with psql or curl, from the machine the monitor runs on."),
                 reason=str(row["reason"]),
             )
 

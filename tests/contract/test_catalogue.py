@@ -12,6 +12,7 @@ from monitor.demo.gotrue import gotrue
 from monitor.errors import Needs
 from monitor.expose.own import RESERVED
 from monitor.expose.series import family
+from monitor.kinds import POSTGRES
 from monitor.measurement import Measurement
 from monitor.model import Area, NoVerdict, Result, Severity
 from monitor.probe import Kind, Probe, Scope, Shape
@@ -21,6 +22,7 @@ from tests.database import Cluster, Database
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CATALOG = whole_catalog()
+ASKED_OF_POSTGRES = [probe for probe in CATALOG.probes.values() if probe.scope.kind == POSTGRES]
 PROBES = pytest.mark.parametrize("probe", CATALOG.probes.values(), ids=lambda probe: str(probe.name))
 RULES = pytest.mark.parametrize("rule", CATALOG.rules.values(), ids=lambda rule: str(rule.id))
 
@@ -34,6 +36,8 @@ BUILT_IN = {
     "statement_secrets",
     "plans",
     "timeouts",
+    "pgbouncer",
+    "pgbouncer_stats",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
@@ -44,8 +48,8 @@ PROMISED = {
     "statements.slow", "statements.load", "statements.regressed", "statements.new_slow",
     "statements.unparameterised", "statements.secret_in_text",
     "statements.temp_spill", "statements.rows_waste", "statements.n_plus_one", "statements.evicting",
-    "pool.saturation", "sessions.idle_in_transaction",
     "sessions.blocking", "sessions.no_timeouts",
+    "pool.saturation", "pool.waiting", "pool.app_saturation", "pool.app_waiting", "sessions.idle_in_transaction",
     "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
@@ -57,6 +61,7 @@ FIXED_SETTINGS: Mapping[str, set[str]] = {
     "statements.slow": {"simple_ms", "complex_ms", "min_calls"},
     "statements.regressed": {"factor", "min_calls", "min_history"},
     "pool.saturation": {"warning_ratio", "critical_ratio"},
+    "pool.waiting": {"max_wait"},
     "sessions.idle_in_transaction": {"warning_after", "critical_after"},
     "sessions.long_transaction": {"warning_after", "critical_after"},
     "sessions.blocking": {"after", "blocked"},
@@ -228,7 +233,7 @@ async def test_each_text_gives_the_declared_columns(any_cluster: Cluster, any_da
 async def test_each_probe_runs_in_an_empty_database(any_database: Database) -> None:
     """As the low-privilege role: an answer, or a subject that does not exist; twice, so that growth is seen."""
     monitor = await any_database.as_monitor()
-    for probe in CATALOG.probes.values():
+    for probe in ASKED_OF_POSTGRES:
         async with monitor.eye(probe) as eye:
             for _ in range(2):
                 seen = await eye.look()
@@ -239,7 +244,7 @@ async def test_each_probe_runs_in_an_empty_database(any_database: Database) -> N
 async def test_each_probe_runs_in_an_inhabited_database(inhabited: Database) -> None:
     """It answers, every row has what is declared, and no rule breaks on it; with just what `monitor grants` gives."""
     monitor = await inhabited.as_monitor("functions", [("public", "users", "auth_user_id", None)])
-    for probe in CATALOG.probes.values():
+    for probe in ASKED_OF_POSTGRES:
         async with monitor.eye(probe) as eye:
             for _ in range(2):
                 seen = await eye.look()
@@ -253,7 +258,7 @@ async def test_a_right_that_is_missing_is_named_as_such(inhabited: Database) -> 
     """A role that may do nothing but connect: every probe has an answer or says what it lacks, and none breaks."""
     nobody = await inhabited.as_monitor()
     await inhabited.execute(f"revoke pg_monitor from {nobody.user}")
-    for probe in CATALOG.probes.values():
+    for probe in ASKED_OF_POSTGRES:
         async with nobody.eye(probe) as eye:
             seen = await eye.look()
             assert seen.result in {Result.OK, Result.SKIPPED, Result.DENIED}, why(seen)

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WORDS = {
     "errors",
+    "kinds",
     "proof",
     "model",
     "status",
@@ -32,7 +33,8 @@ HOUSE: dict[str, set[str]] = {
     "memory": set(),
     "shipped": set(),
     "proof": set(),
-    "model": {"errors", "proof"},
+    "kinds": set(),
+    "model": {"errors", "kinds", "proof"},
     "status": {"errors", "model"},
     "sqltext": {"errors"},
     "sqlreads": {"sqltext"},
@@ -63,7 +65,7 @@ HOUSE: dict[str, set[str]] = {
     "findings": {"errors", "lean", "model", "proof", "store"},
     "notify": {"errors", "model", "proof", "draw"},
     "expose": {*WORDS, "draw", "config_values"},
-    "standing": {"errors", "model", "status", "measurement"},
+    "standing": {"errors", "model", "status", "measurement", "probe"},
     "shelf": {"model", "status", "findings", "standing"},
     "report": {*WORDS, "collect", "rules", "advisors", "findings.ignores", "draw", "standing"},
     "config_yaml": {"errors"},

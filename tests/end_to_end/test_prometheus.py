@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from monitor.embedded import free_port
+from monitor.kinds import POSTGRES
 from monitor.whole import whole_catalog
 from tests.conftest import absent
 from tests.database import Database
@@ -98,7 +99,7 @@ async def watched(database: Database, tmp_path: Path) -> AsyncIterator[Daemon]:
     await database.execute(TABLES)
     monitor = await database.as_monitor()
     (tmp_path / "monitor").mkdir()
-    names = {probe.name for probe in whole_catalog().probes.values()}
+    names = {probe.name for probe in whole_catalog().probes.values() if probe.scope.kind == POSTGRES}
     async with daemon(tmp_path / "monitor", {"shop": monitor.dsn}) as running:
         await running.measured()
         await running.until(

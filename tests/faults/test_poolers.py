@@ -1,10 +1,6 @@
 """Through PgBouncer: transaction pooling works and leaks nothing, statement pooling is one clear line."""
 
 import asyncio
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +9,10 @@ import asyncpg
 import pytest
 
 from monitor.collect.opening import GUARDS
-from monitor.embedded import free_port
-from tests.conftest import absent
 from tests.faults.conftest import Shop
 from tests.faults.harness import daemon, one
+from tests.poolers import pooler as pooler_before
 
-NOBODY = 65534
 SETTINGS = (
     "statement_timeout",
     "lock_timeout",
@@ -36,56 +30,9 @@ SETTINGS = (
 @asynccontextmanager
 async def pooler(shop: Shop, mode: str, **settings: str) -> AsyncIterator[int]:
     """A PgBouncer of our own before the shop's server; gives its port."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        absent("pgbouncer is not installed")
-    folder, port = Path(tempfile.mkdtemp(prefix="pooler-", dir="/tmp")), free_port()
     password = shop.monitor.dsn.partition("://")[2].partition(":")[2].partition("@")[0]
-    (folder / "users").write_text(f'"{shop.role}" "{password}"\n')
-    lines = {
-        "listen_addr": "127.0.0.1",
-        "listen_port": str(port),
-        "unix_socket_dir": "",
-        "auth_type": "scram-sha-256",
-        "auth_file": str(folder / "users"),
-        "pool_mode": mode,
-        "default_pool_size": "1",
-        "logfile": str(folder / "log"),
-        "server_round_robin": "1",
-        **settings,
-    }
-    config = folder / "pgbouncer.ini"
-    config.write_text(
-        f"[databases]\n* = host=127.0.0.1 port={shop.server.port}\n[pgbouncer]\n"
-        + "".join(f"{name} = {value}\n" for name, value in lines.items())
-    )
-    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-    for path in (folder, *folder.iterdir()):
-        if drop:
-            os.chown(path, NOBODY, NOBODY)
-    process = subprocess.Popen(
-        [*drop, program, "-q", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        await listening(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-        shutil.rmtree(folder)
-
-
-async def listening(port: int) -> None:
-    for _ in range(100):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            await writer.wait_closed()
-            return
-    raise AssertionError("pgbouncer does not listen")
+    async with pooler_before(shop.server.port, mode, {shop.role: password}, **settings) as started:
+        yield started.port
 
 
 async def settings_of(session: asyncpg.Connection) -> dict[str, str]:

@@ -174,8 +174,29 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (LEAST.replace("}", ", labels: {severity: x}}"), "targets[0].labels.severity: is a label we set ourselves"),
         (LEAST.replace("}", ", labels: {a-b: x}}"), "targets[0].labels.a-b: is no label name"),
         (LEAST.replace("}", ", through_pooler: perhaps}"), "through_pooler: should be auto, true or false"),
-        (LEAST.replace("}", ", kind: pgbouncer}"), "targets[0]: kind pgbouncer is not built yet"),
-        (LEAST.replace("}", ", kind: postgre}"), "targets[0].kind: should be 'postgres'; did you mean postgres?"),
+        (LEAST.replace("}", ", kind: postgre}"), "targets[0].kind: should be 'postgres', 'pgbouncer' or 'app_pool'"),
+        (
+            "targets: [{name: a, kind: pgbouncer, dsn: host=x, databases: {}}]\n",
+            "targets[0]: a PgBouncer has no databases",
+        ),
+        (
+            "targets: [{name: a, kind: pgbouncer, dsn: host=x dbname=shop}]\n",
+            "targets[0]: the dsn of a PgBouncer names no database",
+        ),
+        ("targets: [{name: a, kind: app_pool, url: 'http://x', size: s}]\n", "targets[0].in_use: is required"),
+        ("targets: [{name: a, kind: app_pool, in_use: s, size: s}]\n", "targets[0].url: is required"),
+        (
+            "targets: [{name: a, kind: app_pool, url: x, in_use: s, size: s}]\n",
+            "targets[0].url: should be a URL",
+        ),
+        (
+            "targets: [{name: a, kind: app_pool, url: 'http://x', in_use: s, size: s, wating: s}]\n",
+            "targets[0].wating: no such key; did you mean waiting?",
+        ),
+        (
+            "targets: [{name: a, kind: app_pool, url: 'http://x', in_use: 'a b', size: s}]\n",
+            "targets[0].in_use: does not look right",
+        ),
         (LEAST + "receivers: {a: {}}\n", "monitor.yaml:2: receivers.a: should have exactly one kind"),
         (LEAST + f"receivers: {{a: {{slack: {{webhook: {CANARY}}}}}}}\n", "receivers.a.slack.webhook: should be a URL"),
         (LEAST + "route: {receiver: a}\n", "monitor.yaml:2: route.receiver: no such receiver"),

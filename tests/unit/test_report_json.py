@@ -81,7 +81,7 @@ def test_json_has_the_keys_of_the_contract_in_order() -> None:
         "schema_version generated_at tool window_seconds verdict targets findings ignored not_evaluated statements "
         "pools tables"
     )
-    assert " ".join(document["targets"][0]) == "target database server_version up labels not_applicable probes"
+    assert " ".join(document["targets"][0]) == "target database kind server_version up labels not_applicable probes"
     assert " ".join(document["targets"][0]["probes"][0]) == "probe result reason duration_seconds rows"
     assert " ".join(document["not_evaluated"][0]) == "target database rule reason needs"
     assert document["generated_at"] == "2026-03-01T10:11:12+00:00"
