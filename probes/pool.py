@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Session
+from probes.pool_budget import Marks, PoolBudget, PoolOptions, budgeted
 from probes.pool_forecast import ExhaustionForecast
 from probes.pool_groups import LIMITS, of_kind, safe, told_apart
 from probes.pool_saturation import Saturation
@@ -135,7 +136,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         for row in of_kind(seen, "transaction")
         if isinstance(row["blocked_applications"], list)
     ]
-    return replace(seen, rows=[*groups, *limits, *old], exposed=[*groups, *limits])
+    details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), groups))
+    return replace(seen, rows=[*groups, *limits, *old], exposed=[*groups, *limits], details=details)
 
 
 GAUGES: Mapping[str, str] = {
@@ -158,5 +160,7 @@ PROBE = Probe(
     key=("kind", "database", "role", "application", "state", "pid"),
     labels=("database", "role", "application", "state"),
     metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
-    rules=(Saturation(), ExhaustionForecast(), IdleInTransaction(), LongTransaction()),
+    options=PoolOptions(),
+    section="pools",
+    rules=(Saturation(), ExhaustionForecast(), PoolBudget(), IdleInTransaction(), LongTransaction()),
 )

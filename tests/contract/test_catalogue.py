@@ -34,7 +34,7 @@ PROMISED = {
     "statements.slow", "statements.load", "statements.regressed", "statements.new_slow",
     "statements.unparameterised", "statements.secret_in_text",
     "statements.temp_spill", "statements.rows_waste", "statements.n_plus_one", "statements.evicting",
-    "pool.saturation", "pool.exhaustion_forecast", "sessions.idle_in_transaction",
+    "pool.saturation", "pool.exhaustion_forecast", "pool.budget", "sessions.idle_in_transaction",
     "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
