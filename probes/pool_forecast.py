@@ -52,14 +52,8 @@ class ExhaustionForecast(Rule):
             found = row.get("trend")
             if isinstance(found, Trend) and found.seconds_left <= self.horizon:
                 yield self._accuse(seen, row, found)
-            elif row.get("time_to_exhaustion_seconds") is None:
-                watched = duration(number(row, "watched")) if "watched" in row else "too short a time"
-                about = identifier(str(limited_object(row).name))
-                yield NoVerdict(
-                    reason=f"watched for {watched}; a trend takes two minutes and five readings",
-                    needs=Needs.HISTORY,
-                    subject=about,
-                )
+            elif row.get("time_to_exhaustion_seconds") is None and (row["kind"] == "server" or _known(seen)):
+                yield _too_short(row)
 
     def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
         used, limit = number(row, "slots_used"), number(row, "slots_limit")
@@ -83,6 +77,20 @@ class ExhaustionForecast(Rule):
             growing=[f"{named(holder)}: {more:+.0f}" for holder, more in growing[:5]],
             horizon_seconds=self.horizon,
         )
+
+
+def _known(seen: Measurement) -> bool:
+    """Tell whether the server's own slots were watched for long enough; else one reason is said for all limits."""
+    return all(row.get("time_to_exhaustion_seconds") is not None for row in seen.rows if row["kind"] == "server")
+
+
+def _too_short(row: Row) -> NoVerdict:
+    watched = duration(number(row, "watched")) if "watched" in row else "too short a time"
+    return NoVerdict(
+        reason=f"watched for {watched}; a trend takes two minutes and five readings",
+        needs=Needs.HISTORY,
+        subject=None if row["kind"] == "server" else identifier(str(limited_object(row).name)),
+    )
 
 
 def growth(row: Row) -> Sequence[tuple[Holder, float]]:
