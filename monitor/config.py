@@ -32,7 +32,7 @@ from monitor.model import Secret, Server
 if TYPE_CHECKING:
     from monitor.notify.template import Template
 
-KNOWN_SECTIONS = frozenset({"auth", "statements"})
+KNOWN_SECTIONS = frozenset({"auth", "statements", "pools"})
 """Sections of our own probes: known also while their probe cannot be loaded."""
 
 _ROOT: TypeAdapter[Root] = TypeAdapter(Root)
@@ -203,6 +203,12 @@ def _contradictions(parts: _Parts) -> Iterator[Mistake]:
     for place, link in enumerate(links if isinstance(links, list) else []):
         if isinstance(link, dict):
             yield from _link_mistakes(place, link, [str(name) for name in names], open_end="discovery" in parts.plain)
+    budgets = _mapping(parts.sections, "pools").get("budgets")
+    for place, budget in enumerate(budgets if isinstance(budgets, list) else []):
+        target = budget.get("target") if isinstance(budget, dict) else None
+        if isinstance(target, str) and target not in names and "discovery" not in parts.plain:
+            remedy = did_you_mean(target, [str(name) for name in names], "there are")
+            yield Mistake(("pools", "budgets", place, "target"), "no such target", remedy)
 
 
 def _link_mistakes(place: int, link: Mapping[str, object], targets: list[str], *, open_end: bool) -> Iterator[Mistake]:

@@ -23,7 +23,7 @@ DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"
 
 LATER: Final = frozenset(
     {
-        "compat", "exposure", "planner", "pools",
+        "compat", "exposure", "planner",
         "targets.*.replica_of",
     }
 )  # fmt: skip

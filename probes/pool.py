@@ -11,9 +11,12 @@ from dataclasses import replace
 from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Session
 from probes.pool_blocking import Tree, behind, blocking, roots
 from probes.pool_blocking_rule import Blocking
+from probes.pool_budget import Marks, PoolBudget, PoolOptions, budgeted
+from probes.pool_forecast import ExhaustionForecast
 from probes.pool_groups import LIMITS, of_kind, safe, told_apart
 from probes.pool_horizon import CLIENTS, HORIZON, WAITS, asides, holders
 from probes.pool_saturation import Saturation
+from probes.pool_series import Watched
 from probes.pool_transactions import IdleInTransaction, LongTransaction
 
 # `own` are the monitor's sessions (its replicas' too): they count, but nobody is accused of them.
@@ -22,7 +25,7 @@ from probes.pool_transactions import IdleInTransaction, LongTransaction
 # Who waits for a lock for longer than a second is counted; what it waits for is asked only then (pool_blocking).
 SQL = """
     with activity as materialized (
-        select pid, datid, usesysid, application_name, state, state_change, backend_xid, backend_xmin,
+        select pid, datid, usesysid, application_name, state, state_change, backend_xid, backend_xmin, backend_start,
                backend_type = 'client backend' as client, backend_type = 'walsender' as standby,
                wait_event_type, client_port,
                coalesce(xact_start, case when state like 'idle in transaction%' then state_change end) as began,
@@ -42,6 +45,8 @@ SQL = """
                count(*) filter (where own) as own_sessions,
                count(*) filter (where waits) as waiting_sessions,
                count(*) filter (where client_port = -1) as local_sessions,
+               count(*) filter (where backend_start > clock_timestamp() - interval '5 s') as begun_5,
+               count(*) filter (where backend_start > clock_timestamp() - interval '10 s') as begun_10,
                min(began) filter (where not own) as began,
                min(state_change) filter (where idle) as rested
           from activity
@@ -54,13 +59,14 @@ SQL = """
                - current_setting('superuser_reserved_connections')::bigint
                - coalesce(current_setting('reserved_connections', true)::bigint, 0) as slots_limit,
                sum(sessions) as slots_used,
-               sum(own_sessions) as own_sessions,
+               sum(own_sessions) as own_sessions, sum(begun_5) as begun_5, sum(begun_10) as begun_10,
                coalesce(extract(epoch from clock_timestamp() - min(began)), 0) as began_seconds,
                coalesce(extract(epoch from clock_timestamp() - min(rested)), 0) as rested_seconds
           from groups
          union all
         (select 'role', r.rolname::text, r.rolconnlimit,
-                coalesce(sum(g.sessions), 0), coalesce(sum(g.own_sessions), 0), null, null
+                coalesce(sum(g.sessions), 0), coalesce(sum(g.own_sessions), 0),
+                coalesce(sum(g.begun_5), 0), coalesce(sum(g.begun_10), 0), null, null
            from pg_catalog.pg_roles r
            left join groups g on g.usesysid = r.oid
           where r.rolconnlimit > 0 and r.rolcanlogin and not r.rolsuper
@@ -69,7 +75,8 @@ SQL = """
           limit 100)
          union all
         (select 'database', d.datname::text, d.datconnlimit,
-                coalesce(sum(g.sessions), 0), coalesce(sum(g.own_sessions), 0), null, null
+                coalesce(sum(g.sessions), 0), coalesce(sum(g.own_sessions), 0),
+                coalesce(sum(g.begun_5), 0), coalesce(sum(g.begun_10), 0), null, null
            from pg_catalog.pg_database d
            left join groups g on g.datid = d.oid
           where d.datconnlimit > 0
@@ -115,18 +122,19 @@ SQL = """
            coalesce((select datname::text from pg_catalog.pg_database where oid = datid), '') as database,
            coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), '') as role,
            application_name as application, coalesce(state, 'starting') as state,
-           sessions, own_sessions, waiting_sessions,
+           sessions, own_sessions, waiting_sessions, begun_5::bigint, begun_10::bigint,
            extract(epoch from clock_timestamp() - began)::float8 as oldest_transaction_seconds,
            extract(epoch from clock_timestamp() - rested)::float8 as oldest_idle_in_transaction_seconds,
-           null::bigint as slots_used, null::bigint as slots_limit,
+           null::bigint as slots_used, null::bigint as slots_limit, null::float8 as time_to_exhaustion_seconds,
            null::int as pid, null::float8 as transaction_seconds, null::float8 as idle_seconds,
            null::int as held_transactions, null::text as timeout_before, null::bigint as long_waits
       from groups
      union all
     select kind, case when kind = 'database' then name else '' end,
            case when kind = 'role' then name else '' end, '', '',
-           null, own_sessions::bigint, null, began_seconds::float8, rested_seconds::float8,
-           slots_used::bigint, slots_limit, null, null, null, null, null,
+           null, own_sessions::bigint, null, begun_5::bigint, begun_10::bigint,
+           began_seconds::float8, rested_seconds::float8,
+           slots_used::bigint, slots_limit, null, null, null, null, null, null,
            case when kind = 'server' then (select count(*) from activity where waits_long and not own) end
       from limited
      union all
@@ -134,7 +142,7 @@ SQL = """
            coalesce((select datname::text from pg_catalog.pg_database where oid = datid), ''),
            coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), ''),
            application_name, coalesce(state, 'starting'),
-           null, null, null, null, null, null, null,
+           null, null, null, null, null, null, null, null, null, null,
            pid, extract(epoch from clock_timestamp() - began)::float8,
            case when idle then extract(epoch from clock_timestamp() - state_change)::float8 end,
            greatest(age(backend_xmin), age(backend_xid)),
@@ -146,40 +154,42 @@ SQL = """
            coalesce((select datname::text from pg_catalog.pg_database where oid = datid), ''),
            coalesce((select rolname::text from pg_catalog.pg_roles where oid = usesysid), ''),
            name, holder,
-           null, null, null, null, null, null, null, null, null, null, behind, null, null
+           null, null, null, null, null, null, null, null, null, null, null, null, null, behind, null, null
       from horizon
      union all
     select 'waits', '', '', '', coalesce(wait_event_type, 'none'),
-           count(*), null, null, null, null, null, null, null, null, null, null, null, null
+           count(*), null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
       from activity
      where client and state = 'active' and not own
      group by wait_event_type
      union all
     select 'client', '', '', '', 'local', coalesce(sum(local_sessions), 0)::bigint,
-           null, null, null, null, null, null, null, null, null, null, null, null
+           null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
       from groups
      union all
     select 'client', '', '', '', 'tcp', coalesce(sum(sessions - local_sessions), 0)::bigint,
-           null, null, null, null, null, null, null, null, null, null, null, null
+           null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
       from groups
 """
 
 
-async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measurement:
+async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Bound the groups, make names safe, and keep single transactions from the exporter, whose labels groups have."""
     groups = list(told_apart([row for row in seen.rows if row["kind"] == "group"]))
     limits = [row for row in seen.rows if row["kind"] in LIMITS]
+    limits = [*memory.of(Watched).take(seen.taken_at.timestamp(), session.facts.started_at, groups, limits)]
     tree, unknown = await blocking(session) if any(row["long_waits"] for row in limits) else (Tree(), None)
     old = [
         {**row, "application": safe(row["application"]), **behind(tree, row["pid"])}
         for row in of_kind(seen, "transaction")
     ]
+    details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), groups))
     return replace(
         seen,
         rows=[*groups, *limits, *old, *holders(seen), *roots(tree)],
         exposed=[*groups, *limits],
         asides=asides(seen),
-        details={} if unknown is None else {"blocking": unknown},
+        details=details if unknown is None else {**details, "blocking": unknown},
     )
 
 
@@ -188,6 +198,7 @@ GAUGES: Mapping[str, str] = {
     "waiting_sessions": "Client sessions that wait for a lock.",
     "slots_used": "Client sessions under a limit: of a role, a database, or with neither label of the server.",
     "slots_limit": "The limit itself: CONNECTION LIMIT, or max_connections without the reserved slots.",
+    "time_to_exhaustion_seconds": "Seconds until a limit is reached at the present trend; +Inf: there is none.",
     "oldest_transaction_seconds": "Age of the oldest open transaction, the monitor's own left out.",
     "oldest_idle_in_transaction_seconds": "Longest time a session has been idle inside a transaction.",
 }
@@ -203,5 +214,7 @@ PROBE = Probe(
     labels=("database", "role", "application", "state"),
     metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
     asides=(HORIZON, WAITS, CLIENTS),
-    rules=(Saturation(), IdleInTransaction(), LongTransaction(), Blocking()),
+    options=PoolOptions(),
+    section="pools",
+    rules=(Saturation(), ExhaustionForecast(), PoolBudget(), IdleInTransaction(), LongTransaction(), Blocking()),
 )

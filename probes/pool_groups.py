@@ -52,10 +52,7 @@ def told_apart(groups: Sequence[Row]) -> Iterator[Row]:
 
 def added(one: Row, other: Row) -> Row:
     """Add two groups up: counts by sum, ages by the older."""
-    sums = {
-        name: round(number(one, name) + number(other, name))
-        for name in ("sessions", "own_sessions", "waiting_sessions")
-    }
+    sums = {name: round(number(one, name) + number(other, name)) for name in COUNTS if name in one and name in other}
     return {**one, **sums, **{name: older(one[name], other[name]) for name in AGES}}
 
 
@@ -64,4 +61,5 @@ def older(*ages: object) -> float | None:
     return max((age for age in ages if isinstance(age, int | float)), default=None)
 
 
+COUNTS = ("sessions", "own_sessions", "waiting_sessions", "begun_5", "begun_10")
 AGES = ("oldest_transaction_seconds", "oldest_idle_in_transaction_seconds")

@@ -1,5 +1,6 @@
 """Advisors: judgements that join several measurements."""
 
+from monitor.advisors.pool_churn import Churn
 from monitor.advisors.sequential_scans import SequentialScans
 from monitor.advisors.statements_new_slow import NewSlow
 from monitor.advisors.statements_regressed import Regressed
@@ -9,4 +10,4 @@ from monitor.rule import Advisor
 
 def advisors() -> tuple[Advisor, ...]:
     """Give every advisor with its defaults."""
-    return (SequentialScans(), Regressed(), NewSlow(), Unparameterised())
+    return (SequentialScans(), Regressed(), NewSlow(), Unparameterised(), Churn())

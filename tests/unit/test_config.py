@@ -217,6 +217,7 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (LEAST + "probes: {files: [gone.yaml]}\n", "gone.yaml: no such file"),
         (LEAST + "rules: [a]\n", "monitor.yaml:2: rules: should be a mapping of keys"),
         (LEAST + "auth: {links: [{target: shp, table: t, column: c}]}\n", "target: no such target; did you mean shop?"),
+        (LEAST + "pools: {budgets: [{application: a, size: 1, target: shp}]}\n", "no such target; did you mean shop?"),
         (LEAST + "log: !secret x\n", "monitor.yaml:2: log: the tag !secret has no meaning here"),
         (LEAST + "log: !env [A]\n", "monitor.yaml:2: log: !env takes one word"),
         (LEAST + "log: &a {level: *a}\n", "monitor.yaml:2: log.level: refers to itself"),

@@ -1,0 +1,125 @@
+"""The rule that says before it happens that connection slots run out, by whom, and how much time is left."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monitor.probe import (
+    Area,
+    Confidence,
+    Finding,
+    Measurement,
+    Needs,
+    NoVerdict,
+    Remedy,
+    Row,
+    Rule,
+    duration,
+    identifier,
+    number,
+    plural,
+)
+from probes.pool_groups import LIMITS
+from probes.pool_saturation import LAST, STEPS, limited_object, refusal
+from probes.pool_series import Holder
+from probes.pool_trend import LASTING, Trend
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExhaustionForecast(Rule):
+    """Connection slots will run out soon.
+
+    Why: a leak shows long before the last slot is taken, and only then is there time to do something in peace. The
+    slope is robust (Theil and Sen's, with its lower bound) over the rise that leads to now, at most 30 minutes of it.
+    What to do: look at the application, role and state that grow. Sessions that are idle or idle in a transaction are
+    not given back: mend that code path, or restart that application to win time. Active ones wait for something.
+    When it is wrong: a pool that warms up from almost nothing within a minute or two, or a batch that takes longer than
+    7 minutes to start and goes beyond three quarters of the limit; a sawtooth in the first minutes of our own watch.
+    It says so late where it cannot tell: a rise from 40 % in under two minutes is left to pool.saturation.
+    Cost: none beyond the probe's one query; 195 points a limit are kept in memory.
+    """
+
+    id: ClassVar[str] = "pool.exhaustion_forecast"
+    area: ClassVar[Area] = Area.CAPACITY
+    keep: float = 120.0
+    horizon: float = 900.0
+    min_limit: float = 10.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for row in seen.rows:
+            if row["kind"] not in LIMITS or number(row, "slots_limit") < self.min_limit:
+                continue
+            found = row.get("trend")
+            if isinstance(found, Trend) and found.seconds_left <= self.horizon:
+                yield self._accuse(seen, row, found)
+            elif row.get("time_to_exhaustion_seconds") is None and (row["kind"] == "server" or _known(seen)):
+                yield _too_short(row)
+
+    def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
+        used, limit = number(row, "slots_used"), number(row, "slots_limit")
+        growing, about, rise = growth(row), limited_object(row), found.rise
+        return self.finding(
+            seen,
+            in_database=str(row["database"]) or None,
+            subject=identifier(str(about.name)),
+            object=about,
+            summary=f"full in about {duration(round(found.seconds_left))}: {used:.0f} of {plural(limit, 'slot')} used, "
+            f"{rise.gain:.0f} more than {duration(rise.seconds)} ago{by_whom(growing)}",
+            impact=refusal(row),
+            remedy=Remedy(caution=advice(growing)),
+            confidence=Confidence.HIGH if rise.seconds >= LASTING else Confidence.MEDIUM,
+            count=round(used),
+            limit_count=round(limit),
+            seconds_left=round(found.seconds_left),
+            per_minute=round(60 * rise.slope, 2),
+            per_minute_at_least=round(60 * rise.low, 2),
+            rising_seconds=round(rise.seconds),
+            growing=[f"{named(holder)}: {more:+.0f}" for holder, more in growing[:5]],
+            horizon_seconds=self.horizon,
+        )
+
+
+def _known(seen: Measurement) -> bool:
+    """Tell whether the server's own slots were watched for long enough; else one reason is said for all limits."""
+    return all(row.get("time_to_exhaustion_seconds") is not None for row in seen.rows if row["kind"] == "server")
+
+
+def _too_short(row: Row) -> NoVerdict:
+    watched = duration(number(row, "watched")) if "watched" in row else "too short a time"
+    return NoVerdict(
+        reason=f"watched for {watched}; a trend takes two minutes and five readings",
+        needs=Needs.HISTORY,
+        subject=None if row["kind"] == "server" else identifier(str(limited_object(row).name)),
+    )
+
+
+def growth(row: Row) -> Sequence[tuple[Holder, float]]:
+    """Read who grew, as the series told it."""
+    grown = row.get("growing")
+    return grown if isinstance(grown, Sequence) and not isinstance(grown, str) else ()
+
+
+def named(holder: Holder) -> str:
+    """Name role, application and state: `app_rw (checkout), idle`."""
+    _, role, application, state = holder
+    return f"{identifier(role)} ({application}), {state}" if application else f"{identifier(role)}, {state}"
+
+
+def by_whom(growing: Sequence[tuple[Holder, float]]) -> str:
+    """Say whose growth it is, where somebody grew."""
+    return f"; most of it {named(growing[0][0])}" if growing else ""
+
+
+def advice(growing: Sequence[tuple[Holder, float]]) -> str:
+    """Say where to begin, by the state of those who grow most."""
+    if not growing:
+        return f"Nobody alone grows: see pgarchitect_pool_sessions. {LAST}"
+    holder, more = growing[0]
+    step = LEAKING if holder[3] == "idle" else STEPS.get(holder[3], STEPS[""])
+    return f"{named(holder)}: {plural(more, 'session')} more. {step} {LAST}"
+
+
+LEAKING = (
+    "Sessions that rest and grow in number are not given back, or each new process brings a pool of its own: look for "
+    "the code path that opens one and does not close it. Restarting that application wins time."
+)
