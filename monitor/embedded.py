@@ -6,7 +6,9 @@ as user 65534 when we are root. A guardian process (guardian.py) sees to it that
 """
 
 import asyncio
+import errno
 import json
+import random
 import secrets
 import shlex
 import socket
@@ -174,7 +176,14 @@ def wheel_binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall"
 
 
+OWN_PORTS = range(20000, 32768)
+"""Below those that Linux gives to outgoing connections, one of which might take a port before it is listened on."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a port of 127.0.0.1 that is free just now."""
+    for port in (*random.sample(OWN_PORTS, 50), 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise OSError(errno.EADDRINUSE, "no port of 127.0.0.1 is free")
