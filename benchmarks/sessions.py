@@ -19,9 +19,9 @@ from benchmarks.lines import Line, table_head
 from benchmarks.processor import seconds
 from monitor.collect.runner import Runner
 from monitor.collect.server import PostgresServer
+from monitor.collect.way import Guarded
 from monitor.embedded import EmbeddedServer
 from monitor.model import Secret, Server, Target
-from monitor.probe import Session
 from monitor.whole import whole_catalog
 
 SESSIONS, APPLICATIONS, AT_ONCE = 500, 10, 25
@@ -92,11 +92,11 @@ async def measure(runs: int) -> Cycle:
                 await watching.close()
 
 
-async def in_turns(session: Session, runs: int) -> Cycle:
+async def in_turns(session: Guarded, runs: int) -> Cycle:
     """Run the probe as the daemon does, then the bare count, and so on."""
     runner, probe, target = Runner(), whole_catalog().probes["pool"], Target("shop")
     pid = int(str((await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]))
-    ours, bare = list[float](), list[float]()
+    ours, bare, held = list[float](), list[float](), 0
     for _ in range(runs + WARM_UP):
         before = seconds(pid)
         seen = await runner.run(probe, target, session)
@@ -104,7 +104,7 @@ async def in_turns(session: Session, runs: int) -> Cycle:
         await session.fetch(YARDSTICK)
         ours.append((between - before) * 1000)
         bare.append((seconds(pid) - between) * 1000)
-    held = sum(int(str(row["sessions"])) for row in seen.rows if row["kind"] == "group")
+        held = sum(int(str(row["sessions"])) for row in seen.rows if row["kind"] == "group")
     if held < SESSIONS:
         raise SystemExit(f"only {held} sessions were seen")
     return Cycle(summed(ours[WARM_UP:]), summed(bare[WARM_UP:]))

@@ -177,7 +177,8 @@ SQL = """
 
 async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Bound the groups, make names safe, and keep single transactions from the exporter, whose labels groups have."""
-    groups = list(told_apart([row for row in seen.rows if row["kind"] == "group"]))
+    all_groups = list(of_kind(seen, "group"))
+    groups = list(told_apart(all_groups))
     limits = [row for row in seen.rows if row["kind"] in LIMITS]
     limits = [*memory.of(Watched).take(seen.taken_at.timestamp(), session.facts.started_at, groups, limits)]
     tree, unknown = await blocking(session) if any(row["long_waits"] for row in limits) else (Tree(), None)
@@ -185,7 +186,7 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         {**row, "application": safe(row["application"]), **behind(tree, row["pid"])}
         for row in of_kind(seen, "transaction")
     ]
-    details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), groups))
+    details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), all_groups))
     return replace(
         seen,
         rows=[*groups, *limits, *old, *holders(seen), *roots(tree)],

@@ -59,12 +59,14 @@ async def test_a_leak_is_said_before_the_last_slot_is_taken(tmp_path: Path) -> N
     tree = binaries(NEWEST)
     if tree is None:
         absent(f"PostgreSQL {NEWEST} is not fetched: python -m tests.versions fetch")
-    async with EmbeddedServer.started({"max_connections": "100"}, binaries=tree) as server:
-        async with daemon(tmp_path, {"shop": server.dsn()}, {"defaults": {"interval": "5s"}}) as watched:
-            await watched.up()
-            async with leak(server) as kept:
-                finding, left = await forecast(watched, kept)
-                assert len(kept) < SLOTS - 10
+    async with (
+        EmbeddedServer.started({"max_connections": "100"}, binaries=tree) as server,
+        daemon(tmp_path, {"shop": server.dsn()}, {"defaults": {"interval": "5s"}}) as watched,
+    ):
+        await watched.up()
+        async with leak(server) as kept:
+            finding, left = await forecast(watched, kept)
+            assert len(kept) < SLOTS - 10
     assert finding["subject"] == "max_connections"
     assert "checkout" in str(finding["summary"])
     assert 0 < left <= 900
