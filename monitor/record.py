@@ -100,7 +100,7 @@ class Record:
         self._looked: int | None = None
         """The hour in which the past was looked up."""
         self._begins: int | None = None
-        self._written_at = clock.monotonic()
+        self._written_at = clock.monotonic() - WRITE_SECONDS  # what comes first is written at once
 
     def take(self, rows: Sequence[Row], seconds: float, taken_at: datetime) -> None:
         """Take the growth of one reading in; hours are added up now and then, for that is cheaper."""
@@ -191,9 +191,12 @@ class Record:
 
     def due(self, present: int) -> bool:
         """Tell whether there is something to write or to look up."""
+        return bool(self._unknown) or self._looked != present or self.unwritten(present)
+
+    def unwritten(self, present: int) -> bool:
+        """Tell whether it is time to write: an hour is over, or has not been written for a while."""
         ended = any(hour != present for hour in self._hours) or (bool(self._readings) and self._number != present)
-        late = self._clock.monotonic() - self._written_at >= WRITE_SECONDS
-        return ended or bool(self._unknown) or self._looked != present or (late and self._changed)
+        return ended or (self._changed and self._clock.monotonic() - self._written_at >= WRITE_SECONDS)
 
     @property
     def _changed(self) -> bool:

@@ -95,8 +95,9 @@ class Recorder:
             log.warning("the newest history could not be written", reason=str(error))
 
     async def _turn(self, record: Record, stored: StoredHours, present: int) -> None:
-        await record.write(stored, present)
         name = record.server.name
+        if name in self._ended or record.unwritten(present):
+            await record.write(stored, present)
         if name in self._ended:
             self._records.pop((name, record.probe), None)
             self._ended &= {server for server, _ in self._records}

@@ -31,6 +31,7 @@ from monitor.probe import (
     share,
 )
 from probes.pool_groups import safe
+from probes.pool_listing import of_application
 
 TOLD = 20
 LONGEST = 100
@@ -87,7 +88,8 @@ async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measu
     for number in NUMBERS:
         known = [value for row in others if (value := _known(row, number)) is not None]
         rest[number] = sum(known) if known else None
-    return replace(seen, exposed=[*rows[:TOLD], *([rest] if others else [])])
+    told = rows[:TOLD]
+    return replace(seen, exposed=[*told, *([rest] if others else [])], listed=lambda: of_application(told))
 
 
 def _known(row: Row, column: str) -> float | None:

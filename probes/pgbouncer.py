@@ -14,6 +14,7 @@ from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Probe
 from probes.pgbouncer_reading import Column, bounded, busiest, cleaned, read
 from probes.pgbouncer_waiting import Waiting
 from probes.pool_groups import of_kind, safe
+from probes.pool_listing import of_pgbouncer
 
 TOLD = 100
 """How many pools, and how many databases, are told apart."""
@@ -150,7 +151,12 @@ async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measu
         "of_version": whole,
     }
     told = busiest(pools, ("cl_waiting", "cl_active", "servers"), TOLD)
-    return replace(seen, exposed=bounded(pools, ("database", "user"), POOLS, told), asides=asides)
+    return replace(
+        seen,
+        exposed=bounded(pools, ("database", "user"), POOLS, told),
+        asides=asides,
+        listed=lambda: of_pgbouncer([row for place, row in enumerate(pools) if place in told]),
+    )
 
 
 def _by_application(clients: Counter[tuple[str, str]]) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from probes.pool_budget import Marks, PoolBudget, PoolOptions, budgeted
 from probes.pool_forecast import ExhaustionForecast
 from probes.pool_groups import LIMITS, of_kind, safe, told_apart
 from probes.pool_horizon import CLIENTS, HORIZON, WAITS, asides, holders
+from probes.pool_listing import of_server
 from probes.pool_saturation import Saturation
 from probes.pool_series import Watched
 from probes.pool_transactions import IdleInTransaction, LongTransaction
@@ -190,6 +191,7 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         seen,
         rows=[*groups, *limits, *old, *holders(seen), *roots(tree)],
         exposed=[*groups, *limits],
+        listed=lambda: of_server(groups, limits),
         asides=asides(seen),
         details=details if unknown is None else {**details, "blocking": unknown},
     )

@@ -309,13 +309,12 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
     return looked
 
 
-Rows = list[Mapping[str, object]]
-
-
-def listed(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
+def listed(
+    standings: Sequence[ServerStanding], readings: Sequence[Measurement]
+) -> Mapping[str, list[Mapping[str, object]]]:
     """Give what the report lists beside findings."""
     servers = {standing.server.name: standing.server for standing in standings}
-    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}
+    lists: dict[str, list[Mapping[str, object]]] = {"statements": [], "pools": [], "tables": []}
     for seen in readings:
         server = servers[seen.target.server]
         for name, row in seen.listed():
