@@ -32,6 +32,7 @@ TRIES, AT_ONCE_SECONDS = 4, 1.0
 """How often something is asked whose session was ended at once, and what counts as at once."""
 
 Progress = Callable[[str], None]
+Rows = list[Mapping[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,12 +310,10 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
     return looked
 
 
-def listed(
-    standings: Sequence[ServerStanding], readings: Sequence[Measurement]
-) -> Mapping[str, list[Mapping[str, object]]]:
+def listed(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
     """Give what the report lists beside findings."""
     servers = {standing.server.name: standing.server for standing in standings}
-    lists: dict[str, list[Mapping[str, object]]] = {"statements": [], "pools": [], "tables": []}
+    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}
     for seen in readings:
         server = servers[seen.target.server]
         for name, row in seen.listed():
