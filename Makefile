@@ -43,6 +43,7 @@ format: $(DEV) ## let ruff mend what it can
 bench: $(DEV) ## what the monitor costs, measured
 	$(BIN)/python -m benchmarks $(ARGS)
 	$(BIN)/python -m benchmarks.texts
+	$(BIN)/python -m benchmarks.sessions
 
 docs: $(DEV) ## the dashboards, built from Python
 	$(BIN)/python -m dashboards.build

@@ -86,6 +86,7 @@ def _count(title: str, severity: str, colour: str) -> stat.Panel:
 
 
 def _connections(board: Dashboard) -> Dashboard:
+    left = f"pgarchitect_pool_time_to_exhaustion_seconds{{{AROUND}}}"
     used = f"pgarchitect_pool_slots_used{{{AROUND}}} / pgarchitect_pool_slots_limit{{{AROUND}}}"
     return (
         board.with_row(Row("Connections"))
@@ -120,6 +121,29 @@ def _connections(board: Dashboard) -> Dashboard:
                 "Vacuum keeps every row that the oldest open transaction might still see.",
                 unit="s",
                 width=8,
+            )
+        )
+        .with_panel(
+            graph(
+                "Time until the slots run out",
+                {
+                    "{{target}} {{database}} {{role}}": f"{left} < 86400",
+                },
+                "At the trend of the last minutes; empty while no limit is run towards.",
+                unit="s",
+            )
+        )
+        .with_panel(
+            graph(
+                "Clients that wait for a pool",
+                {
+                    "{{target}} {{database}} {{user}}": (
+                        f"pgarchitect_pgbouncer_pools_client_waiting_connections{{{SERVER}}} > 0"
+                    ),
+                    "{{target}} {{pool}}": f"pgarchitect_app_pool_waiting{{{SERVER}}} > 0",
+                },
+                "Clients of PgBouncer that wait for a server connection, and requests that wait for one of their "
+                "application's pool; the server may look idle meanwhile.",
             )
         )
     )

@@ -28,7 +28,9 @@ SQL = """
     ),
     waiting as materialized (
         select w.*, pg_catalog.pg_blocking_pids(w.pid) as blockers
-          from (select a.pid, a.leader, a.datid, a.usesysid, a.application_name,
+          from (select a.pid, a.leader, a.datid, a.usesysid,
+                       coalesce(nullif(a.application_name, ''), nullif(a.backend_type, 'client backend'), '')
+                       as application_name,
                        l.locktype, l.mode, l.transactionid, coalesce(l.waitstart, a.query_start) as since,
                        coalesce(l.database, t.database) as database, coalesce(l.relation, t.relation) as relation
                   from activity a

@@ -40,7 +40,8 @@ class Blocking(Rule):
     blocks all that come after it: run it with a lock_timeout of a few seconds and try again. A prepared transaction:
     commit it or roll it back by its name. One finding a database, role and application of the root.
     When it is wrong: jobs that take a lock so that only one of them runs (advisory locks), and migrations in their
-    hour; silence them for that time. Waits shorter than a second are not seen, and names of relations only in the
+    hour; silence them for that time. `create index concurrently` waits for all older transactions, and harms nobody
+    meanwhile. Waits shorter than a second are not seen, and names of relations only in the
     database the monitor is connected to; at most the 100 longest waits are told apart.
     Cost: none while nobody waits for a second; then one more query, of a few milliseconds.
     """

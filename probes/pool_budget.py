@@ -25,20 +25,34 @@ from monitor.probe import (
     number,
     plural,
 )
-from probes.pool_groups import LIMITS
+from probes.pool_groups import LIMITS, safe
 from probes.pool_saturation import limited_object, refusal
 
 DAY = 86400.0
 MOST = 200
 """So many applications' marks are remembered of a server."""
+_HASHES = re.compile(
+    r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"  # a UUID
+    r"|-[bcdf-hj-np-tv-xz0-9]{5,10}-[bcdf-hj-np-tv-xz0-9]{5}$"  # a pod of Kubernetes; its alphabet has no vowels
+    r"|(?<![a-z0-9])(?=[a-f]*[0-9])[0-9a-f]{7,}(?![a-z0-9])",  # a commit, a container
+    re.IGNORECASE,
+)
 _NUMBERS = re.compile(r"[0-9]+")
+
+
+def kin(application: str) -> str:
+    """Leave out of a name what tells processes of one application apart: `worker-17` is `worker-#`."""
+    return _NUMBERS.sub("#", _HASHES.sub("#", application))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """A declared pool: `replicas` processes with at most `size` sessions each; `role`: whom it logs in as."""
+    """A declared pool: `replicas` processes with at most `size` sessions each; `role`: whom it logs in as.
 
-    application: str
+    Without an application it is a pooler's, such as PgBouncer's for a role and database: whoever comes by it.
+    """
+
+    application: str | None = None
     size: int
     replicas: int = 1
     role: str | None = None
@@ -49,6 +63,21 @@ class Budget:
         """Refuse what is no pool."""
         if self.size < 0 or self.replicas < 0:
             raise ValueError("size and replicas should not be negative")
+        if self.application is None and self.role is None and self.database is None:
+            raise ValueError("an application, role or database should be named")
+
+    @property
+    def name(self) -> str:
+        """Say whose it is: `api`, or `pool of app_rw in shop`."""
+        whose = f" of {identifier(self.role)}" if self.role else ""
+        where = f" in {identifier(self.database)}" if self.database else ""
+        return self.application if self.application is not None else f"pool{whose}{where}"
+
+    def covers(self, database: str, role: str, application: str) -> bool:
+        """Tell whether sessions that were seen are the pool's, so that they do not count beside it."""
+        if self.application is not None:
+            return application == kin(self.application)
+        return self.role in {None, role} and self.database in {None, database}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +116,11 @@ class Marks:
         self._marks: dict[tuple[str, str, str], tuple[float, float]] = {}
 
     def take(self, at: float, groups: Sequence[Row]) -> tuple[float, Mapping[tuple[str, str, str], float]]:
-        """Add a reading; give the seconds watched, and the marks. Numbers in names are left out: `worker-#`."""
+        """Add a reading; give the seconds watched, and the marks. Numbers and hashes in names are left out."""
         self._since = at if self._since is None else min(self._since, at)
         now: Counter[tuple[str, str, str]] = Counter()
         for row in groups:
-            name = _NUMBERS.sub("#", str(row["application"]))
+            name = kin(safe(row["application"]))
             sessions = number(row, "sessions") - number(row, "own_sessions")
             now[str(row["database"]), str(row["role"]), name] += round(sessions)
         for key, sessions in now.items():
@@ -105,7 +134,6 @@ class Marks:
 
 def demands(budgets: Sequence[Budget], marks: Mapping[tuple[str, str, str], float]) -> Sequence[Demand]:
     """Give the lines of the sum: what is declared, and what was seen of everybody else."""
-    declared = {_NUMBERS.sub("#", each.application) for each in budgets}
     seen = [
         Demand(
             name=f"{identifier(role)} ({application})" if application else identifier(role),
@@ -115,18 +143,18 @@ def demands(budgets: Sequence[Budget], marks: Mapping[tuple[str, str, str], floa
             database=database,
         )
         for (database, role, application), most in marks.items()
-        if application not in declared
+        if not any(each.covers(database, role, application) for each in budgets)
     ]
     return [*(_declared(each, marks) for each in budgets), *sorted(seen, key=lambda each: -each.most)]
 
 
 def _declared(budget: Budget, marks: Mapping[tuple[str, str, str], float]) -> Demand:
     """Give a declared pool's line; role and database, where not declared, are those it was always seen with."""
-    seen = [key for key in marks if key[2] == _NUMBERS.sub("#", budget.application)]
+    seen = [key for key in marks if budget.covers(*key)]
     roles, databases = {role for _, role, _ in seen}, {database for database, _, _ in seen}
     most = budget.size * budget.replicas
     return Demand(
-        name=budget.application,
+        name=budget.name,
         most=most,
         how=f"{budget.size} x {budget.replicas} = {most} (declared)",
         role=budget.role or (min(roles) if len(roles) == 1 else None),
@@ -142,6 +170,7 @@ class PoolBudget(Rule):
     Why: each pool fits by itself; on the day when all of them are busy, or the next replica starts, the last one is
     refused. Counted are declared pools (`pools: {budgets: […]}`), of everybody else the most seen within a day,
     against max_connections without the reserved slots, and each role's and database's CONNECTION LIMIT.
+    A pooler's pool is declared by its role and database: `{role: app, database: shop, size: 20}`, as its pool_size.
     What to do: make the pools smaller until the sum fits, or put a transaction pooler before the server; a pool of
     two to four sessions for each core of the server is enough for most work.
     When it is wrong: applications that are never busy together. Declare what they may take, or ignore the finding.
@@ -221,6 +250,6 @@ def remedy(row: Row, under: Sequence[Demand]) -> Remedy:
 
 
 def budgeted(seen: Measurement, watched: float, marks: Mapping[tuple[str, str, str], float]) -> Mapping[object, Row]:
-    """Put the sum's lines beside a measurement, for the rule. More demands, such as a pooler's, would join here."""
+    """Put the sum's lines beside a measurement, for the rule."""
     budgets = seen.options.budgets if isinstance(seen.options, PoolOptions) else ()
     return {"budget": {"demands": demands(budgets, marks), "watched": watched}}

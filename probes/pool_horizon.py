@@ -13,6 +13,8 @@ HOLDERS: Mapping[str, str] = {
     "standby": "standby",
 }
 """Who can keep vacuum from removing dead rows, and what is said before its name."""
+LEAST: Mapping[str, int] = {"prepared": 0, "standby": 1, "slot": 1}
+"""Who can hold back rows beside a session, and by how much more it has to be behind to do so by itself."""
 
 HORIZON = Aside(
     name="horizon",
@@ -64,6 +66,11 @@ def named(row: Row) -> str:
 
 
 def older(seen: Measurement, behind: int | None) -> Row | None:
-    """Give what else keeps dead rows of tables for at least as long: ending the transactions alone frees nothing."""
-    others = (row for row in of_kind(seen, "horizon") if row["state"] not in ("session", "slot_catalog"))
-    return next((row for row in others if behind is not None and number(row, "held_transactions") >= behind), None)
+    """Give what else keeps dead rows of tables for at least as long: ending the transactions alone frees nothing.
+
+    A standby repeats the oldest transaction of its primary, so that it stays behind by itself only if it is further.
+    """
+    if behind is None:
+        return None
+    others = (row for row in of_kind(seen, "horizon") if row["state"] in LEAST)
+    return next((row for row in others if number(row, "held_transactions") >= behind + LEAST[str(row["state"])]), None)

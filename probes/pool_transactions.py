@@ -35,6 +35,11 @@ class OpenTransactions(Rule):
     keep: float = 30.0
     warning_after: float = 300.0
     critical_after: float = 900.0
+    except_applications: tuple[str, ...] = ("pg_dump",)
+
+    def rows(self, seen: Measurement) -> Iterator[Row]:
+        """Give the transactions that count."""
+        return (row for row in of_kind(seen, "transaction") if row["application"] not in self.except_applications)
 
     def verdicts(self, seen: Measurement, ages: Iterable[tuple[float, Row]]) -> Iterator[Finding | NoVerdict]:
         """Accuse each group's oldest; of sessions that do not report their state nothing is known."""
@@ -140,13 +145,14 @@ class IdleInTransaction(OpenTransactions):
     idle_in_transaction_session_timeout so that the server ends the next ones. One finding a database, role and
     application, so that it stays the same finding when the process ids change.
     When it is wrong: a person in psql with a transaction open on purpose, or a migration that waits for an answer.
+    `except_applications` leaves out pg_dump: with several jobs, its first session rests until the last one is done.
     Cost: none beyond the probe's one query.
     """
 
     id: ClassVar[str] = "sessions.idle_in_transaction"
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        idle = (row for row in of_kind(seen, "transaction") if row["idle_seconds"] is not None)
+        idle = (row for row in self.rows(seen) if row["idle_seconds"] is not None)
         yield from self.verdicts(seen, ((number(row, "idle_seconds"), row) for row in idle))
 
     def summary(self, oldest: float, rows: Sequence[Row]) -> str:
@@ -187,13 +193,10 @@ class LongTransaction(OpenTransactions):
     warning_after: float = 1800.0
     critical_after: float = 3600.0
     idle_after: float = 300.0
-    except_applications: tuple[str, ...] = ("pg_dump",)
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        rows = (row for row in of_kind(seen, "transaction") if row["application"] not in self.except_applications)
-        yield from self.verdicts(
-            seen, ((number(row, "transaction_seconds"), row) for row in rows if not self._idle(row))
-        )
+        rows = (row for row in self.rows(seen) if not self._idle(row))
+        yield from self.verdicts(seen, ((number(row, "transaction_seconds"), row) for row in rows))
 
     def _idle(self, row: Row) -> bool:
         if row["idle_seconds"] is None:

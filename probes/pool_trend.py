@@ -153,7 +153,7 @@ DEPLOY_FACTOR = 2.5
 """A deployment doubles what there was, give or take its noise; more is none."""
 CLEAR = 4.5
 """A rise that takes long is worth the name when it is so many times its noise."""
-NOISE = 3.0
+NOISE = 2.5
 """Standard deviations between two counts, each with the variance of Poisson's distribution."""
 LOW = 0.2
 """Of the limit: below this nothing is said."""

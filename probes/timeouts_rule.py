@@ -27,6 +27,11 @@ BOTH = "transaction_timeout"
 """From PostgreSQL 17 on; ends a transaction at work as well as an idle one."""
 LEVELS = ("of_both", "of_role", "of_database", "of_all")
 """Where a value may stand, what goes before the others first; after them comes the server's own."""
+MANAGED = re.compile(
+    r"supabase(_\w+)?_admin|supabase_read_only_user|rds(admin|repladmin|topmgr|proxyadmin)"
+    r"|cloudsql(admin|agent|importexport|replica|observability\w*)|azuresu"
+)
+"""Roles of a managed service's own programs: its customers can alter none of them."""
 _OFF = re.compile(r"0*(\.0*)?\s*[a-z]*")
 
 
@@ -39,7 +44,8 @@ class NoTimeouts(Rule):
     What to do: give the role both timeouts, longer than its longest rightful statement; jobs and migrations that need
     more get a role of their own, or `set local statement_timeout` where they begin. They hold for new sessions.
     When it is wrong: applications that set their timeouts themselves when they connect, which the server shows to
-    nobody else. Name their roles in `except_roles`, as those of poolers and of people. A transaction_timeout
+    nobody else. Name their roles in `except_roles`, as those of poolers and of people.
+    Those of a managed service's own programs (`supabase_auth_admin`) are left out. A transaction_timeout
     (PostgreSQL 17) counts as both. Counted is the value for the role in the database, else the role's, the
     database's, everybody's, and the server's own.
     Cost: none beyond the probe's one query.
@@ -56,8 +62,9 @@ class NoTimeouts(Rule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         roles: dict[str, list[Row]] = {}
         for row in seen.rows:
-            if row["serves"] and row["role"] not in self.except_roles:
-                roles.setdefault(str(row["role"]), []).append(row)
+            role = str(row["role"])
+            if row["serves"] and role not in self.except_roles and not MANAGED.fullmatch(role):
+                roles.setdefault(role, []).append(row)
         for role, rows in roles.items():
             missing = {name: [row for row in rows if unbound(row, name)] for name in (STATEMENT, IDLE)}
             if any(missing.values()):

@@ -22,6 +22,7 @@ class Churn(Advisor):
     more than the statement it is opened for; under load the logins themselves fill the slots.
     What to do: let the application keep its sessions (a pool of a few a process), or put a transaction pooler before
     the server; serverless functions and processes that live for one request need the pooler.
+    Sessions that are still connected are not counted: a deployment opens many at once, and keeps them.
     When it is wrong: a pooler with a very short `server_lifetime`, or a batch of many small programs that is meant so.
     The mean counts the time of long sessions as well, so a pool beside the churn may hide it. Who it is, is what
     young sessions were seen of, not a proof. Raise `per_second`.
@@ -49,7 +50,8 @@ class Churn(Advisor):
 
     def _churns(self, row: Row, seconds: float) -> bool:
         begun, spent = number(row, "sessions_begun"), number(row, "session_seconds")
-        often = begun >= max(self.min_sessions, self.per_second * seconds)
+        gone = begun - number(row, "sessions")
+        often = gone >= max(self.min_sessions, self.per_second * seconds)
         return often and seconds > 0 and spent <= self.mean_seconds * begun
 
     def _accuse(self, book: Book, seen: Measurement, row: Row) -> Finding:

@@ -32,6 +32,7 @@ TRIES, AT_ONCE_SECONDS = 4, 1.0
 """How often something is asked whose session was ended at once, and what counts as at once."""
 
 Progress = Callable[[str], None]
+Rows = list[Mapping[str, object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,9 +308,6 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
             )
         )
     return looked
-
-
-Rows = list[Mapping[str, object]]
 
 
 def listed(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:

@@ -174,6 +174,16 @@ async def leak(app: Application, name: str = "api", sql: str = "select 1") -> as
     return session
 
 
+async def test_the_first_session_of_a_backup_may_rest(database: Database) -> None:
+    """Near miss: `pg_dump -j` keeps its snapshot in a session that is idle until all jobs are done."""
+    async with application(database) as app:
+        await leak(app, "pg_dump")
+        await asyncio.sleep(0.8)
+        assert await accused(database, LEAK) == []
+        (finding,) = await accused(database, replace(LEAK, except_applications=()))
+        assert finding.subject == f"{app.role} (pg_dump)"
+
+
 async def test_a_leaked_transaction_is_found_and_the_remedy_keeps_the_next_one_short(any_database: Database) -> None:
     """Sick: idle in a transaction, one finding for two sessions. Cured: ended by pid; the next leak is ended for us."""
     async with application(any_database, suffix="-Ä") as app:

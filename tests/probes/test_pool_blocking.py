@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
+from monitor.embedded import EmbeddedServer
 from monitor.errors import Needs
 from monitor.measurement import Measurement
 from monitor.model import Finding, NoVerdict, Severity, Target
@@ -16,15 +17,35 @@ from monitor.probe import Row
 from probes.pool import PROBE
 from probes.pool_blocking import Tree, planted, roots
 from probes.pool_blocking_rule import Blocking
+from tests.conftest import absent
 from tests.database import Database
 from tests.looking import eye
 from tests.probes.test_pool import Application, application, leak, undo
+from tests.versions import NEWEST, binaries
 
 RULE = Blocking(after=1)
 TABLE = "create table t (id int primary key, v int); insert into t select g, 0 from generate_series(1, 4) g"
 BLOCKED = """
     select count(*) from pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = $1)
 """
+
+BURN = """
+    do $$ begin for each in 1..100100 loop begin insert into burnt default values; exception when others then null; end;
+    end loop; end $$
+"""
+"""So many transaction ids are used up, as savepoints have one each."""
+
+
+@pytest.fixture
+async def autovacuuming() -> AsyncIterator[Database]:
+    """A server of its own, as autovacuum comes by once a minute elsewhere."""
+    tree = binaries(NEWEST)
+    if tree is None:
+        absent(f"PostgreSQL {NEWEST} is not fetched: python -m tests.versions fetch")
+    async with EmbeddedServer.started({"autovacuum_naptime": "1s"}, binaries=tree) as server:
+        database = Database(server, "postgres")
+        yield database
+        await database.close()
 
 
 @asynccontextmanager
@@ -59,7 +80,7 @@ async def shop(database: Database) -> AsyncIterator[Application]:
         yield app
 
 
-async def test_a_chain_is_found_by_its_root_and_gone_when_that_ends(any_database: Database) -> None:
+async def test_a_chain_is_accusedby_its_root_and_gone_when_that_ends(any_database: Database) -> None:
     """Sick: three wait, three deep, behind one forgotten transaction. Cured as the caution says: it is ended."""
     async with shop(any_database) as app:
         whose = f'alter role "{app.role}" in database {any_database.name}'
@@ -135,7 +156,7 @@ async def test_a_table_of_another_database_has_its_oid(database: Database) -> No
             await keeper.execute("commit")
 
 
-async def test_a_lock_of_a_session_at_rest_is_found_too(database: Database) -> None:
+async def test_a_lock_of_a_session_at_rest_is_accusedtoo(database: Database) -> None:
     """An advisory lock outlives its transaction. Nobody accuses the monitor's own sessions, nor a short wait."""
     async with application(database) as app:
         keeper = await app.connect("leader")
@@ -241,3 +262,17 @@ def test_what_could_not_be_asked_is_not_called_well() -> None:
     (unsaid,) = Blocking().check(measured(unknown={"reason": "cancelled after 5 s", "needs": Needs.TIME}))
     assert isinstance(unsaid, NoVerdict)
     assert unsaid.needs is Needs.TIME
+
+
+@pytest.mark.soak
+async def test_an_autovacuum_that_waits_is_named_as_what_it_is(autovacuuming: Database) -> None:
+    """It has no application and no role; to prevent a wraparound it does wait, behind whoever locked the table."""
+    await autovacuuming.execute("create table old () with (autovacuum_freeze_max_age = 100000); create table burnt ()")
+    locker = await autovacuuming.connect(application_name="migration")
+    await locker.execute("begin; lock table old in share mode")
+    await autovacuuming.execute(BURN)
+    async with asyncio.timeout(60), autovacuuming.eye(PROBE) as looking:
+        while not (accused := looking.findings(await looking.look(), RULE)):  # noqa: ASYNC110 - the server sends no event
+            await asyncio.sleep(0.5)
+    assert accused[0].evidence["blocked_applications"] == ["autovacuum worker"]
+    assert accused[0].impact.startswith("autovacuum worker cannot go on")

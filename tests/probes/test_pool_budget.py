@@ -7,7 +7,7 @@ import pytest
 from monitor.errors import Needs
 from monitor.model import Confidence, Finding, Target
 from probes.pool import PROBE
-from probes.pool_budget import Budget, Marks, PoolBudget, PoolOptions, demands
+from probes.pool_budget import Budget, Marks, PoolBudget, PoolOptions, demands, kin
 from tests.database import Database
 from tests.probes.test_pool import application, undo
 
@@ -94,6 +94,37 @@ def test_processes_with_a_number_of_their_own_are_one_application() -> None:
     assert most == {("shop", "web", "worker #"): 3}
     (line,) = demands([Budget(application="worker 9", size=2)], most)
     assert (line.line, line.role) == ("worker 9: 2 x 1 = 2 (declared)", "web")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("api-7d9f8b6c5-x2x9k", "api-5b4c9d7f6-qvbnm"),
+        ("api-7d9f8b6c5-x2x9k", "api-6fdbcbdfd-zkxwl"),
+        ("job 550e8400-e29b-41d4-a716-446655440000", "job 1b4e28ba-2fa1-11d2-883f-0016d3cca427"),
+        ("api@3f9a1bc", "api@77e0d21"),
+    ],
+)
+def test_pods_and_commits_are_one_application(one: str, other: str) -> None:
+    """Else each deployment of a day would count beside the last one, and five of them exceed any limit."""
+    assert kin(one) == kin(other)
+    assert kin("checkout-worker") == "checkout-worker"
+    assert kin("ledger-service-admin") == "ledger-service-admin"
+
+
+def test_a_poolers_pool_covers_whoever_comes_by_it() -> None:
+    """Applications keep their names through PgBouncer; its pool of role and database is the bound of them all."""
+    marks = {("shop", "web", "api"): 15.0, ("shop", "web", ""): 4.0, ("shop", "etl", "load"): 3.0}
+    pool = Budget(role="web", database="shop", size=20, replicas=2)
+    lines = demands([pool], marks)
+    assert [each.line for each in lines] == ["pool of web in shop: 20 x 2 = 40 (declared)", "etl (load): 3 (most seen)"]
+    assert (lines[0].role, lines[0].database) == ("web", "shop")
+
+
+def test_a_pool_of_nobody_is_refused() -> None:
+    """It would cover everybody."""
+    with pytest.raises(ValueError, match="named"):
+        Budget(size=3)
 
 
 def test_marks_are_bounded() -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 
 from monitor.errors import Needs
-from monitor.model import Finding, Severity
+from monitor.measurement import Measurement
+from monitor.model import Finding, Severity, Target
 from monitor.rule import Rule
 from probes.timeouts import PROBE
-from probes.timeouts_rule import NoTimeouts, off
+from probes.timeouts_rule import LEVELS, NoTimeouts, off
 from tests.database import Cluster, Database
 from tests.looking import Eye
 from tests.probes.test_pool import Application, application, undo
@@ -139,3 +141,13 @@ async def test_the_servers_own_default_counts(any_cluster: Cluster, any_database
 def test_zero_is_no_timeout_whatever_its_unit(text: str, *, means: bool) -> None:
     """At the limit: zero is off, the smallest time is on."""
     assert off(text) is means
+
+
+@pytest.mark.parametrize(("role", "said"), [("supabase_auth_admin", 0), ("cloudsqlagent", 0), ("authenticator", 1)])
+def test_a_managed_services_own_roles_are_left_out(role: str, said: int) -> None:
+    """Nobody but the service can alter them; a role that its customer may alter is named."""
+    nothing: dict[str, object] = dict.fromkeys((*LEVELS, "hiding"), ())
+    row = {**nothing, "role": role, "database": "shop", "sessions": 1, "serves": True}
+    row["defaults"] = ["statement_timeout=0", "idle_in_transaction_session_timeout=0"]
+    seen = Measurement(target=Target("shop"), probe="timeouts", taken_at=datetime.now(UTC), rows=[row])
+    assert len([*NoTimeouts().check(seen)]) == said

@@ -80,6 +80,16 @@ def test_a_leak_of_one_session_a_second_is_forecast_a_minute_before_the_end(
     assert found.said.seconds_left == pytest.approx(end - found.at, abs=30)
 
 
+@pytest.mark.parametrize("base", [7.0, 7.5, 8.0])
+@pytest.mark.parametrize("phase", [0.0, 0.5, 1.0, 2.5, 14.5])
+def test_the_promise_holds_at_its_edge(base: float, phase: float) -> None:
+    """A reading just after the leak began, and the fewest slots left: the second reading after that has to do."""
+    end = 330.0 + LIMIT - base
+    found = first(leak(base, 1.0, 330.0), end, phase=phase)
+    assert found is not None
+    assert end - found.at >= 60
+
+
 def test_a_leak_that_begins_with_the_watch_is_forecast_as_well() -> None:
     """Three readings, the first at the leak's beginning: there is no earlier time to compare with."""
     found = first(leak(2, 1.0, 0.0), LIMIT)
