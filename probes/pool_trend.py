@@ -64,6 +64,8 @@ class Rise:
     """What the value was before: the median, or the foot where that is higher."""
     level: float
     """Now, by the line and by the last point: the lower of both."""
+    held: float
+    """What the last two points are no lower than: one alone may be chance."""
 
 
 def rise(points: Sequence[Point]) -> Rise | None:
@@ -93,6 +95,7 @@ def rise(points: Sequence[Point]) -> Rise | None:
         noise=max(_spread([each.value for each in points[:foot]]), _spread([e.value - slope * e.at for e in window])),
         usual=max(median(each.value for each in points[: foot + 1]), window[0].value),
         level=min(end, last.value),
+        held=min(point.value for point in window[-2:]),
     )
 
 
@@ -225,7 +228,8 @@ def _quick(found: Rise, limit: Limit, before: float) -> bool:
 
 def _tall(found: Rise, limit: Limit, before: float) -> bool:
     tall = max(TALL * limit.most, before)
-    return found.seconds >= OUTLASTING and found.level - 2 * found.noise >= tall and _steady(found, limit)
+    reached = found.level - 2 * found.noise >= tall and found.held >= tall
+    return found.seconds >= OUTLASTING and reached and _steady(found, limit)
 
 
 def _lasting(found: Rise, limit: Limit, before: float) -> bool:
