@@ -86,7 +86,7 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     await texts.learn(session, spent, seen.taken_at, show=options.text != "off")
     plans, summed = memory.server.of(Plans), dict(groups(window, chosen, texts, view))
     plans.want(nominated(summed.values() or await _first_sight(session, seen, texts, view)))
-    await memory.of(Executor).learn(session, slow, seen.taken_at)
+    await memory.of(Executor).learn(session, slow, len(seen.rows))
     beside = memory.of(Executor).evidence(chosen, texts, view)
     for (label, database), told in summed.items():
         told.update(plans.evidence(database, label), **beside.get((label, database), {}))
