@@ -166,6 +166,10 @@ class Facts:
     """Installed extensions of this database, each with its schema."""
     pooled: bool = False
     """A transaction pooler stands before the server: nothing lasts from one statement to the next."""
+    system_identifier: int | None = None
+    """What initdb called the cluster, and all copies of its files; None where it cannot be read."""
+    timeline: int | None = None
+    """Counts promotions; 0 on a standby, None where it cannot be read."""
 
     @property
     def major(self) -> int:

@@ -18,6 +18,7 @@ from probes.statements_captions import Captions
 from probes.statements_classes import ASIDE as CLASSES
 from probes.statements_classes import Classes
 from probes.statements_evicting import Evicting, Evictions
+from probes.statements_executor import Executor
 from probes.statements_reading import COUNTERS, KEY, Known, Names, observe, recording_is_off
 from probes.statements_rules import Load, Slow, mean_ms
 from probes.statements_steps import NPlusOne, Steps
@@ -85,8 +86,10 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     await texts.learn(session, spent, seen.taken_at, show=options.text != "off")
     plans, summed = memory.server.of(Plans), dict(groups(window, chosen, texts, view))
     plans.want(nominated(summed.values() or await _first_sight(session, seen, texts, view)))
+    await memory.of(Executor).learn(session, slow, len(seen.rows))
+    beside = memory.of(Executor).evidence(chosen, texts, view)
     for (label, database), told in summed.items():
-        told.update(plans.evidence(database, label))
+        told.update(plans.evidence(database, label), **beside.get((label, database), {}))
     whole = {
         "exec_seconds": sum(seconds(row) for row in everything if row["toplevel"]),
         "entries": len(seen.rows),

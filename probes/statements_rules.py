@@ -29,6 +29,7 @@ from monitor.probe import (
     summed,
     table_names,
 )
+from probes.statements_executor import executed, slowed
 
 FEW_ENTRIES = 1000
 """A limit of pg_stat_statements below this, when reached, loses the figures of what is called less often."""
@@ -165,6 +166,8 @@ class Slow(StatementRule):
     Utility statements, the monitor's own role, and what was called less than `min_calls` times are not judged, unless
     three calls or more took `min_seconds` together. Until `settled` seconds were watched (a restart, a failover, a
     reset) what is found is told, and what is not found is not over: it may only not have been called often yet.
+    What to do names jit compilation (PostgreSQL 15 on) above `jit_share` of all time so far, and parallel workers (18
+    on) where less than `workers_share` of those wanted were had; these are lifetime totals, read every few minutes.
     Cost: none beyond the probe's one query.
     """
 
@@ -179,6 +182,8 @@ class Slow(StatementRule):
     min_seconds: float = 5.0
     critical_factor: float = 10.0
     settled: float = 300.0
+    jit_share: float = 0.3
+    workers_share: float = 0.5
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in judged(seen):
@@ -209,9 +214,10 @@ class Slow(StatementRule):
             summary=f"a {described(row)} takes {duration(mean / 1000)} a call "
             f"({plural(number(row, 'calls'), 'call')} {over(seen)}; limit {duration(limit / 1000)})",
             impact="each call keeps a user waiting and a connection busy",
-            caution=look(row),
+            caution=slowed(row, jit_share=self.jit_share, workers_share=self.workers_share) + look(row),
             severity=Severity.CRITICAL if mean > self.critical_factor * limit else self.severity,
             limit_ms=limit,
+            **executed(row),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from monitor.collect.identity import IDENTITY, UNTOLD
 from monitor.collect.refusals import DatabaseUnreachable, refusal, statement_pooling
 from monitor.collect.session import (
     CHANGING,
@@ -48,7 +49,6 @@ FACTS = """
            current_setting('server_version') as version,
            current_database()::text as database,
            current_user::text as role,
-           pg_catalog.pg_is_in_recovery() as in_recovery,
            current_setting('is_superuser') = 'on' as superuser,
            pg_catalog.pg_backend_pid() as pid,
            (select extract(epoch from backend_start)::float8
@@ -71,6 +71,15 @@ SETTLE = """
 _NOT_THE_PROTOCOL = (ValueError, LookupError, TypeError, BufferError, AssertionError)
 """What the driver raises when the other side does not speak PostgreSQL, or a host name is no name."""
 
+_NOT_TOLD = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InternalServerError,
+)
+"""How a server refuses to tell who it is; a service may have taken the functions away."""
+
 
 class Record(asyncpg.Record):  # type: ignore[misc]
     """A row that goes when it is let go: asyncpg keeps 2,000 of its own of each width, and with them 8 MiB of pages."""
@@ -86,6 +95,8 @@ class Opener:
         self._may_find_out = server.through_pooler == "auto"
         self._hurried = False
         """The role has so short a statement_timeout of its own that ours has to be there from the start."""
+        self._untold = False
+        """The server does not tell who it is."""
         self._server, self._dsn, self._spent = server, dsn, spent
 
     def where(self, database: str | None) -> str:
@@ -118,11 +129,16 @@ class Opener:
         try:
             about, changing = await self._about(connection)
             backend = Backend(pid=about.pop("pid"), started=about.pop("session_at") or 0.0)
-            guarded, facts = about.pop("guarded"), changed(Facts(**about, started_at=0.0, pooled=self.pooled), changing)
+            guarded = about.pop("guarded")
+            facts = changed(Facts(**about, in_recovery=False, started_at=0.0, pooled=self.pooled), changing)
             if guarded and not self.pooled:
                 await connection.fetch(SETTLE, search_path(facts), *(GUARDS[name] for name in LATE))
         except BaseException as error:
+            lost = connection.is_closed()
             connection.terminate()
+            if isinstance(error, _NOT_TOLD) and not (self._untold or lost):
+                self._untold = True
+                return await self._opened(database)
             if isinstance(error, asyncpg.QueryCanceledError) and not self._hurried and not self.pooled:
                 self._hurried = True
                 return await self._opened(database)
@@ -164,4 +180,5 @@ class Opener:
             if self.pooled:
                 await stack.enter_async_context(connection.transaction(isolation="read_committed", readonly=True))
                 await connection.execute(local_guards(CONNECT_SECONDS))
-            return dict((await connection.fetch(FACTS))[0]), dict((await connection.fetch(CHANGING))[0])
+            facts = f"{FACTS}, {UNTOLD if self._untold else IDENTITY}"
+            return dict((await connection.fetch(facts))[0]), dict((await connection.fetch(CHANGING))[0])

@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from monitor.collect.identity import goes_on
 from monitor.collect.rates import Growth, Rates
 from monitor.collect.table import Table, as_table
 from monitor.collect.way import Guarded
@@ -48,16 +49,13 @@ class _Kept:
 
     rates: Rates
     memory: Memory
-    started_at: float
-    """The start of the server that was read."""
+    server: Facts
+    """The server that was read."""
     read_at: float
 
-    def is_of(self, started_at: float) -> bool:
-        """Tell whether a server that started then can be the one read before: the same, or that one restarted.
-
-        One that was running already while another was read is another one, with counters of its own: a failover.
-        """
-        return started_at == self.started_at or started_at > self.read_at
+    def is_of(self, server: Facts) -> bool:
+        """Tell whether this server's counters are the ones read before."""
+        return goes_on(self.server, server, self.read_at)
 
 
 class Runner:
@@ -104,11 +102,11 @@ class Runner:
         )
 
     async def _measure(self, probe: Probe, seen: Measurement, session: Guarded) -> Measurement:
-        kept = self._kept_of(probe, seen.target, session.facts.started_at)
+        kept = self._kept_of(probe, seen.target, session.facts)
         rows = await read(probe, session, kept.memory, seen.options)
         if any(need.startswith("role:") for need in probe.needs):
             await _still_able(probe, session)
-            if not kept.is_of(session.facts.started_at):
+            if not kept.is_of(session.facts):
                 del self._kept[seen.target, probe.name]
                 raise ProbeSkipped("the pooler went to another server meanwhile; it is asked anew next time", None)
         compare = partial(_compared, probe, kept.rates, rows, self._clock.monotonic())
@@ -127,15 +125,15 @@ class Runner:
             seen = replace(seen, window_growth=shown, window_seconds=_lifetime(table, seen.taken_at))
         return await probe.detail(session, kept.memory, seen) if probe.detail else seen
 
-    def _kept_of(self, probe: Probe, target: Target, started_at: float) -> _Kept:
+    def _kept_of(self, probe: Probe, target: Target, server: Facts) -> _Kept:
         """Give what is remembered; nothing of another server than the one that answers now."""
         kept, read_at = self._kept.get((target, probe.name)), self._clock.now().timestamp()
-        if kept is None or not kept.is_of(started_at):
+        if kept is None or not kept.is_of(server):
             memory = Memory(self._servers.setdefault(target.server, Memory()))
-            kept = self._kept[target, probe.name] = _Kept(Rates(probe), memory, started_at, read_at)
+            kept = self._kept[target, probe.name] = _Kept(Rates(probe), memory, server, read_at)
         elif not kept.rates.serves(probe):  # the configuration was reloaded
             kept.rates = Rates(probe)
-        kept.started_at, kept.read_at = started_at, read_at
+        kept.server, kept.read_at = server, read_at
         return kept
 
 

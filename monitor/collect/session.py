@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from monitor.collect.identity import IDENTITY, identified
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied, TargetUnreachable
 from monitor.measurement import Row
 from monitor.probe import Facts
@@ -97,10 +98,19 @@ class GuardedSession:
 
     async def look_again(self) -> None:
         """Ask anew for what may change while a session lasts: the role's memberships, and the extensions."""
-        (row,) = await self.fetch(CHANGING)
+        (row,) = await self._changing()
         before, self._facts = self._facts, changed(self._facts, row)
         if self._facts.extensions != before.extensions and not self._pooled:
             await self.fetch(_SET, "search_path", search_path(self._facts))
+
+    async def _changing(self) -> Sequence[Row]:
+        """Behind a pooler ask also who answers: that may be another server by now."""
+        if self._pooled and self._facts.system_identifier is not None:
+            try:
+                return await self.fetch(f"{CHANGING}, {IDENTITY}")
+            except TargetDenied:
+                self._facts = replace(self._facts, system_identifier=None, timeline=None)
+        return await self.fetch(CHANGING)
 
     def _failure(self, error: Exception) -> Exception:
         """Tell a lost connection from a question that the driver cannot put, or whose answer it cannot read."""
@@ -205,7 +215,8 @@ CHANGING = """
            array(select e.extname::text || '=' || n.nspname
                    from pg_catalog.pg_extension e
                    join pg_catalog.pg_namespace n on n.oid = e.extnamespace) as extensions,
-           extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at
+           extract(epoch from pg_catalog.pg_postmaster_start_time())::float8 as started_at,
+           pg_catalog.pg_is_in_recovery() as in_recovery
 """
 
 
@@ -214,8 +225,7 @@ def changed(facts: Facts, row: Row) -> Facts:
     pairs = (str(entry).partition("=") for entry in _listed(row["extensions"]))
     memberships = frozenset(map(str, _listed(row["memberships"])))
     extensions = {name: schema for name, _, schema in pairs}
-    started_at = row["started_at"] if isinstance(row["started_at"], float) else facts.started_at
-    return replace(facts, memberships=memberships, extensions=extensions, started_at=started_at)
+    return identified(replace(facts, memberships=memberships, extensions=extensions), row)
 
 
 def _listed(value: object) -> list[object]:
