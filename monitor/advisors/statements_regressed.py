@@ -17,7 +17,7 @@ from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy
 from monitor.rule import Advisor, Book
 from monitor.sqltext import StatementKind
 from monitor.summed import described, table_names
-from monitor.tide import common, is_high
+from monitor.tide import MANY, common, is_high
 
 RUNGS, RUNG = 6, 1.5
 """The newest stretch, and longer ones of half as many calls again each: what few calls cannot show, more may."""
@@ -261,7 +261,7 @@ def _was_so(now: Times, before: Baseline) -> bool:
 
 
 def _to_blame(slower: Sequence[Slower], rows: Iterable[Row]) -> frozenset[str]:
-    """Give the tables that all of them name, while statements on others are as they were."""
-    shared = frozenset.intersection(*(each.tables for each in slower)) if slower else frozenset[str]()
+    """Give the tables that all of them, if many, name, while statements on others are as they were."""
+    shared = frozenset.intersection(*(each.tables for each in slower)) if len(slower) >= MANY else frozenset[str]()
     outside = sum(not shared.intersection(table_names(row)) for row in rows)
     return shared if outside >= OUTSIDE else frozenset()
