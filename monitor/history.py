@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -52,6 +52,18 @@ class Baseline:
     """True when only hours of the same time of day are in it: there was enough history for that."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tide:
+    """What one reading was for all keys together: how many had weight enough and a baseline, how many rose above it.
+
+    `times`: the upper quartile of what those that rose are of their baselines.
+    """
+
+    witnesses: int
+    risen: int
+    times: float
+
+
 class History(Protocol):
     """One probe's history on one server."""
 
@@ -67,6 +79,9 @@ class History(Protocol):
 
         A stretch ends with the newest reading: one that ended longer ago than the probe's window is None.
         """
+
+    def tides(self, seconds: float) -> Sequence[Tide]:
+        """Give one for each reading of the newest seconds (an hour is remembered), the newest last."""
 
     def baseline(self, key: Key) -> Baseline | None:
         """Give what the mean was before the present hour; None: never seen in any earlier hour."""

@@ -35,6 +35,11 @@ class Newest:
         """When the newest reading was taken in which anything grew."""
         return self._chunks[-1][1]
 
+    @property
+    def last(self) -> tuple[float, ...]:
+        """How far the counters grew in the newest reading in which anything did."""
+        return self._chunks[-1][2]
+
     def add(self, began: float, ended: float, grown: tuple[float, ...]) -> None:
         """Take the next reading in; what ended at the same moment belongs to the same one."""
         chunks, place = self._chunks, self._place

@@ -6,6 +6,7 @@ write that fails half-way, a clock that is set back), nothing is counted twice.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,12 +16,13 @@ import structlog
 
 from monitor.collect.runner import Clock
 from monitor.earlier import LOOKED_UP, WRITTEN, Ledge, beginning, bites, hour_of
-from monitor.history import Baseline, Kept, Key, Stretch
+from monitor.history import Baseline, Kept, Key, Stretch, Tide
 from monitor.measurement import Row
 from monitor.model import Server
 from monitor.newest import Newest
 from monitor.probe import Probe
 from monitor.store.hours import Figures, StoredHours
+from monitor.tide import tide
 
 log = structlog.get_logger()
 
@@ -38,6 +40,9 @@ IDLE_SECONDS = 86400.0
 
 TOGETHER = 8
 """Readings that are added up at once: that is cheaper."""
+
+TIDE_SECONDS = 3600.0
+"""How long it is remembered what each reading was for all keys together."""
 
 WAITING = 12
 """Hours that wait in memory for a store that cannot be used."""
@@ -91,7 +96,8 @@ class Record:
         self.server, self.probe, self.kept = server, probe.name, kept
         self._window, self._clock = probe.window, clock
         self._columns, self._key = itemgetter(*kept.columns), _keys(kept)
-        self._place = kept.columns.index(kept.weight)
+        self._place, self._weighed = kept.columns.index(kept.weight), kept.columns.index(kept.weighed)
+        self._tides: deque[tuple[float, Tide]] = deque()
         self._number = self._readings = 0
         """The hour whose readings are not added up yet, and how many they are."""
         self._lines: dict[Key, _Line] = {}
@@ -117,6 +123,14 @@ class Record:
                 if line is not None:
                     line.newest.add(began, at, grown)
                     line.waiting.append(grown)
+        self._rise(at)
+
+    def _rise(self, at: float) -> None:
+        """Remember what this reading was for all of them together."""
+        grown = ((line.newest.last, line.baseline) for line in self._lines.values() if line.newest.ended == at)
+        self._tides.append((at, tide((last[self._place], last[self._weighed], before) for last, before in grown)))
+        while self._tides[0][0] <= at - TIDE_SECONDS:
+            self._tides.popleft()
 
     def _add_up(self) -> None:
         """Add to the hour what its readings have brought."""
@@ -183,6 +197,11 @@ class Record:
             seconds=ended - began,
             ends_at=self._clock.now() - timedelta(seconds=now - ended),
         )
+
+    def tides(self, seconds: float) -> Sequence[Tide]:
+        """Give one for each reading of the newest seconds, the newest last."""
+        since = self._clock.monotonic() - seconds
+        return [each for ended, each in self._tides if ended > since]
 
     def baseline(self, key: Key) -> Baseline | None:
         """Give what the mean was before the present hour; None: never seen in any earlier hour."""

@@ -5,6 +5,7 @@ takes seconds. Baselines are the real ones (monitor/baseline.py), stretches are 
 """
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,10 @@ from operator import add, itemgetter, sub
 from random import Random
 
 from monitor.baseline import Sum, baseline
-from monitor.history import Baseline, Key, Stretch
+from monitor.history import Baseline, Key, Stretch, Tide
 from monitor.measurement import Measurement
 from monitor.model import Target
+from monitor.tide import tide
 
 CYCLE = 15.0
 HOUR, DAY = 3600.0, 86400.0
@@ -164,6 +166,7 @@ class Line:
     hours: list[Sum] = field(default_factory=list)
     present: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     baseline: Baseline | None = None
+    last: tuple[float, float, float] = (-inf, 0.0, 0.0)
 
 
 class Kept:
@@ -173,6 +176,7 @@ class Kept:
         self.lines: dict[Key, Line] = {each.key: Line() for each in statements}
         self.second = 0.0
         self._begins: datetime | None = EPOCH - timedelta(days=days)
+        self._tides: deque[tuple[float, Tide]] = deque(maxlen=240)
         self.asked: Collection[Key] | None = None
         """The keys that are given; None: all."""
         for each in statements:
@@ -195,6 +199,7 @@ class Kept:
         if not grown.calls:
             return
         line = self.lines[key]
+        line.last = (at, grown.calls, grown.seconds)
         values = (float(grown.calls), grown.seconds, grown.squares, grown.blocks)
         line.newest.add(at - CYCLE, at, values)
         line.present = [a + b for a, b in zip(line.present, _three(values), strict=True)]
@@ -210,6 +215,12 @@ class Kept:
 
     def keys(self) -> Collection[Key]:
         return [*self.lines] if self.asked is None else self.asked
+
+    def tides(self, seconds: float) -> Sequence[Tide]:
+        if not self._tides or self._tides[-1][0] < self.second:
+            newest = (line for line in self.lines.values() if line.last[0] == self.second)
+            self._tides.append((self.second, tide((*line.last[1:], line.baseline) for line in newest)))
+        return [each for at, each in self._tides if at > self.second - seconds]
 
     def recent(self, key: Key, at_least: float) -> Stretch | None:
         line = self.lines[key]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from functools import cache
+from math import sqrt
 from typing import ClassVar
 
-from monitor.advisors.statement_rows import PLAN, grounds, identity, rows_by_key
-from monitor.errors import Needs
-from monitor.history import Baseline, History, Key, Stretch
-from monitor.measurement import Measurement, Row, duration, plural
-from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar
+from monitor.advisors.regressed_words import advice, cold, drowned, figures, times_as, up_for
+from monitor.advisors.statement_rows import grounds, identity, rows_by_key
+from monitor.advisors.statement_times import Slower, Times, times
+from monitor.history import Baseline, History, Key
+from monitor.measurement import Row, duration, plural
+from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy
 from monitor.rule import Advisor, Book
 from monitor.sqltext import StatementKind
 from monitor.summed import described, table_names
+from monitor.tide import MANY, common, is_high
 
 RUNGS, RUNG = 6, 1.5
 """The newest stretch, and longer ones of half as many calls again each: what few calls cannot show, more may."""
-
-SLACK = 0.01
-"""What sums of squares may lack by rounding: they are differences of numbers that grew for months."""
 
 PARTS = (0.4, 0.2, 0.1)
 """The newest parts of a stretch that are looked at by themselves: not halves, so that two readings are two parts."""
@@ -39,78 +39,29 @@ CARRIED = 0.64
 """So many calls must carry it, by (sum x)^2 / sum x^2, as a part of `min_calls`: 32 of 50. Twenty connections that wait
 for a lock in each of two readings come to 30; 50 calls of sigma 0.6 to 35."""
 
-BLOCK_SECONDS = 0.001
-"""What a block may take from a network disk, when the caches are cold."""
+SURE = 2.5
+"""What is slower by less than this needs more than one reading, however even."""
+
+NARROW, MODE, MODE_SECONDS = 0.5, 0.15, 600.0
+"""Times spread by less than this part of what they used to be, where the hours' own spread leaves room for so many
+calls of the kind, are one of the ways the statement always ran (two plans, two kinds of values): that must last."""
+
+OUTSIDE = 2
+"""So many statements on other tables that did not become slower, and the table is to blame, not the server."""
 
 UNKNOWN: Row = {"kind": "unknown"}
 
-MOST_OF_THEM, FEW = 0.5, 4
-"""When more than this part of the judged statements is slower, and as many are judged, it is not the statement."""
+LASTING = 0.8
+"""The part of the time, and of its readings, that must be known and have been high."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Times:
-    """Calls of one statement: how many, how long they took, and over which time they came."""
+class Said:
+    """What is said of all: how many are slower, of how many, and the tables to blame for it."""
 
-    calls: float
-    seconds: float
-    squares: float
-    over: float
-
-    @property
-    def mean(self) -> float:
-        """The mean of their times; nought of none."""
-        return self.seconds / self.calls if self.calls > 0 else 0.0
-
-    @property
-    def deviation(self) -> float:
-        """The standard deviation of single times."""
-        return sqrt(max(self.squares / self.calls - self.mean**2, 0.0)) if self.calls > 0 else 0.0
-
-    @property
-    def agrees(self) -> bool:
-        """Tell whether the counters can be of the same calls: a mean of squares is no less than the mean's square."""
-        return self.squares * self.calls >= (1 - SLACK) * self.seconds**2
-
-    @property
-    def evenness(self) -> float:
-        """One when all took as long; near the part of those that took long, when the others took next to nothing."""
-        return self.seconds**2 / (self.calls * self.squares) if self.squares > 0 else 1.0
-
-    def without(self, newer: Times) -> Times:
-        """Give what came before a newer part."""
-        return Times(
-            calls=self.calls - newer.calls,
-            seconds=max(self.seconds - newer.seconds, 0.0),
-            squares=max(self.squares - newer.squares, 0.0),
-            over=self.over - newer.over,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slower:
-    """One statement that is slower than it was; `row`: what the newest reading says of it."""
-
-    key: Key
-    row: Row
-    now: Times
-    before: Baseline
-    blocks_read: float
-
-    @property
-    def excess(self) -> float:
-        """Seconds a call that were not there before."""
-        return self.now.mean - self.before.median
-
-    @property
-    def chilled(self) -> bool:
-        """Tell whether the blocks it had to read may have made it slower by half or more, all else being as it was."""
-        return 2 * self.blocks_read * BLOCK_SECONDS >= self.before.median
-
-    @property
-    def cores(self) -> float:
-        """The share of one core that this is."""
-        return self.excess * self.now.calls / self.now.over if self.now.over > 0 else 0.0
+    many: int
+    compared: int
+    tables: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,10 +99,12 @@ class Regressed(Advisor):
     min_excess_ms: float = 0.5
     min_cores: float = 0.002
     warm_up: float = 1800.0
+    together_after: float = 1800.0
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, history = grounds(book, self.min_history)
         rows = rows_by_key(seen, book.target.database)
+        level = cache(lambda seconds: common(history.tides(seconds)))
         compared, slower = 0, list[Slower]()
         for key, before in self._known(history, book.target.database):
             row = rows.get(key, UNKNOWN)
@@ -159,12 +112,61 @@ class Regressed(Advisor):
                 continue
             compared += 1
             if found := self._slower(history, key, before):
-                slower.append(Slower(row=row, key=key, now=found[0], before=before, blocks_read=found[1]))
-        cold = _up_for(book, seen) < self.warm_up
+                now, blocks = found
+                each = Slower(row=row, key=key, now=now, before=before, blocks_read=blocks, common=level(now.over))
+                slower.append(each)
+        is_cold = up_for(book, seen) < self.warm_up
+        said = Said(many=len(slower), compared=compared, tables=_to_blame(slower, rows.values()))
         return [
-            _cold(each) if cold and each.chilled else self._accusation(book, each, len(slower), compared)
-            for each in slower
+            *self._verdicts(book, history, slower, said, is_cold=is_cold),
+            *self._server(book, history, slower, said),
         ]
+
+    def _verdicts(
+        self, book: Book, history: History, slower: Sequence[Slower], said: Said, *, is_cold: bool
+    ) -> Iterator[Finding | NoVerdict]:
+        for each in slower:
+            if is_cold and each.chilled:
+                yield cold(each)
+            elif each.common > 1 and not self._stands_out(history, each, said.tables):
+                yield drowned(each)
+            else:
+                yield self._accusation(book, each, said)
+
+    def _stands_out(self, history: History, slower: Slower, tables: frozenset[str]) -> bool:
+        """Tell whether it is slower than all others are, or its table is to blame; of more than one reading."""
+        own = bool(slower.tables & tables) or slower.now.mean >= self.factor * slower.common * slower.before.median
+        if not own or self._lasts(history, slower.key, slower.now, slower.before, alone=False):
+            return own
+        longer = history.recent(slower.key, RUNG * slower.now.calls)
+        return longer is not None and self._lasts(history, slower.key, times(longer), slower.before, alone=False)
+
+    def _server(self, book: Book, history: History, slower: Sequence[Slower], said: Said) -> Iterator[Finding]:
+        """Say it once for all of them, when it has lasted for longer than a backup."""
+        tides = history.tides(self.together_after)
+        high = sum(map(is_high, tides)) if len(history.tides(LASTING * self.together_after)) < len(tides) else 0
+        together = [each for each in slower if each.common > 1]
+        if not together or said.tables or high < max(LASTING * len(tides), 1):
+            return
+        times = common(tides)
+        name = book.target.database or book.target.server
+        yield self.finding(
+            book.target,
+            subject=name,
+            object=Object("database", name=name),
+            in_database=book.target.database,
+            severity=self.severity,
+            summary=f"{len(together)} of {plural(said.compared, 'statement')} became slower at once and stayed so for "
+            f"{duration(self.together_after)}, most of them up to {times_as(times)} times",
+            impact="every user waits longer, and connections are held longer than the pools were built for",
+            remedy=Remedy(
+                caution="It is not one statement: look at the server's disks, CPU, memory and other tenants."
+            ),
+            confidence=Confidence.MEDIUM,
+            count=len(together),
+            compared_statements=said.compared,
+            common_times=round(times, 2),
+        )
 
     def _known(self, history: History, database: str | None) -> Iterator[tuple[Key, Baseline]]:
         """Give the statements of which enough is known."""
@@ -180,13 +182,21 @@ class Regressed(Advisor):
             stretch = history.recent(key, at_least)
             if stretch is None or not self._rises(stretch.values, before):
                 return None
-            now = _times(stretch)
+            now = times(stretch)
             if not now.agrees:
                 return None
-            if self._costs(now, before) and self._certain(now, before) and self._lasts(history, key, now, before):
+            if self._proved(history, key, now, before):
                 return now, stretch.values["shared_blks_read"] / now.calls
             at_least = RUNG * now.calls
         return None
+
+    def _proved(self, history: History, key: Key, now: Times, before: Baseline) -> bool:
+        return (
+            self._costs(now, before)
+            and self._certain(now, before)
+            and self._lasts(history, key, now, before)
+            and (not _was_so(now, before) or self._goes_on(history, key, now, before))
+        )
 
     def _rises(self, values: Mapping[str, float], before: Baseline) -> bool:
         """Tell whether the mean is so much higher; of nearly all statements nothing else is asked."""
@@ -201,25 +211,29 @@ class Regressed(Advisor):
         error = max(now.deviation, before.within) / sqrt(now.calls)
         return now.mean - before.median > max(self.spreads * before.spread, self.errors * error)
 
-    def _lasts(self, history: History, key: Key, now: Times, before: Baseline) -> bool:
+    def _goes_on(self, history: History, key: Key, now: Times, before: Baseline) -> bool:
+        """Tell whether it lasts for longer than one of its ways ever should."""
+        stretch = history.recent(key, now.calls * max(MODE_SECONDS / now.over, 1.0)) if now.over > 0 else None
+        return stretch is not None and self._rises(stretch.values, before)
+
+    def _lasts(self, history: History, key: Key, now: Times, before: Baseline, *, alone: bool = True) -> bool:
         """Tell whether it is more than some calls that waited for one and the same thing: every part shows it."""
         if now.evenness * now.calls < CARRIED * self.min_calls:
             return False
         rest = now
         for part in PARTS if now.evenness < EVEN else PARTS[:1]:
             newest = history.recent(key, part * now.calls)
-            newer = rest if newest is None else _times(newest)
+            newer = rest if newest is None else times(newest)
             older = rest.without(newer)
             if older.calls < PART * rest.calls:
-                return rest is now and now.evenness >= ALONE
+                return alone and rest is now and now.evenness >= ALONE and now.mean >= SURE * before.median
             if older.mean < self.factor * before.median:
                 return False
             rest = newer
         return rest.mean >= self.factor * before.median
 
-    def _accusation(self, book: Book, slower: Slower, many: int, compared: int) -> Finding:
+    def _accusation(self, book: Book, slower: Slower, said: Said) -> Finding:
         now, before = slower.now, slower.before
-        together = compared >= FEW and many > MOST_OF_THEM * compared
         return self.finding(
             book.target,
             subject=slower.key[-1],
@@ -227,71 +241,27 @@ class Regressed(Advisor):
             in_database=book.target.database,
             severity=self.severity,
             summary=f"a {described(slower.row)} takes {duration(now.mean)} a call, "
-            f"{_times_as(now.mean / before.median)} times the {duration(before.median)} it took "
+            f"{times_as(now.mean / before.median)} times the {duration(before.median)} it took "
             f"({plural(now.calls, 'call')} in {duration(now.over)})"
-            + (f"; so do {many} of {compared} statements: look at the server first" if together else ""),
+            + (f"; {said.many} of {said.compared} statements are slower" if slower.common > 1 else ""),
             impact="users wait longer, and each call holds its connection longer than the pool was built for",
-            remedy=Remedy(caution=_advice(slower.row, together=together)),
-            confidence=Confidence.MEDIUM if together or slower.row is UNKNOWN else Confidence.HIGH,
-            **self._figures(slower),
-            slower_statements=many,
-            compared_statements=compared,
+            remedy=Remedy(caution=advice(slower.row)),
+            confidence=Confidence.MEDIUM if slower.common > 1 or slower.row is UNKNOWN else Confidence.HIGH,
+            **figures(slower, self.factor),
+            slower_statements=said.many,
+            compared_statements=said.compared,
             **identity(slower.row),
         )
 
-    def _figures(self, slower: Slower) -> dict[str, Scalar]:
-        now, before = slower.now, slower.before
-        return {
-            "mean_ms": round(1000 * now.mean, 3),
-            "before_ms": round(1000 * before.median, 3),
-            "times": round(now.mean / before.median, 2),
-            "limit_times": self.factor,
-            "calls": round(now.calls),
-            "stretch_seconds": round(now.over, 1),
-            "before_calls": round(before.weight),
-            "before_hours": before.hours,
-            "before_spread_ms": round(1000 * before.spread, 3),
-            "same_hour": before.same_hour,
-            "excess_cores": round(slower.cores, 4),
-            "blocks_read_per_call": round(slower.blocks_read, 2),
-        }
+
+def _was_so(now: Times, before: Baseline) -> bool:
+    """Tell whether the hours before had such calls among others: their spread allows it, and these are all alike."""
+    narrow = now.deviation * before.median < NARROW * before.within * now.mean
+    return narrow and before.within**2 >= MODE * (now.mean - before.median) ** 2
 
 
-def _times_as(factor: float) -> str:
-    """Write a factor for people: `2.7`, `273`."""
-    return f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"  # noqa: PLR2004 - two digits are enough
-
-
-def _times(stretch: Stretch) -> Times:
-    values = stretch.values
-    return Times(
-        calls=values["calls"],
-        seconds=values["exec_seconds"],
-        squares=values["exec_squares"],
-        over=stretch.seconds,
-    )
-
-
-def _up_for(book: Book, seen: Measurement) -> float:
-    """Give how long the server had been up at the reading; for ever where that is not known."""
-    server = book.last("server")
-    starts = [row.get("start_time_seconds") for row in server.rows] if server else []
-    started = [start for start in starts if isinstance(start, float)]
-    return seen.taken_at.timestamp() - max(started) if started else inf
-
-
-def _cold(slower: Slower) -> NoVerdict:
-    reason = "it is slower than it was, but the server was started lately and it reads blocks into empty caches"
-    return NoVerdict(reason=reason, needs=Needs.HISTORY, subject=slower.key[-1])
-
-
-def _advice(row: Row, *, together: bool) -> str:
-    tables = table_names(row)
-    named = f" of {', '.join(tables)}" if tables else ""
-    first = (
-        "Many statements became slower at once: look at the server's disks, CPU and locks first. " if together else ""
-    )
-    return (
-        f"{first}See what changed when it began: a deployment, an index{named} that was dropped or is invalid, a table "
-        f"that grew, statistics that are stale (analyze). {PLAN}."
-    )
+def _to_blame(slower: Sequence[Slower], rows: Iterable[Row]) -> frozenset[str]:
+    """Give the tables that all of them, if many, name, while statements on others are as they were."""
+    shared = frozenset.intersection(*(each.tables for each in slower)) if len(slower) >= MANY else frozenset[str]()
+    outside = sum(not shared.intersection(table_names(row)) for row in rows)
+    return shared if outside >= OUTSIDE else frozenset()

@@ -8,10 +8,11 @@ from datetime import datetime
 from operator import add
 from typing import TypeAlias
 
-from monitor.history import Baseline, Kept, Key, Stretch
+from monitor.history import Baseline, Kept, Key, Stretch, Tide
 from monitor.measurement import Measurement
 from monitor.model import Server
 from monitor.probe import Probe
+from monitor.tide import tide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,11 @@ class Glimpse:
             return None
         values = dict(zip(self._kept.columns, sums, strict=True))
         return Stretch(values=values, seconds=self._seen.grown_seconds, ends_at=self._seen.taken_at)
+
+    def tides(self, seconds: float) -> Sequence[Tide]:
+        """Give the one of the window."""
+        weight, weighed = (self._kept.columns.index(name) for name in (self._kept.weight, self._kept.weighed))
+        return [tide((sums[weight], sums[weighed], self.baseline(key)) for key, sums in self._grown.items())]
 
     def baseline(self, key: Key) -> Baseline | None:
         """Give what the mean was before the present hour; None: never seen in any earlier hour."""

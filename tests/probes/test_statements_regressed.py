@@ -74,8 +74,9 @@ async def test_a_statement_that_takes_half_as_long_again_is_no_finding(watched: 
     await sleeps(watched.database, 0.01)
     await watched.live(NAP, 1)
     await sleeps(watched.database, 0.015)
-    await watched.call(NAP, 1, calls=60)
-    await watched.look()
+    for _ in range(2):
+        await watched.call(NAP, 1, calls=60)
+        await watched.look()
     assert await watched.judge(RULE) == ()
     assert len(await watched.judge(replace(RULE, factor=1.2))) == 1
 
@@ -83,7 +84,7 @@ async def test_a_statement_that_takes_half_as_long_again_is_no_finding(watched: 
 async def test_limits_are_kept_exactly(watched: Past) -> None:
     """Calls, rise, cost: at the limit it speaks, beyond it does not."""
     await watched.live(NAP, 1)
-    await sleeps(watched.database, 0.01)
+    await sleeps(watched.database, 0.02)
     await watched.call(NAP, 1, calls=50)
     await watched.look()
     book = await watched.book()
@@ -130,7 +131,7 @@ async def test_without_enough_history_it_says_so_once(watched: Past) -> None:
 async def test_a_slowdown_that_lasts_through_a_reset_is_still_one(watched: Past) -> None:
     """pg_stat_statements_reset() takes away neither the past nor the finding."""
     await watched.live(NAP, 1)
-    await sleeps(watched.database, 0.01)
+    await sleeps(watched.database, 0.02)
     await watched.database.execute("select pg_stat_statements_reset()")
     await watched.look()
     assert await watched.judge(RULE) == ()

@@ -60,11 +60,71 @@ async def test_it_says_what_a_call_took_takes_and_where_to_look() -> None:
     assert evidence["excess_cores"] == pytest.approx(200 * 0.02 / 15, rel=0.01)
 
 
-async def test_when_most_are_slower_at_once_it_points_to_the_server() -> None:
-    """Disks, CPU or a backup: each is said, less surely, and with the number of the others."""
-    found = await verdicts(book(3, 3, 3, 1))
-    assert [finding.confidence for finding in found if isinstance(finding, Finding)] == [Confidence.MEDIUM] * 3
-    assert all("so do 3 of 4 statements" in finding.summary for finding in found if isinstance(finding, Finding))
+def readings(*slow: float, cycles: int = 2, tables: Sequence[str] = ()) -> Page:
+    """Statements, each on a table of its own or on those named, that became so many times slower cycles ago."""
+    statements = [Statement(name=f"s{n}", rate=10.0, mean=0.01, sigma=0.01, night=1.0) for n in range(len(slow))]
+    kept = Kept(statements, days=2, random=Random(1))
+    for cycle in range(1, cycles + 1):
+        for each, times in zip(statements, slow, strict=True):
+            mean = each.mean * times
+            kept.add(each.key, cycle * CYCLE, Grown(calls=150, seconds=150 * mean, squares=150 * mean * mean))
+        kept.tides(CYCLE)
+    named = [*tables, *(f"t{n}" for n in range(len(tables), len(slow)))]
+    rows: dict[object, Row] = {
+        ("statement", each.name, DATABASE): {**row(each.name, "simple"), "tables": (("public", table),)}
+        for each, table in zip(statements, named, strict=True)
+    }
+    return page(kept, cycles * CYCLE, details=rows)
+
+
+async def test_when_many_are_slower_at_once_none_is_accused() -> None:
+    """A checkpoint, a backup: no verdict about any of them, neither at once nor while it goes on."""
+    for cycles in (1, 2, 80):
+        found = await verdicts(readings(3, 3.5, 2.8, 2.6, 1.6, 1, 1, 1, cycles=cycles))
+        assert [verdict.subject for verdict in found if isinstance(verdict, NoVerdict)] == ["s0", "s1", "s2", "s3"]
+        assert len(found) == 4
+
+
+async def test_when_many_stay_slower_it_is_said_once_and_of_the_server() -> None:
+    """After half an hour, in one finding with the number of them."""
+    found = await verdicts(readings(3, 3.5, 2.8, 2.6, 1, 1, 1, 1, cycles=120))
+    (finding,) = [verdict for verdict in found if isinstance(verdict, Finding)]
+    assert (finding.subject, finding.object.kind, finding.evidence["count"]) == (DATABASE, "database", 4)
+    assert finding.confidence is Confidence.MEDIUM
+    assert "look at the server" in finding.remedy.caution
+
+
+async def test_who_stands_out_among_the_slower_is_accused_in_the_second_reading() -> None:
+    """Ten times slower, while all others are 1.7 times slower."""
+    slow = (10, 1.7, 1.7, 1.7, 1.7, 1.7)
+    assert not any(isinstance(verdict, Finding) for verdict in await verdicts(readings(*slow, cycles=1)))
+    (finding,) = await verdicts(readings(*slow))
+    assert isinstance(finding, Finding)
+    assert (finding.subject, finding.confidence) == ("s0", Confidence.MEDIUM)
+    assert finding.evidence["common_times"] == pytest.approx(1.7, rel=0.01)
+
+
+async def test_one_that_is_three_times_slower_is_found_while_all_are_a_little_slower() -> None:
+    """All others take 1.3 times as long: that is not many at once, and it is found in the first reading."""
+    (finding,) = await verdicts(readings(3, 1.3, 1.3, 1.3, 1.3, 1.3, cycles=1))
+    assert isinstance(finding, Finding)
+    assert (finding.subject, finding.confidence) == ("s0", Confidence.HIGH)
+
+
+async def test_a_table_that_all_the_slower_name_is_to_blame() -> None:
+    """An index of it was dropped: each is accused, for statements on other tables are as they were."""
+    found = await verdicts(readings(3, 3, 3, 3, 1, 1, tables=["rooms"] * 4))
+    assert [verdict.subject for verdict in found if isinstance(verdict, Finding)] == ["s0", "s1", "s2", "s3"]
+    assert not any(
+        isinstance(verdict, Finding) for verdict in await verdicts(readings(3, 3, 3, 3, tables=["rooms"] * 4))
+    )
+
+
+async def test_a_little_more_than_twice_needs_a_second_reading() -> None:
+    """2.2 times may be one bad moment; three times is said at once."""
+    assert await verdicts(readings(2.2, cycles=1)) == ()
+    assert len(await verdicts(readings(2.2, cycles=2))) == 1
+    assert len(await verdicts(readings(3, cycles=1))) == 1
 
 
 async def test_cold_caches_are_no_verdict() -> None:
