@@ -113,7 +113,9 @@ class TargetYaml(Strict):
             if idle := self.model_fields_set & {"databases", "through_pooler"}:
                 raise ValueError(f"a PgBouncer has no {min(idle)}; that belongs to the server behind it")
             if read_dsn(self.dsn.reveal(), {}).database not in {None, PGBOUNCER}:
-                raise ValueError("the dsn of a PgBouncer names no database, or its console: pgbouncer")
+                raise ValueError(
+                    "the dsn of a PgBouncer should name its console, as in postgresql://USER@HOST:6432/pgbouncer"
+                )
         return self
 
     @property
