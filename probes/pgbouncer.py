@@ -113,11 +113,11 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 
 
 def clients_of(rows: Sequence[Row]) -> Iterator[Row]:
-    """Count clients by database, application and state."""
-    names = ("database", "application_name", "state")
+    """Count clients by database, user, application and state."""
+    names = ("database", "user", "application_name", "state")
     counted = Counter(tuple(safe(row.get(name) or "") for name in names) for row in rows)
-    for (database, application, state), count in counted.items():
-        yield {"database": database, "application": application, "state": state, "clients": count}
+    for (database, user, application, state), count in counted.items():
+        yield {"database": database, "user": user, "application": application, "state": state, "clients": count}
 
 
 def about(lists: Row, config: Row) -> Row:
