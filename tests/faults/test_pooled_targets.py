@@ -156,9 +156,19 @@ async def test_three_kinds_side_by_side(shop: Shop, tmp_path: Path) -> None:
             {"name": "api", "kind": "app_pool", "url": url, "in_use": "db_in_use", "size": "db_size"},
             {"name": "gone", "kind": "app_pool", "url": "http://127.0.0.1:9/", "in_use": "a", "size": "b"},
         ]
+        (tmp_path / "found.yaml").write_text(
+            f"- {{targets: ['127.0.0.1:{pool.port}'], labels: {{__name: found}}}}", encoding="utf-8"
+        )
+        found_by = {
+            "files": ["found.yaml"],
+            "dsn": "postgresql://eye@{address}/pgbouncer",
+            "password": PASSWORD,
+            "kind": "pgbouncer",
+        }
         rules = {"pool.app_saturation": {"hold": 0}, "target.unreachable": {"hold": 0, "keep": 0}}
-        async with daemon(tmp_path, {"shop": pool.dsn("eye")}, {"targets": targets, "rules": rules}) as watched:
-            for name in ("shop", "pool", "api"):
+        changed = {"targets": targets, "rules": rules, "discovery": [found_by]}
+        async with daemon(tmp_path, {"shop": pool.dsn("eye")}, changed) as watched:
+            for name in ("shop", "pool", "api", "found"):
                 await watched.up(20, name)
             await watched.down(10, "gone")
             found = await watched.fires("pool.app_saturation", 15)

@@ -194,6 +194,10 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
             "targets[0].wating: no such key; did you mean waiting?",
         ),
         (
+            "discovery: [{files: [a], kind: pgbouncer, dsn: 'postgresql://m@{address}/shop'}]\n",
+            "discovery[0]: the dsn of a PgBouncer should name its console",
+        ),
+        (
             "targets: [{name: a, kind: pgbouncer, dsn: host=x, url: 'http://x'}]\n",
             "targets[0].url: no such key here; it belongs to another kind of entry",
         ),
