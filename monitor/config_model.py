@@ -96,6 +96,14 @@ class Databases(Strict):
     exclude: tuple[Pattern, ...] = ()
 
 
+def _check_console(entry: Strict, dsn: str) -> None:
+    """See that a PgBouncer is asked for nothing but its console; raises ValueError."""
+    if idle := entry.model_fields_set & {"databases", "through_pooler"}:
+        raise ValueError(f"a PgBouncer has no {min(idle)}; that belongs to the server behind it")
+    if read_dsn(dsn, {}).database not in {None, PGBOUNCER}:
+        raise ValueError("the dsn of a PgBouncer should name its console, as in postgresql://USER@HOST:6432/pgbouncer")
+
+
 class TargetYaml(Strict):
     """One entry of `targets`: one server, or the PgBouncer before it."""
 
@@ -108,12 +116,8 @@ class TargetYaml(Strict):
 
     @model_validator(mode="after")
     def _of_a_console(self) -> TargetYaml:
-        """See that a PgBouncer is asked for nothing but its console."""
         if self.kind == PGBOUNCER:
-            if idle := self.model_fields_set & {"databases", "through_pooler"}:
-                raise ValueError(f"a PgBouncer has no {min(idle)}; that belongs to the server behind it")
-            if read_dsn(self.dsn.reveal(), {}).database not in {None, PGBOUNCER}:
-                raise ValueError("the dsn of a PgBouncer names no database, or its console: pgbouncer")
+            _check_console(self, self.dsn.reveal())
         return self
 
     @property
@@ -174,6 +178,7 @@ class DiscoveryYaml(Strict):
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     dsn: SecretText
     password: SecretText | None = None
+    kind: Literal["postgres", "pgbouncer"] = "postgres"
     databases: Databases = Databases()
     labels: dict[Annotated[str, AfterValidator(check_label)], str] = Field(default_factory=dict)
     through_pooler: Annotated[Literal["auto", "true", "false"], BeforeValidator(_pooler)] = "auto"
@@ -187,6 +192,8 @@ class DiscoveryYaml(Strict):
             raise ValueError(f"the dsn should be a URL with {PLACE} for the host, as in postgresql://monitor@{PLACE}")
         if self.password is not None and read_dsn(url, {}).has_password:
             raise ValueError("has a password twice; take it out of the dsn")
+        if self.kind == PGBOUNCER:
+            _check_console(self, url)
         return self
 
     def entry(self, folder: Path) -> Discovery:
@@ -198,6 +205,7 @@ class DiscoveryYaml(Strict):
             labels=self.labels,
             include=self.databases.include,
             exclude=self.databases.exclude,
+            kind=self.kind,
             through_pooler=self.through_pooler,
         )
 

@@ -220,7 +220,10 @@ def _place(given: object, loc: tuple[str | int, ...], *, open_end: bool) -> KeyP
 def _mistake(path: KeyPath, place: KeyPath, error: Mapping[str, Any], kind: TypeAdapter[Any], word: str) -> Mistake:
     whole = (*path, *place)
     if error["type"] in _UNKNOWN_KEY:
-        return Mistake(whole, f"no such {word}", did_you_mean(str(place[-1]), known_keys(kind, place[:-1])))
+        known = known_keys(kind, place[:-1])
+        if place[-1] in known:
+            return Mistake(whole, f"no such {word} here", "it belongs to another kind of entry")
+        return Mistake(whole, f"no such {word}", did_you_mean(str(place[-1]), known))
     if error["type"] in {"missing", "missing_argument"}:
         return Mistake(whole, "is required")
     if error["type"] == "string_type" and isinstance(error["input"], int | float):
@@ -239,7 +242,7 @@ def _in_our_words(error: Mapping[str, Any]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], label: str = "has") -> str:
     """Suggest the nearest known word, and list a few dozen of them."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(word, names, 1)
     listed = f"{label}: {', '.join(names)}" if names else ""
     return f"did you mean {close[0]}? ({listed})" if close else listed

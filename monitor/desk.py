@@ -22,7 +22,7 @@ from monitor.model import Alert, Judgement, NoVerdict, Result, Server, State, Ta
 from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.recorder import Recorder
-from monitor.report.snapshot import Pages
+from monitor.report.pages import Pages
 from monitor.rule import Advisor
 from monitor.rules.daemon import MONITOR_RULES
 from monitor.rules.evaluate import advise, evaluate

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from monitor.errors import ConfigError, ConfigErrors
 from monitor.file_sd import NAME, Found, read_targets
+from monitor.kinds import POSTGRES
 from monitor.model import Secret, Server
 
 PLACE = "{address}"
@@ -35,6 +36,7 @@ class Discovery:
     include: tuple[str, ...] = (".*",)
     exclude: tuple[str, ...] = ()
     through_pooler: str = "auto"
+    kind: str = POSTGRES
 
     def server(self, found: Found) -> Server:
         """Give a found target as a server; the file's labels go before those of the entry."""
@@ -45,6 +47,7 @@ class Discovery:
             include=self.include,
             exclude=self.exclude,
             through_pooler=self.through_pooler,
+            kind=self.kind,
         )
 
 

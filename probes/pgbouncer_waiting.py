@@ -148,9 +148,14 @@ def more(row: Row, cause: str) -> str:
 
 
 def applications(seen: Measurement, pool: Row) -> Sequence[str]:
-    """Name the applications with the most clients waiting for this pool's database."""
+    """Name the applications with the most clients waiting for this pool.
+
+    A database line with `user=` has one pool of that user, whoever its clients log in as.
+    """
+    queued = [
+        row for row in of_kind(seen, "client") if row["state"] == "waiting" and row["database"] == pool["database"]
+    ]
     counts: Counter[str] = Counter()
-    for row in of_kind(seen, "client"):
-        if row["state"] == "waiting" and row["database"] == pool["database"]:
-            counts[str(row["application"])] += round(number(row, "clients"))
+    for row in [row for row in queued if row["user"] == pool["user"]] or queued:
+        counts[str(row["application"])] += round(number(row, "clients"))
     return [f"{name or '(no name)'}: {count}" for name, count in counts.most_common(5)]

@@ -6,9 +6,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -25,23 +25,40 @@ class Pooler:
 
     port: int
     users: Mapping[str, str]
-    process: subprocess.Popen[bytes]
     config: Path
+    start: Callable[[], subprocess.Popen[bytes]]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def dsn(self, user: str, database: str = "pgbouncer") -> str:
         return f"postgresql://{user}:{self.users[user]}@127.0.0.1:{self.port}/{database}"
 
     def command(self, text: str, user: str = "boss") -> None:
         """Give the console a command, as an administrator; blocks until it is done."""
-        with psycopg.connect(self.dsn(user), autocommit=True) as console:
+        with self.console(user) as console:
             console.execute(text.encode())
+
+    def console(self, user: str = "boss") -> psycopg.Connection:
+        """Open the console."""
+        return psycopg.connect(self.dsn(user), autocommit=True, prepare_threshold=None)
 
     def freeze(self) -> None:
         """Stop the process where it is: it accepts connections, and says nothing."""
-        self.process.send_signal(signal.SIGSTOP)
+        self.processes[-1].send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        self.processes[-1].send_signal(signal.SIGCONT)
+
+    async def begin(self) -> None:
+        """Start a process; with so_reuseport it may be one more."""
+        self.processes.append(self.start())
+        await listening(self.port)
+
+    def end(self) -> None:
+        """End all its processes at once, as a crash does."""
+        while self.processes:
+            process = self.processes.pop()
+            process.kill()
+            process.wait(10)
 
 
 @asynccontextmanager
@@ -69,8 +86,8 @@ async def pooler(
     }
     if "client_tls_sslmode" in settings:
         key, cert = folder / "key.pem", folder / "cert.pem"
-        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-        subprocess.run([*made, "-keyout", key, "-out", cert], check=True, capture_output=True)
+        certify = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+        subprocess.run([*certify, "-keyout", key, "-out", cert], check=True, capture_output=True)
         lines |= {"client_tls_key_file": str(key), "client_tls_cert_file": str(cert)}
     config.write_text(
         f"[databases]\n{databases}\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n"
@@ -80,16 +97,18 @@ async def pooler(
     for path in (folder, *folder.iterdir()):
         if drop:
             os.chown(path, NOBODY, NOBODY)
-    process = subprocess.Popen(
-        [*drop, program, "-q", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*drop, program, "-q", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    made = Pooler(port=port, users=users, config=config, start=start)
     try:
-        await listening(port)
-        yield Pooler(port=port, users=users, process=process, config=config)
+        await made.begin()
+        yield made
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(10)
+        made.end()
         shutil.rmtree(folder)
 
 

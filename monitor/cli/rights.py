@@ -155,9 +155,8 @@ def _consoles(poolers: Iterable[Server], role: str, *, undo: bool) -> Iterator[s
     """Say, of each PgBouncer, what its file needs: no SQL gives rights there."""
     for server in poolers:
         yield f"-- PgBouncer {_plain(server.name)}: no SQL; in its pgbouncer.ini, then RELOAD in its console:"
-        listed = (
-            "take {0} out of stats_users" if undo else "stats_users = {0} (and {0} with a password in its auth_file)"
-        )
+        more = "add {0} to stats_users (stats_users = {0}), and {0} with a password to its auth_file"
+        listed = "take {0} out of stats_users" if undo else more
         yield f"--   {listed.format(_plain(role))}"
         yield ""
 

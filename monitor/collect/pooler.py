@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import re
+import select
 import socket
 import threading
 import time
@@ -103,8 +104,8 @@ class ConsoleSession:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the connection is still open as far as we know."""
-        return not self._lost and not self._connection.closed
+        """Tell whether the connection is still open; who left while nobody asked, left."""
+        return not self._lost and not self._connection.closed and (self._busy or not _left(self._connection))
 
     async def introduced(self, name: str) -> ConsoleSession:
         """Ask who it is; raises TargetError when that is no PgBouncer."""
@@ -246,6 +247,15 @@ def _ask(connection: Connection[Any], sql: str) -> list[Row]:
         raise TargetUnreachable("the connection to the console was lost") from None
     except UnicodeDecodeError:
         raise ProbeError(f"the answer to {sql} is no UTF-8 text; see the names in pgbouncer.ini") from None
+    except (ValueError, ArithmeticError):
+        raise ProbeError(f"the answer to {sql} has a number that is none; is it a PgBouncer?") from None
+
+
+def _left(connection: Connection[Any]) -> bool:
+    """Tell whether there is something to read though nothing was asked: a farewell, or the end."""
+    watched = select.poll()
+    watched.register(connection.fileno(), select.POLLIN)
+    return bool(watched.poll(0))
 
 
 def _close(connection: Connection[Any]) -> None:

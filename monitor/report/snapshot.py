@@ -19,6 +19,7 @@ from monitor.model import Finding, Judgement, Result, Server, Target
 from monitor.probe import Probe, Scope
 from monitor.report.between import through
 from monitor.report.glimpse import Glimpse, Past, grown
+from monitor.report.pages import Pages
 from monitor.report.review import LookedAt, Review
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise, evaluate
@@ -238,24 +239,6 @@ class Look:
 
 def _findings(judgements: Sequence[Judgement]) -> list[Finding]:
     return [finding for judgement in judgements for finding in judgement.findings]
-
-
-@dataclass(frozen=True)
-class Pages:
-    """An advisor's book over the newest readings."""
-
-    target: Target
-    newest: Mapping[tuple[Target, str], Measurement]
-    histories: Mapping[tuple[str, str], History] = field(default_factory=dict)
-    """By server and probe."""
-
-    def last(self, probe: str) -> Measurement | None:
-        """Give this database's reading, else the whole server's."""
-        return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
-
-    def history(self, probe: str) -> History | None:
-        """Give what is kept of a probe's growth on this server."""
-        return self.histories.get((self.target.server, probe))
 
 
 def compose(

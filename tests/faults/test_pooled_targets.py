@@ -85,7 +85,39 @@ async def test_a_console_that_wants_tls(shop: Shop) -> None:
         refused = await why_not(pool.dsn("eye") + "?sslmode=disable")
         assert isinstance(refused, TargetDenied)
         assert "sslmode=require" in str(refused)
-        assert await opened(pool.dsn("eye") + "?sslmode=require")
+        for mode in ("prefer", "require"):
+            assert await opened(pool.dsn("eye") + f"?sslmode={mode}")
+        root, there = pool.config.parent / "cert.pem", pool.dsn("eye").replace("127.0.0.1", "localhost")
+        assert await opened(f"{there}?sslmode=verify-full&sslrootcert={root}")
+        for dsn in (f"{pool.dsn('eye')}?sslmode=verify-full&sslrootcert={root}", f"{there}?sslmode=verify-full"):
+            refused = await why_not(dsn)
+            assert isinstance(refused, TargetDenied)
+            assert "sslrootcert" in str(refused)
+
+
+@pytest.mark.parametrize("auth_type", ["md5", "plain", "scram-sha-256"])
+async def test_a_wrong_login_is_said_in_every_way_of_logging_in(shop: Shop, auth_type: str) -> None:
+    """A wrong password, a user nobody knows, no password at all: refused for who we are, not unreachable."""
+    async with before(shop, auth_type=auth_type) as pool:
+        assert await opened(pool.dsn("eye"))
+        for dsn in (
+            pool.dsn("eye").replace(PASSWORD, "c4n4ryWrong"),
+            pool.dsn("eye").replace("//eye:", "//stranger:"),
+            pool.dsn("eye").replace(f":{PASSWORD}", ""),
+        ):
+            refused = await why_not(dsn)
+            assert isinstance(refused, TargetDenied), str(refused)
+            assert "auth_file" in str(refused) or "PGPASSFILE" in str(refused)
+
+
+@pytest.mark.soak
+async def test_a_console_that_says_nothing_to_a_newcomer(shop: Shop) -> None:
+    """The attempt to connect ends at its deadline; a frozen process is the same as a network that swallows."""
+    async with before(shop) as pool:
+        pool.freeze()
+        assert "no answer within 5 s" in str(await why_not(pool.dsn("eye")))
+        pool.thaw()
+        assert await opened(pool.dsn("eye"))
 
 
 async def test_a_console_that_stops_in_mid_answer(shop: Shop) -> None:
@@ -124,9 +156,19 @@ async def test_three_kinds_side_by_side(shop: Shop, tmp_path: Path) -> None:
             {"name": "api", "kind": "app_pool", "url": url, "in_use": "db_in_use", "size": "db_size"},
             {"name": "gone", "kind": "app_pool", "url": "http://127.0.0.1:9/", "in_use": "a", "size": "b"},
         ]
+        (tmp_path / "found.yaml").write_text(
+            f"- {{targets: ['127.0.0.1:{pool.port}'], labels: {{__name: found}}}}", encoding="utf-8"
+        )
+        found_by = {
+            "files": ["found.yaml"],
+            "dsn": "postgresql://eye@{address}/pgbouncer",
+            "password": PASSWORD,
+            "kind": "pgbouncer",
+        }
         rules = {"pool.app_saturation": {"hold": 0}, "target.unreachable": {"hold": 0, "keep": 0}}
-        async with daemon(tmp_path, {"shop": pool.dsn("eye")}, {"targets": targets, "rules": rules}) as watched:
-            for name in ("shop", "pool", "api"):
+        changed = {"targets": targets, "rules": rules, "discovery": [found_by]}
+        async with daemon(tmp_path, {"shop": pool.dsn("eye")}, changed) as watched:
+            for name in ("shop", "pool", "api", "found"):
                 await watched.up(20, name)
             await watched.down(10, "gone")
             found = await watched.fires("pool.app_saturation", 15)

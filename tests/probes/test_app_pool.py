@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from monitor.collect.app_pool import MOST_BYTES, AppPoolSession
 from monitor.errors import Needs, TargetError, TargetUnreachable
@@ -20,13 +21,13 @@ TYPE = "text/plain; version=0.0.4"
 
 
 @asynccontextmanager
-async def serving(answer: Answer) -> AsyncIterator[str]:
+async def serving(answer: Answer, port: int = 0) -> AsyncIterator[str]:
     """A server of ours; gives its URL."""
     application = web.Application()
     application.router.add_get("/metrics", answer)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     try:
         port = runner.addresses[0][1]
@@ -192,14 +193,18 @@ async def test_what_is_no_answer(answer: Answer, reason: str) -> None:
 
 
 async def test_an_endpoint_that_vanished_comes_back() -> None:
-    """Down while it is away; the same way leads there again."""
-    async with looking(saying(pool(1, 10))) as eye:
-        assert (await eye.look()).result is Result.OK
-    async with eye_of(
-        Server(name="api", dsn=Secret("http://127.0.0.1:9/metrics"), kind="app_pool", gauges=GAUGES), PROBE
-    ) as eye:
-        with pytest.raises(TargetUnreachable, match="no answer"):
-            await eye.look()
+    """Down while it is away, however often it is asked; the same way leads there again."""
+    async with AsyncExitStack() as kept:
+        async with serving(saying(pool(1, 10))) as url:
+            server = Server(name="api", dsn=Secret(url), kind="app_pool", gauges=GAUGES)
+            eye = await kept.enter_async_context(eye_of(server, PROBE))
+            assert (await eye.look()).result is Result.OK
+        for _ in range(2):
+            with pytest.raises(TargetUnreachable, match="no answer"):
+                await eye.look()
+        async with serving(saying(pool(3, 10)), port=URL(url).port or 0):
+            (row,) = (await eye.look()).rows
+            assert row["in_use"] == 3
 
 
 async def test_many_pools_are_bounded() -> None:

@@ -54,6 +54,14 @@ class World:
 
         self.clients.append(asyncio.create_task(ask()))
 
+    async def busy(self) -> None:
+        """Look until a client has a server connection."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                if any(row.get("sv_active") for row in (await self.eye.look()).rows):
+                    return
+                await asyncio.sleep(0.05)
+
     async def found(self, rule: Waiting = SOON) -> Finding:
         """Look until the rule finds something."""
         async with asyncio.timeout(DEADLINE):
@@ -109,6 +117,7 @@ async def test_a_full_pool_is_found_and_the_remedy_mends_it(database: Database, 
     """Clients queue for the one connection: pool.waiting, with the line of pgbouncer.ini; done so, nobody waits."""
     async with world(database, mode) as here:
         holder = asyncio.create_task(held(here, mode))
+        await here.busy()
         here.queue(application="checkout")
         finding = await here.found()
         assert (finding.rule, finding.evidence["cause"], finding.evidence["count"]) == ("pool.waiting", "full", 1)
@@ -233,6 +242,21 @@ def test_the_cause_is_told(more: dict[str, object], cause: str) -> None:
     (judged,) = evaluate([Waiting()], reading(pool(**more)))
     assert [finding.evidence["cause"] for finding in judged.findings] == [cause]
     assert judged.no_verdicts == ()
+
+
+def client(user: str, application: str) -> dict[str, object]:
+    named = {"kind": "client", "database": "shop", "user": user, "application": application}
+    return {**named, "state": "waiting", "clients": 2}
+
+
+def test_who_waits_is_told_by_pool() -> None:
+    """Two users of one database have a pool each; one user that all clients are mapped to has one for all."""
+    clients = [client("app", "checkout"), client("batch", "nightly")]
+    (judged,) = evaluate([Waiting()], reading(pool(), pool(user="batch"), pool(user="mapped"), *clients))
+    waiting = {finding.object.name: finding.evidence["applications"] for finding in judged.findings}
+    assert waiting["shop/app"] == ["checkout: 2"]
+    assert waiting["shop/batch"] == ["nightly: 2"]
+    assert waiting["shop/mapped"] == ["checkout: 2", "nightly: 2"]
 
 
 async def test_many_pools_are_bounded_by_the_busiest() -> None:

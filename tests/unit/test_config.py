@@ -181,7 +181,7 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         ),
         (
             "targets: [{name: a, kind: pgbouncer, dsn: host=x dbname=shop}]\n",
-            "targets[0]: the dsn of a PgBouncer names no database",
+            "targets[0]: the dsn of a PgBouncer should name its console",
         ),
         ("targets: [{name: a, kind: app_pool, url: 'http://x', size: s}]\n", "targets[0].in_use: is required"),
         ("targets: [{name: a, kind: app_pool, in_use: s, size: s}]\n", "targets[0].url: is required"),
@@ -192,6 +192,18 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (
             "targets: [{name: a, kind: app_pool, url: 'http://x', in_use: s, size: s, wating: s}]\n",
             "targets[0].wating: no such key; did you mean waiting?",
+        ),
+        (
+            "discovery: [{files: [a], kind: pgbouncer, dsn: 'postgresql://m@{address}/shop'}]\n",
+            "discovery[0]: the dsn of a PgBouncer should name its console",
+        ),
+        (
+            "targets: [{name: a, kind: pgbouncer, dsn: host=x, url: 'http://x'}]\n",
+            "targets[0].url: no such key here; it belongs to another kind of entry",
+        ),
+        (
+            "targets: [{name: a, kind: app_pool, dsn: host=x, url: 'http://x', in_use: s, size: s}]\n",
+            "targets[0].dsn: no such key here; it belongs to another kind of entry",
         ),
         (
             "targets: [{name: a, kind: app_pool, url: 'http://x', in_use: 'a b', size: s}]\n",

@@ -189,6 +189,13 @@ def test_a_found_target_becomes_a_server_of_its_entry(folder: Folder) -> None:
     )
 
 
+def test_a_found_pgbouncer_is_one(folder: Folder) -> None:
+    """The kind is the entry's; a file cannot choose it."""
+    folder.entry = Discovery(files=folder.entry.files, dsn=Secret(DSN), kind="pgbouncer")
+    (folder.path / "a.yaml").write_text("- {targets: ['pool1:6432'], labels: {__kind: postgres}}")
+    assert [(server.name, server.kind) for server in folder.look().servers] == [("pool1:6432", "pgbouncer")]
+
+
 def test_targets_come_and_go_with_the_files(folder: Folder) -> None:
     """A file that is gone counts for one more look: somebody may be replacing it."""
     assert folder.names() == []

@@ -31,6 +31,7 @@ def test_the_shipped_example_is_a_sound_configuration(tmp_path: Path, change: tu
 COMMENTED_KEY = re.compile(r"^( *)# ( *(?:- |(?!pgarchitect)[a-z_]+:))", re.MULTILINE)
 ENVIRON = {
     "PGARCHITECT_DSN": DSN,
+    "POOL_DSN": "postgresql://monitor@pooler.example.com:6432/pgbouncer",
     "SLACK_WEBHOOK": "https://hooks.example.com/x",
     "SLACK_TOKEN": "xoxb-1",
     "CHAT_URL": "json://chat.example.com",

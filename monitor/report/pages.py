@@ -1,0 +1,28 @@
+"""An advisor's book in a snapshot, which has no store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from monitor.history import History
+from monitor.measurement import Measurement
+from monitor.model import Target
+
+
+@dataclass(frozen=True)
+class Pages:
+    """An advisor's book over the newest readings."""
+
+    target: Target
+    newest: Mapping[tuple[Target, str], Measurement]
+    histories: Mapping[tuple[str, str], History] = field(default_factory=dict)
+    """By server and probe."""
+
+    def last(self, probe: str) -> Measurement | None:
+        """Give this database's reading, else the whole server's."""
+        return self.newest.get((self.target, probe)) or self.newest.get((Target(self.target.server), probe))
+
+    def history(self, probe: str) -> History | None:
+        """Give what is kept of a probe's growth on this server."""
+        return self.histories.get((self.target.server, probe))
