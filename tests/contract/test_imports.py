@@ -75,7 +75,7 @@ HOUSE: dict[str, set[str]] = {
     "dsn": {"errors", "model"},
     "labels": set(),
     "file_sd": {"config_yaml", "errors", "labels"},
-    "discovery": {"errors", "file_sd", "model"},
+    "discovery": {"errors", "file_sd", "kinds", "model"},
     "catalog": {*WORDS, "rules.threshold", "config_values", "config_yaml"},
     "config_routing": {*WORDS, "config_values", "findings", "schedule"},
     "config_model": {*WORDS, "discovery", "dsn", "labels", "config_routing", "config_values", "config_yaml"},

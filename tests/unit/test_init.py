@@ -37,7 +37,6 @@ ENVIRON = {
     "CHAT_URL": "json://chat.example.com",
     "HOOK_SECRET": "hush",
     "ANNS_PASSWORD": "hush",
-    "POOL_DSN": "postgresql://monitor@pooler:6432/pgbouncer",
     "API_TOKEN": "a-token-long-enough-to-be-one",
 }
 
