@@ -157,7 +157,7 @@ class Regressed(Advisor):
             in_database=book.target.database,
             severity=self.severity,
             summary=f"{len(together)} of {plural(said.compared, 'statement')} became slower at once and stayed so for "
-            f"{duration(self.together_after)}, most of them up to {times_as(times)} times",
+            f"{duration(self.together_after)}, up to {times_as(times)} times",
             impact="every user waits longer, and connections are held longer than the pools were built for",
             remedy=Remedy(
                 caution="It is not one statement: look at the server's disks, CPU, memory and other tenants."
