@@ -56,7 +56,7 @@ class Baseline:
 class Tide:
     """What one reading was for all keys together: how many had weight enough and a baseline, how many rose above it.
 
-    `times`: the upper quartile of what those that rose are of their baselines.
+    `times`: what the second highest is of its baseline; the highest may be the one that is judged by it.
     """
 
     witnesses: int

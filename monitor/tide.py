@@ -12,7 +12,7 @@ ENOUGH = 20.0
 RISEN = 1.5
 """So many times its baseline is risen. Means of 20 log-normal values (sigma 1.0) are, by chance, one in fifteen."""
 
-MANY, PART = 4, 0.25
+MANY, PART = 3, 0.25
 """So many must have risen, and so great a part of all witnesses, before it is the server's doing."""
 
 
@@ -24,7 +24,7 @@ def tide(means: Iterable[tuple[float, float, Baseline | None]]) -> Tide:
         if weight >= ENOUGH and before is not None and before.median > 0
     ]
     risen = sorted(ratio for ratio in ratios if ratio >= RISEN)
-    return Tide(witnesses=len(ratios), risen=len(risen), times=risen[3 * (len(risen) - 1) // 4] if risen else 1.0)
+    return Tide(witnesses=len(ratios), risen=len(risen), times=risen[max(len(risen) - 2, 0)] if risen else 1.0)
 
 
 def is_high(one: Tide) -> bool:
