@@ -125,7 +125,7 @@ class Regressed(Advisor):
         said = Said(many=len(slower), compared=compared, tables=_to_blame(slower, rows.values()))
         return [
             *self._verdicts(book, history, slower, said, is_cold=is_cold),
-            *self._server(book, history, slower, said),
+            *(() if is_cold else self._server(book, history, slower, said)),
         ]
 
     def _verdicts(
@@ -148,11 +148,11 @@ class Regressed(Advisor):
         return longer is not None and self._lasts(history, slower.key, times(longer), slower.before, alone=False)
 
     def _server(self, book: Book, history: History, slower: Sequence[Slower], said: Said) -> Iterator[Finding]:
-        """Say it once for all of them, when it has lasted for longer than a backup."""
+        """Say it once for all of them, if they are many, when it has lasted for longer than a backup."""
         tides = history.tides(self.together_after)
         high = sum(map(is_high, tides)) if len(history.tides(LASTING * self.together_after)) < len(tides) else 0
         together = [each for each in slower if each.common > 1]
-        if not together or said.tables or high < max(LASTING * len(tides), 1):
+        if len(together) < MANY or said.tables or high < max(LASTING * len(tides), 1):
             return
         times = common(tides)
         name = book.target.database or book.target.server
