@@ -31,13 +31,11 @@ from monitor.probe import (
     share,
 )
 from probes.pool_groups import safe
+from probes.pool_limits import Levels
 from probes.pool_listing import of_application
 
 TOLD = 20
 LONGEST = 100
-TIE = 1e-9
-"""Keeps a quotient of whole numbers that equals a ratio on the ratio's side."""
-
 NUMBERS = ("in_use", "size", "waiting")
 Labels = Mapping[str, str]
 
@@ -107,7 +105,7 @@ def _unknown(seen: Measurement, row: Row, column: str) -> NoVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppSaturation(Rule):
+class AppSaturation(Levels):
     """An application's connection pool runs out.
 
     Why: with the last connection taken, the next request waits, then fails with the pool's timeout; the server may be
@@ -123,8 +121,6 @@ class AppSaturation(Rule):
     area: ClassVar[Area] = Area.CAPACITY
     hold: float = 15.0
     keep: float = 60.0
-    warning_ratio: float = 0.80
-    critical_ratio: float = 0.95
     min_size: float = 2.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
@@ -132,13 +128,8 @@ class AppSaturation(Rule):
             used, size = _known(row, "in_use"), _known(row, "size")
             if used is None or size is None:
                 yield _unknown(seen, row, "size" if size is None else "in_use")
-            elif size >= self.min_size and (severity := self._severity(used / size)) is not None:
+            elif size >= self.min_size and (severity := self.reached(used, size)) is not None:
                 yield self._accuse(seen, row, severity)
-
-    def _severity(self, ratio: float) -> Severity | None:
-        if ratio + TIE >= self.critical_ratio:
-            return Severity.CRITICAL
-        return self.severity if ratio + TIE >= self.warning_ratio else None
 
     def _accuse(self, seen: Measurement, row: Row, severity: Severity) -> Finding:
         used, size = _known(row, "in_use") or 0.0, _known(row, "size") or 0.0

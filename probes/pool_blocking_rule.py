@@ -15,16 +15,12 @@ from monitor.probe import (
     Row,
     Rule,
     duration,
-    identifier,
     literal,
     number,
     plural,
 )
-from probes.pool_groups import holder, of_kind
+from probes.pool_groups import PIDS, holder, of_kind, pids, whose
 from probes.pool_timeouts import IDLE, setting, together
-
-PIDS = 10
-"""How many process ids a finding names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +102,7 @@ def who(row: Row) -> str:
     if row["backend_type"] == "client backend":
         return holder(row)
     role = str(row["role"])
-    return f"{identifier(role)} ({row['backend_type']})" if role else str(row["backend_type"])
+    return whose(role, str(row["backend_type"])) if role else str(row["backend_type"])
 
 
 def waiting(rows: Sequence[Row]) -> set[int]:
@@ -119,11 +115,6 @@ def words(rows: Sequence[Row], column: str) -> list[str]:
     """Put the rows' lists together, each word once."""
     lists = (row[column] for row in rows)
     return list(dict.fromkeys(str(each) for many in lists if isinstance(many, list) for each in many))[:PIDS]
-
-
-def pids(rows: Sequence[Row]) -> list[int]:
-    """Give the roots' process ids."""
-    return [round(number(row, "pid")) for row in rows if row["pid"] is not None][:PIDS]
 
 
 def state(row: Row) -> str:

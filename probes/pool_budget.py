@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from monitor.probe import (
-    Area,
     Confidence,
     Finding,
     Measurement,
@@ -18,15 +17,14 @@ from monitor.probe import (
     NoVerdict,
     Remedy,
     Row,
-    Rule,
     Target,
     duration,
     identifier,
     number,
     plural,
 )
-from probes.pool_groups import LIMITS, safe
-from probes.pool_saturation import limited_object, refusal
+from probes.pool_groups import safe, whose
+from probes.pool_limits import LimitRule
 
 DAY = 86400.0
 MOST = 200
@@ -136,7 +134,7 @@ def demands(budgets: Sequence[Budget], marks: Mapping[tuple[str, str, str], floa
     """Give the lines of the sum: what is declared, and what was seen of everybody else."""
     seen = [
         Demand(
-            name=f"{identifier(role)} ({application})" if application else identifier(role),
+            name=whose(role, application),
             most=most,
             how=f"{most:.0f} (most seen)",
             role=role,
@@ -164,7 +162,7 @@ def _declared(budget: Budget, marks: Mapping[tuple[str, str, str], float]) -> De
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolBudget(Rule):
+class PoolBudget(LimitRule):
     """The pools together may take more connections than the server can give.
 
     Why: each pool fits by itself; on the day when all of them are busy, or the next replica starts, the last one is
@@ -179,18 +177,14 @@ class PoolBudget(Rule):
     """
 
     id: ClassVar[str] = "pool.budget"
-    area: ClassVar[Area] = Area.CAPACITY
     keep: float = 60.0
     min_watched: float = 3600.0
-    min_limit: float = 2.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         known = seen.details.get("budget")
         lines = [each for each in _listed(known) if isinstance(each, Demand)]
         watched = number(known, "watched") if known else 0.0
-        for row in seen.rows:
-            if row["kind"] not in LIMITS or number(row, "slots_limit") < self.min_limit:
-                continue
+        for row in self.limits(seen):
             under = [each for each in lines if _under(row, each)]
             total, limit = sum(each.most for each in under), number(row, "slots_limit")
             declared = any(each.declared for each in under)
@@ -201,19 +195,15 @@ class PoolBudget(Rule):
             yield NoVerdict(reason=reason, needs=Needs.HISTORY)
 
     def _accuse(self, seen: Measurement, row: Row, under: Sequence[Demand], *, declared: bool) -> Finding:
-        total, limit, about = sum(each.most for each in under), number(row, "slots_limit"), limited_object(row)
-        return self.finding(
+        total, limit = sum(each.most for each in under), number(row, "slots_limit")
+        return self.accusing(
             seen,
-            in_database=str(row["database"]) or None,
-            subject=identifier(str(about.name)),
-            object=about,
+            row,
             summary=f"{plural(total, 'session')} may be asked for, and there {'is' if limit == 1 else 'are'} "
             f"{plural(limit, 'slot')}: {', '.join(each.line for each in under[:3])}{' …' if len(under) > 3 else ''}",  # noqa: PLR2004
-            impact=refusal(row),
             remedy=remedy(row, under),
             confidence=Confidence.HIGH if declared else Confidence.MEDIUM,
-            count=round(total),
-            limit_count=round(limit),
+            count=total,
             lines=[each.line for each in under[:20]],
         )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.probe import (
-    Area,
     Confidence,
     Finding,
     Measurement,
@@ -13,20 +12,20 @@ from monitor.probe import (
     NoVerdict,
     Remedy,
     Row,
-    Rule,
     duration,
     identifier,
     number,
     plural,
 )
-from probes.pool_groups import LIMITS
-from probes.pool_saturation import LAST, STEPS, limited_object, refusal
+from probes.pool_groups import whose
+from probes.pool_limits import LimitRule, limited_object
+from probes.pool_saturation import LAST, STEPS
 from probes.pool_series import Holder
 from probes.pool_trend import LASTING, Trend
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExhaustionForecast(Rule):
+class ExhaustionForecast(LimitRule):
     """Connection slots will run out soon.
 
     Why: a leak shows long before the last slot is taken, and only then is there time to do something in peace. The
@@ -40,15 +39,12 @@ class ExhaustionForecast(Rule):
     """
 
     id: ClassVar[str] = "pool.exhaustion_forecast"
-    area: ClassVar[Area] = Area.CAPACITY
     keep: float = 120.0
     horizon: float = 900.0
     min_limit: float = 10.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in seen.rows:
-            if row["kind"] not in LIMITS or number(row, "slots_limit") < self.min_limit:
-                continue
+        for row in self.limits(seen):
             found = row.get("trend")
             if isinstance(found, Trend) and found.seconds_left <= self.horizon:
                 yield self._accuse(seen, row, found)
@@ -57,19 +53,15 @@ class ExhaustionForecast(Rule):
 
     def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
         used, limit = number(row, "slots_used"), number(row, "slots_limit")
-        growing, about, rise = growth(row), limited_object(row), found.rise
-        return self.finding(
+        growing, rise = growth(row), found.rise
+        return self.accusing(
             seen,
-            in_database=str(row["database"]) or None,
-            subject=identifier(str(about.name)),
-            object=about,
+            row,
             summary=f"full in about {duration(round(found.seconds_left))}: {used:.0f} of {plural(limit, 'slot')} used, "
             f"{rise.gain:.0f} more than {duration(rise.seconds)} ago{by_whom(growing)}",
-            impact=refusal(row),
             remedy=Remedy(caution=advice(growing)),
             confidence=Confidence.HIGH if rise.seconds >= LASTING else Confidence.MEDIUM,
-            count=round(used),
-            limit_count=round(limit),
+            count=used,
             seconds_left=round(found.seconds_left),
             per_minute=round(60 * rise.slope, 2),
             per_minute_at_least=round(60 * rise.low, 2),
@@ -102,7 +94,7 @@ def growth(row: Row) -> Sequence[tuple[Holder, float]]:
 def named(holder: Holder) -> str:
     """Name role, application and state: `app_rw (checkout), idle`."""
     _, role, application, state = holder
-    return f"{identifier(role)} ({application}), {state}" if application else f"{identifier(role)}, {state}"
+    return f"{whose(role, application)}, {state}"
 
 
 def by_whom(growing: Sequence[tuple[Holder, float]]) -> str:

@@ -9,6 +9,9 @@ from monitor.probe import Measurement, Row, identifier, number
 TOLD = 50
 """How many groups of database, role and application are told apart; the rest is one group named `other`."""
 
+PIDS = 10
+"""How many process ids a finding names."""
+
 LIMITS = ("server", "role", "database")
 """The kinds of rows that hold a limit."""
 
@@ -20,8 +23,17 @@ def of_kind(seen: Measurement, kind: str) -> Iterator[Row]:
 
 def holder(row: Row) -> str:
     """Name who holds sessions: `app_rw (checkout)`."""
-    role, application = str(row["role"]), str(row["application"])
+    return whose(str(row["role"]), str(row["application"]))
+
+
+def whose(role: str, application: str) -> str:
+    """Name a role, and the application it is used by if that has a name."""
     return f"{identifier(role)} ({application})" if application else identifier(role)
+
+
+def pids(rows: Sequence[Row]) -> list[int]:
+    """Give the first process ids, as evidence; a prepared transaction has none."""
+    return [round(number(row, "pid")) for row in rows if row["pid"] is not None][:PIDS]
 
 
 _SECRETS = re.compile(r"((?:pass\w*|pwd|secret|token|key)=)\S+", re.IGNORECASE)

@@ -38,13 +38,5 @@ def of_pgbouncer(pools: Sequence[Row]) -> Listed:
 def of_application(pools: Sequence[Row]) -> Listed:
     """List an application's own pools."""
     for row in pools:
-        yield (
-            "pools",
-            {
-                "kind": "application",
-                "name": row["pool"],
-                "used": row["in_use"],
-                "limit": row["size"],
-                "waiting": row["waiting"],
-            },
-        )
+        numbers = {"used": row["in_use"], "limit": row["size"], "waiting": row["waiting"]}
+        yield "pools", {"kind": "application", "name": row["pool"], **numbers}

@@ -5,28 +5,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.probe import (
-    Area,
     Finding,
     Measurement,
     NoVerdict,
-    Object,
     Remedy,
     Row,
-    Rule,
     Severity,
-    identifier,
     number,
     plural,
     share,
 )
-from probes.pool_groups import LIMITS, holder, of_kind
-
-TIE = 1e-9
-"""Keeps a quotient of whole numbers that equals a ratio on the ratio's side."""
+from probes.pool_groups import holder, of_kind
+from probes.pool_limits import Levels, LimitRule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saturation(Rule):
+class Saturation(LimitRule, Levels):
     """Connection slots run out.
 
     Why: when the last slot is taken, the next session is refused with `too many connections`; an application that then
@@ -41,55 +35,33 @@ class Saturation(Rule):
     """
 
     id: ClassVar[str] = "pool.saturation"
-    area: ClassVar[Area] = Area.CAPACITY
     hold: float = 15.0
     keep: float = 60.0
-    warning_ratio: float = 0.80
-    critical_ratio: float = 0.95
-    min_limit: float = 2.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in seen.rows:
-            if row["kind"] not in LIMITS:
-                continue
-            used, limit = number(row, "slots_used"), number(row, "slots_limit")
-            severity = self._severity(used / limit) if limit >= self.min_limit else None
+        for row in self.limits(seen):
+            used = number(row, "slots_used")
+            severity = self.reached(used, number(row, "slots_limit"))
             if severity is not None and used > number(row, "own_sessions"):
                 yield self._accuse(seen, row, severity)
-
-    def _severity(self, ratio: float) -> Severity | None:
-        if ratio + TIE >= self.critical_ratio:
-            return Severity.CRITICAL
-        return self.severity if ratio + TIE >= self.warning_ratio else None
 
     def _accuse(self, seen: Measurement, row: Row, severity: Severity) -> Finding:
         used, limit = number(row, "slots_used"), number(row, "slots_limit")
         holders = holding(seen, row)
         idle = sum(number(each, "sessions") for each in holders if each["state"] == "idle")
-        about = limited_object(row)
-        return self.finding(
+        return self.accusing(
             seen,
-            in_database=str(row["database"]) or None,
-            subject=identifier(str(about.name)),
-            object=about,
+            row,
             severity=severity,
             summary=f"{used:.0f} of {plural(limit, 'slot')} used ({share(used, limit)}), {idle:.0f} of them idle",
-            impact=refusal(row),
             remedy=Remedy(caution=advice(holders, idle, used)),
-            count=round(used),
-            limit_count=round(limit),
+            count=used,
             ratio=round(used / limit, 3),
             idle=round(idle),
             holders=[f"{holder(each)}, {each['state']}: {number(each, 'sessions'):.0f}" for each in holders[:5]],
             warning_ratio=self.warning_ratio,
             critical_ratio=self.critical_ratio,
         )
-
-
-def limited_object(row: Row) -> Object:
-    """Name what has the limit: a role, a database, or the server's own pool."""
-    kind = str(row["kind"])
-    return Object("pool", name="max_connections") if kind == "server" else Object(kind, name=str(row[kind]))
 
 
 def holding(seen: Measurement, limit: Row) -> Sequence[Row]:
@@ -100,17 +72,6 @@ def holding(seen: Measurement, limit: Row) -> Sequence[Row]:
         if limit["kind"] == "server" or row[str(limit["kind"])] == limit[str(limit["kind"])]
     )
     return sorted((row for row in under if row["sessions"]), key=lambda row: -number(row, "sessions"))
-
-
-def refusal(row: Row) -> str:
-    """Say what happens at the limit, in the server's own words."""
-    match row["kind"]:
-        case "role":
-            role = identifier(str(row["role"]))
-            return f"when all are used, its next session is refused: too many connections for role {role}"
-        case "database":
-            return "when all are used, the next session in it is refused: too many connections for database"
-    return "when all are used, every application's next session is refused, and retries make it worse"
 
 
 STEPS = {

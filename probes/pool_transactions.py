@@ -19,12 +19,9 @@ from monitor.probe import (
     number,
     plural,
 )
-from probes.pool_groups import holder, of_kind
+from probes.pool_groups import holder, of_kind, pids
 from probes.pool_horizon import named, older
 from probes.pool_timeouts import IDLE, setting, together
-
-PIDS = 10
-"""How many process ids a finding names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +69,7 @@ class OpenTransactions(Rule):
             count=len(rows),
             oldest_seconds=round(oldest, 1),
             oldest_transaction_seconds=round(max(number(row, "transaction_seconds") for row in rows), 1),
-            pids=[round(number(row, "pid")) for row in rows[:PIDS]],
+            pids=pids(rows),
             states=sorted({str(row["state"]) for row in rows}),
             blocked=blocked(rows),
             blocked_applications=victims(rows),
@@ -92,6 +89,11 @@ class OpenTransactions(Rule):
     def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
         """Say how to end them and how to keep them from coming back."""
         raise NotImplementedError
+
+
+def numbers(rows: Sequence[Row]) -> str:
+    """Write the process ids."""
+    return ", ".join(map(str, pids(rows)))
 
 
 def blocked(rows: Sequence[Row]) -> int:
@@ -161,11 +163,10 @@ class IdleInTransaction(OpenTransactions):
 
     def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
         """Keep the next ones short by a timeout of the role; the present ones are ended by hand."""
-        pids = ", ".join(f"{number(row, 'pid'):.0f}" for row in rows[:PIDS])
         caution = (
             f"The setting is for new sessions of the role, of whatever application; end the present ones with "
-            f"select pg_terminate_backend(pid), one by one: {pids}. Both need the role itself, or an owner of it "
-            "(pg_signal_backend to end a session)."
+            f"select pg_terminate_backend(pid), one by one: {numbers(rows)}. Both need the role itself, or an owner of "
+            "it (pg_signal_backend to end a session)."
         )
         role = str(rows[0]["role"])
         if not role or not database:
@@ -209,8 +210,7 @@ class LongTransaction(OpenTransactions):
 
     def remedy(self, database: str, rows: Sequence[Row]) -> Remedy:
         """Leave it to a person: nobody knows here whether its result is waited for."""
-        pids = ", ".join(f"{number(row, 'pid'):.0f}" for row in rows[:PIDS])
         return Remedy(
             caution=f"If nobody waits for the result, end it: select pg_cancel_backend(pid), then "
-            f"select pg_terminate_backend(pid), with pid one of {pids}; its work so far is rolled back."
+            f"select pg_terminate_backend(pid), with pid one of {numbers(rows)}; its work so far is rolled back."
         )

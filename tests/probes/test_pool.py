@@ -14,7 +14,10 @@ from monitor.errors import Needs
 from monitor.measurement import Measurement
 from monitor.model import Finding, Result, Severity, Target
 from monitor.probe import Row, Rule
+from probes.app_pool import AppSaturation
 from probes.pool import PROBE
+from probes.pool_budget import PoolBudget
+from probes.pool_forecast import ExhaustionForecast
 from probes.pool_groups import safe, told_apart
 from probes.pool_saturation import Saturation
 from probes.pool_transactions import IdleInTransaction, LongTransaction
@@ -86,6 +89,12 @@ async def test_it_reads_every_version_as_the_monitors_own_role(any_database: Dat
     assert whole["slots_limit"] == 57
     assert whole["slots_used"] == sum(int(str(row["sessions"])) for row in seen.rows if row["kind"] == "group")
     assert whole["own_sessions"] == 1
+
+
+def test_rules_wait_before_they_speak_and_before_they_are_silent() -> None:
+    """A burst of sessions between two readings is none, and a pause in it ends nothing."""
+    assert [(rule.hold, rule.keep) for rule in (Saturation(), AppSaturation())] == [(15, 60)] * 2
+    assert [(rule.hold, rule.keep) for rule in (PoolBudget(), ExhaustionForecast())] == [(0, 60), (0, 120)]
 
 
 async def test_without_the_right_to_see_others_it_is_denied(database: Database) -> None:
