@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, Protocol, TypeVar
 
+from monitor.collect.attempt import Attempts
 from monitor.collect.way import Guarded
-from monitor.errors import TargetError, TargetUnreachable
+from monitor.errors import TargetUnreachable
 from monitor.model import Server
 
 
@@ -38,7 +39,7 @@ class Endpoint(ABC, Generic[S]):
         self.own_seconds = 0.0
         self._session: S | None = None
         self._turn = asyncio.Lock()
-        self._failed: tuple[float, TargetError] | None = None
+        self._attempts = Attempts()
         self._closed = False
 
     @abstractmethod
@@ -60,17 +61,13 @@ class Endpoint(ABC, Generic[S]):
             yield self._session
 
     async def _reopen(self, asked_at: float) -> None:
-        if self._failed is not None and self._failed[0] >= asked_at:
-            raise type(self._failed[1])(str(self._failed[1]))
-        await self._end()
-        began = time.monotonic()
-        try:
-            self._session = await self._open()
-        except TargetError as error:
-            self._failed = (time.monotonic(), error)
-            raise
-        finally:
-            self._spend(time.monotonic() - began)
+        with self._attempts.one(asked_at):
+            await self._end()
+            began = time.monotonic()
+            try:
+                self._session = await self._open()
+            finally:
+                self._spend(time.monotonic() - began)
 
     def suited(self, needs: Sequence[str]) -> AbstractAsyncContextManager[S]:
         """Lend the kept session: there is no other."""

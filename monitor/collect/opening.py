@@ -160,16 +160,18 @@ class Opener:
         self.pooled = True
         return await self._dial(database)
 
-    async def _dial(self, database: str | None) -> asyncpg.Connection[Record]:
-        left_out = () if self._hurried else LATE
-        guards = {name: value for name, value in GUARDS.items() if name not in left_out}
+    def _guards(self) -> dict[str, str]:
+        """Give the guards that are startup parameters."""
         if self.pooled:
-            guards = {"application_name": GUARDS["application_name"]}
+            return {"application_name": GUARDS["application_name"]}
+        return {name: value for name, value in GUARDS.items() if self._hurried or name not in LATE}
+
+    async def _dial(self, database: str | None) -> asyncpg.Connection[Record]:
         connection: asyncpg.Connection[Record] = await asyncpg.connect(
             self._dsn.url.reveal(),
             database=database or self._dsn.home,
             timeout=CONNECT_SECONDS,
-            server_settings=guards,
+            server_settings=self._guards(),
             statement_cache_size=0 if self.pooled else 100,
             record_class=Record,
         )

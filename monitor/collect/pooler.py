@@ -79,11 +79,11 @@ class Console(Endpoint["ConsoleSession"]):
         except TimeoutError:
             raise _explained("timeout", self.server.name, self._dsn) from None
         session = ConsoleSession(connection, user=self._dsn.user or "", spent=self._spend)
-        try:
-            return await session.introduced(self.server.name)
-        except BaseException:
-            session.terminate()
-            raise
+        with contextlib.ExitStack() as unless_it_is_one:
+            unless_it_is_one.callback(session.terminate)
+            await session.introduced(self.server.name)
+            unless_it_is_one.pop_all()
+        return session
 
 
 class ConsoleSession:
@@ -107,7 +107,7 @@ class ConsoleSession:
         """Tell whether the connection is still open; who left while nobody asked, left."""
         return not self._lost and not self._connection.closed and (self._busy or not _left(self._connection))
 
-    async def introduced(self, name: str) -> ConsoleSession:
+    async def introduced(self, name: str) -> None:
         """Ask who it is; raises TargetError when that is no PgBouncer."""
         self.within(CONNECT_SECONDS)
         try:
@@ -120,7 +120,6 @@ class ConsoleSession:
         major, minor, patch = (int(part or 0) for part in number.groups())
         version = number[0].partition(" ")[2]
         self._facts = replace(self._facts, version=version, version_num=major * 10000 + minor * 100 + patch)
-        return self
 
     def within(self, seconds: float) -> None:
         """Set the time each of the next questions may take."""

@@ -15,11 +15,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 
 import structlog
 
+from monitor.collect.attempt import Attempts
 from monitor.collect.opening import CONNECT_SECONDS, Opener
 from monitor.collect.refusals import DatabaseRefused, DatabaseUnreachable
 from monitor.collect.session import Backend, GuardedSession
 from monitor.dsn import read_dsn
-from monitor.errors import ProbeError, ProbeTimeout, TargetDenied, TargetError, TargetUnreachable
+from monitor.errors import ProbeError, ProbeTimeout, TargetDenied, TargetUnreachable
 from monitor.model import Server
 from monitor.probe import Facts
 
@@ -60,7 +61,7 @@ class PostgresServer:
         self._visit_turn = asyncio.Lock()
         self._visited: dict[str, Facts] = {}
         self._left: list[Backend] = []
-        self._failed: tuple[float, TargetError] | None = None
+        self._attempts = Attempts()
         self.existing: Collection[str] = ()
         """The databases there were when they were listed last, those that are closed to all as well."""
         self.own_seconds = 0.0
@@ -75,24 +76,19 @@ class PostgresServer:
         asked_at = time.monotonic()
         async with self._home_turn:
             if self._home is None or not self._home.alive:
-                if self._failed is not None and self._failed[0] >= asked_at:
-                    raise type(self._failed[1])(str(self._failed[1]))
-                await self._reopen()
+                await self._reopen(asked_at)
             if self._home is None:  # closed while it was opened
                 raise TargetUnreachable(f"{self.server.name}: no longer watched")
             yield self._home
 
-    async def _reopen(self) -> None:
-        self._buried(self._home)
-        self._home = None
-        if self._left and not self._visit_turn.locked():
-            async with self._visit_turn:
-                await self._leave()
-        try:
+    async def _reopen(self, asked_at: float) -> None:
+        with self._attempts.one(asked_at):
+            self._buried(self._home)
+            self._home = None
+            if self._left and not self._visit_turn.locked():
+                async with self._visit_turn:
+                    await self._leave()
             self._home = await self._home_or_elsewhere()
-        except TargetError as error:
-            self._failed = (time.monotonic(), error)
-            raise
         self._home.when_lost(self._lost)
         await self._end_left(self._home)
 
