@@ -15,9 +15,10 @@ from pydantic import ValidationError as Invalid
 
 from monitor.catalog import Catalog
 from monitor.config_checks import digest_mistakes, idle, receiver_mistakes, route_mistakes, templates
-from monitor.config_model import AppPoolYaml, Limits, Log, Root, Web, comes_later
+from monitor.config_model import Limits, Log, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
 from monitor.config_routing import Receiver
+from monitor.config_targets import AppPoolYaml
 from monitor.config_values import Mistake, did_you_mean, mistakes_of
 from monitor.config_yaml import Document, KeyPath, read_document, written
 from monitor.discovery import Discovery, Lookout, matches
