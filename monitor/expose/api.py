@@ -57,12 +57,12 @@ class Query:
 
     def part(self, entries: Sequence[T]) -> Sequence[T]:
         """Give the entries of one page."""
-        begin = (self.page - 1) * self.per_page
-        return entries[begin : begin + self.per_page]
+        begin, most = self.span
+        return entries[begin : begin + most]
 
-    def place(self, entries: Sequence[object]) -> dict[str, object]:
-        """Say where the page stands in the whole."""
-        return {"page": self.page, "per_page": self.per_page, "total": len(entries)}
+    def place(self, total: int) -> dict[str, object]:
+        """Say where the page stands in a whole of so many entries."""
+        return {"page": self.page, "per_page": self.per_page, "total": total}
 
     @property
     def span(self) -> tuple[int, int]:
@@ -71,11 +71,11 @@ class Query:
 
     def told(self, name: str, part: Part) -> dict[str, object]:
         """Give one page of a list that was read by its span."""
-        return {name: list(part.entries), "page": self.page, "per_page": self.per_page, "total": part.total}
+        return {name: list(part.entries), **self.place(part.total)}
 
     def cut(self, name: str, entries: Sequence[T], document: Callable[[T], object]) -> dict[str, object]:
         """Give one page of a list, with where it stands in the whole."""
-        return {name: [document(each) for each in self.part(entries)], **self.place(entries)}
+        return {name: [document(each) for each in self.part(entries)], **self.place(len(entries))}
 
 
 def query(asked: Mapping[str, str], filters: Sequence[str] = (), *, sized: bool = True) -> Query:
@@ -106,7 +106,7 @@ async def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
         written.append(dump(_alert(glance, alert)))
         if len(written) % BITE == 0:
             await asyncio.sleep(0)
-    return b'{"findings": [' + b", ".join(written) + b"], " + dump(wanted.place(fitting))[1:]
+    return b'{"findings": [' + b", ".join(written) + b"], " + dump(wanted.place(len(fitting)))[1:]
 
 
 def finding(glance: Glance, alert: Alert, past: Past) -> bytes:

@@ -35,6 +35,8 @@ THRIFTY = {
 STARTING = 30.0
 """Seconds it may take to load and to make its store while others keep the cores busy; promises count from then."""
 WATCHING = '"watching"'
+PAGE = 500
+"""Entries of one page of a list, the most that the API gives."""
 
 HEADCOUNT = """
 name: headcount
@@ -175,9 +177,14 @@ class Daemon:
         return found
 
     async def findings(self) -> list[dict[str, Any]]:
-        """Give the alerts that fire or are over, as the API has them."""
-        document = json.loads(await self.get("/api/v1/findings"))
-        return list(document["findings"])
+        """Give the alerts that fire or are over, as the API has them, from all its pages."""
+        listed: list[dict[str, Any]] = []
+        while True:
+            page = len(listed) // PAGE + 1
+            document = json.loads(await self.get(f"/api/v1/findings?page={page}&per_page={PAGE}"))
+            listed += document["findings"]
+            if len(document["findings"]) < PAGE:
+                return listed
 
     async def firing(self, rule: str) -> list[dict[str, Any]]:
         return [each for each in await self.findings() if each["rule"] == rule and each["status"] == "firing"]
