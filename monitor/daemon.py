@@ -29,8 +29,8 @@ from monitor.measurement import Row
 from monitor.memory import release
 from monitor.model import Alert, State
 from monitor.pending import Pending
+from monitor.report.compose import compose
 from monitor.report.review import Review
-from monitor.report.snapshot import compose
 from monitor.roster import Roster
 from monitor.rule import Advisor, Judge
 from monitor.schedule import Schedule, Tasks

@@ -212,7 +212,7 @@ def _aggregates(name: str, node: dict[str, object]) -> bool:
     """Tell an aggregate call, GROUP BY, DISTINCT or HAVING."""
     if name == "FuncCall":
         flags = ("agg_star", "agg_distinct", "agg_within_group", "agg_filter", "agg_order", "over")
-        return any(node.get(flag) for flag in flags) or _function(node) in _AGGREGATES
+        return any(node.get(flag) for flag in flags) or not _AGGREGATES.isdisjoint(_function(node)[-1:])
     return any(node.get(clause) for clause in ("groupClause", "havingClause", "distinctClause"))
 
 
@@ -222,17 +222,14 @@ def _combines(node: dict[str, object]) -> bool:
 
 def _calls(name: str, node: dict[str, object]) -> bool:
     """Tell a call of a function that may do anything: one of no cheap name, or of a cheap one in somebody's schema."""
-    names = node.get("funcname") if name == "FuncCall" else None
-    if not isinstance(names, list):
-        return False
-    dotted = ".".join(str(each.get("String", {}).get("sval", "")) for each in names if isinstance(each, dict))
-    return dotted.removeprefix("pg_catalog.") not in _CHEAP and dotted not in _CHEAP_ELSEWHERE
+    dotted = ".".join(_function(node)) if name == "FuncCall" else ""
+    return bool(dotted) and dotted.removeprefix("pg_catalog.") not in _CHEAP and dotted not in _CHEAP_ELSEWHERE
 
 
-def _function(node: dict[str, object]) -> str:
+def _function(node: dict[str, object]) -> Sequence[str]:
+    """Give a called function's name, after its schema if there is one."""
     names = node.get("funcname")
-    last = names[-1] if isinstance(names, list) and names else {}
-    return str(last.get("String", {}).get("sval", "")) if isinstance(last, dict) else ""
+    return [str(each.get("String", {}).get("sval", "")) for each in names] if isinstance(names, list) else []
 
 
 def _tables(nodes: Nodes) -> Iterator[tuple[str | None, str]]:

@@ -9,7 +9,7 @@ from monitor.earlier import LOOKED_UP, beginning, bites, hour_of
 from monitor.errors import StoreError
 from monitor.history import Key
 from monitor.probe import Probe
-from monitor.report.snapshot import listed
+from monitor.report.compose import listed
 from monitor.status import Bucket, Hours
 from monitor.store.hours import Hour, StoredHours
 

@@ -10,6 +10,7 @@ from monitor.collect.way import Way, way_to
 from monitor.measurement import Measurement
 from monitor.model import Finding, NoVerdict, Secret, Server, Target
 from monitor.probe import Probe, Scope
+from monitor.report.pages import Pages
 from monitor.rule import Rule
 from monitor.rules.evaluate import evaluate
 
@@ -41,6 +42,23 @@ class Eye:
     def unsaid(self, seen: Measurement, *rules: Rule) -> list[NoVerdict]:
         """Give only what could not be judged."""
         return [verdict for verdict in self.verdicts(seen, *rules) if isinstance(verdict, NoVerdict)]
+
+
+def book_of(database: str, *readings: Measurement) -> Pages:
+    """Give an advisor's book over readings of one database and of its server."""
+    return Pages(Target("test", database), {(seen.target, seen.probe): seen for seen in readings})
+
+
+def reading(book: Pages, probe: str) -> Measurement:
+    """Give a probe's reading, which has to be in the book."""
+    seen = book.last(probe)
+    assert seen is not None
+    return seen
+
+
+def rewritten(book: Pages, *readings: Measurement) -> Pages:
+    """Give the book with these readings in place of its own."""
+    return book_of(str(book.target.database), *book.newest.values(), *readings)
 
 
 @asynccontextmanager

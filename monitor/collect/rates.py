@@ -158,14 +158,16 @@ class Rates:
         rows = now.grown(places, dict(zip(self._counters, growth, strict=True)))
         keys = now.keys(self._probe.key, places)
         for row, key, deltas in zip(rows, keys, zip(*growth, strict=True), strict=True):
-            if _sound(deltas) and (not moved or any(deltas)):
+            if _is_sound(deltas) and (not moved or any(deltas)):
                 yield row, key, deltas
 
     def _row_reset(self, now: Table, place: int, before: Table, old: int) -> bool:
         column = self._probe.reset_column
         if column is None or column not in now.columns or column not in before.columns:
             return False
-        return bool(now.columns[column][place] != before.columns[column][old])
+        if now.columns[column][place] == before.columns[column][old]:
+            return False
+        return any(before.columns[name][old] for name in self._counters)  # from zero on nothing can be lost
 
     def _remember(self, grown: Sequence[Grown], began: float) -> set[Key]:
         """Add growth to the window; give the keys whose rows now lack their sums."""
@@ -269,6 +271,6 @@ def _unrounded(grown: float, before: float) -> float:
 _NUMBERS = (int, float)  # a tuple: `int | float` takes thrice the time
 
 
-def _sound(grown: Deltas) -> bool:
+def _is_sound(grown: Deltas) -> bool:
     """A row counts only when every counter is known and none fell."""
     return None not in grown and all(delta >= 0 for delta in grown)  # type: ignore[operator]  # `in` does not narrow

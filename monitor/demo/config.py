@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from monitor.demo.schema import DATABASE
+from monitor.embedded import free_port
 
 NOTE = "waits and limits are shortened for the demo"
 BACK_DATED = (
@@ -70,12 +72,8 @@ def _write_private(path: Path, text: str) -> None:
 
 def open_port(wanted: int | None) -> int:
     """Give the wanted port of 127.0.0.1 if it is free, else another one."""
-    for port in (wanted or 0, 0):
-        with socket.socket() as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                door.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(door.getsockname()[1])
-    return 0
+    with socket.socket() as door, suppress(OSError):
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(("127.0.0.1", wanted or 0))
+        return int(door.getsockname()[1])
+    return free_port()

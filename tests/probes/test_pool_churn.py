@@ -8,32 +8,17 @@ import pytest
 
 from monitor.advisors.pool_churn import Churn
 from monitor.errors import Needs
-from monitor.measurement import Measurement
-from monitor.model import Finding, NoVerdict, Severity, Target
+from monitor.model import Finding, NoVerdict, Severity
+from monitor.report.pages import Pages
 from monitor.rules.evaluate import advise
 from probes.pool import PROBE as POOL
 from probes.server import PROBE as SERVER
 from tests.database import Database
-from tests.looking import Eye
+from tests.looking import Eye, book_of, reading
 from tests.probes.test_server import settled
 from tests.versions import MAJORS, NEWEST
 
 RULE = Churn(per_second=1, min_sessions=20, mean_seconds=1)
-
-
-@dataclass(frozen=True)
-class Readings:
-    """A book over the newest readings of both probes."""
-
-    target: Target
-    server: Measurement | None
-    pool: Measurement | None
-
-    def last(self, probe: str) -> Measurement | None:
-        return {"server": self.server, "pool": self.pool}[probe]
-
-    def history(self, _probe: str) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -42,8 +27,8 @@ class Watch:
     server: Eye
     pool: Eye
 
-    async def book(self) -> Readings:
-        return Readings(Target("test", self.database.name), await self.server.look(), await self.pool.look())
+    async def book(self) -> Pages:
+        return book_of(self.database.name, await self.server.look(), await self.pool.look())
 
 
 @asynccontextmanager
@@ -53,14 +38,14 @@ async def watching(database: Database) -> AsyncIterator[Watch]:
         yield Watch(database, server, pool)
 
 
-async def said(book: Readings, rule: Churn = RULE) -> list[Finding | NoVerdict]:
+async def said(book: Pages, rule: Churn = RULE) -> list[Finding | NoVerdict]:
     return [*(await advise(rule, book)).verdicts]
 
 
-def here(book: Readings) -> int:
+def here(book: Pages) -> int:
     """Sessions of the database that are connected still: those count for nothing."""
-    assert book.server is not None
-    return next(int(str(row["sessions"])) for row in book.server.rows if row["database"] == book.target.database)
+    rows = reading(book, "server").rows
+    return next(int(str(row["sessions"])) for row in rows if row["database"] == book.target.database)
 
 
 async def come_and_go(database: Database, times: int) -> None:
@@ -102,10 +87,10 @@ async def test_a_deployment_that_keeps_its_sessions_is_no_churn(database: Databa
 async def test_one_reading_is_too_little(database: Database) -> None:
     """Counters grow from the second on; and before the first there is nothing at all."""
     async with database.eye(SERVER) as eye:
-        (verdict,) = await said(Readings(Target("test", database.name), await eye.look(), None))
+        (verdict,) = await said(book_of(database.name, await eye.look()))
         assert isinstance(verdict, NoVerdict)
         assert verdict.needs is Needs.HISTORY
-    (verdict,) = await said(Readings(Target("test", database.name), None, None))
+    (verdict,) = await said(book_of(database.name))
     assert isinstance(verdict, NoVerdict)
     assert verdict.needs is Needs.HISTORY
 
@@ -114,7 +99,7 @@ async def test_the_limits_are_reached_by_equality_and_missed_by_one(database: Da
     """As many as asked for is enough; one fewer, or longer ones, are none; whoever it is may be unknown."""
     async with watching(database) as watch:
         await come_and_go(database, 25)
-        book = replace(await watch.book(), pool=None)
+        book = book_of(database.name, await watch.server.look())
         (finding,) = await said(book)
         assert isinstance(finding, Finding)
         begun = int(finding.evidence["count"]) - here(book)  # type: ignore[arg-type]

@@ -8,13 +8,13 @@ import pytest
 
 from monitor.advisors.sequential_scans import SequentialScans
 from monitor.errors import Needs
-from monitor.measurement import Measurement
-from monitor.model import Confidence, Finding, NoVerdict, Result, Severity, Target
+from monitor.model import Confidence, Finding, NoVerdict, Result, Severity
+from monitor.report.pages import Pages
 from monitor.rules.evaluate import advise
 from probes.indexes import PROBE as INDEXES
 from probes.statements import PROBE as STATEMENTS
 from tests.database import Database
-from tests.looking import Eye
+from tests.looking import Eye, book_of, reading, rewritten
 from tests.probes.test_server import settled
 
 RULE = SequentialScans(min_bytes=1, min_rows=10_000)
@@ -23,21 +23,6 @@ TABLE = """
     create table big as select g as id, md5(g::text) as name, g % 4 as quarter from generate_series(1, 60000) g;
     vacuum analyze big
 """
-
-
-@dataclass(frozen=True)
-class Readings:
-    """A book over the two newest readings."""
-
-    target: Target
-    tables: Measurement | None
-    statements: Measurement | None
-
-    def last(self, probe: str) -> Measurement | None:
-        return {"indexes": self.tables, "statements": self.statements}[probe]
-
-    def history(self, _probe: str) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -53,8 +38,8 @@ class Watch:
         await session.close()
         await settled()
 
-    async def book(self) -> Readings:
-        return Readings(Target("test", self.database.name), await self.tables.look(), await self.statements.look())
+    async def book(self) -> Pages:
+        return book_of(self.database.name, await self.tables.look(), await self.statements.look())
 
 
 @pytest.fixture
@@ -75,7 +60,7 @@ async def opened(database: Database) -> AsyncIterator[Watch]:
         yield Watch(database, tables, statements)
 
 
-async def verdicts(book: Readings, rule: SequentialScans = RULE) -> Sequence[Finding | NoVerdict]:
+async def verdicts(book: Pages, rule: SequentialScans = RULE) -> Sequence[Finding | NoVerdict]:
     return (await advise(rule, book)).verdicts
 
 
@@ -139,8 +124,7 @@ async def test_limits_are_kept_exactly(watch: Watch) -> None:
     """Size, rows, reads and pace: at the limit it speaks, above it does not."""
     await watch.run(FEW, 12, "x")
     book = await watch.book()
-    assert book.tables is not None
-    (row,) = (row for row in book.tables.changes if row["table"] == "big")
+    (row,) = (row for row in reading(book, "indexes").changes if row["table"] == "big")
     size, rows = float(str(row["size_bytes"])), float(str(row["reltuples"]))
     reads = float(str(row["seq_tup_read"])) / rows
     assert len(await verdicts(book, replace(RULE, min_bytes=size, min_rows=rows, whole_reads=reads))) == 1
@@ -172,17 +156,21 @@ async def test_without_statements_it_says_why_it_cannot_tell(watch: Watch) -> No
     """No pg_stat_statements, or none read yet: no verdict, and for each table that is read whole its name."""
     await watch.run(FEW, 12, "x")
     book = await watch.book()
-    assert book.statements is not None
-    absent = replace(book.statements, result=Result.SKIPPED, reason="extension is missing", needs=Needs.EXTENSION)
-    always = replace(book.statements, window_growth=None, resets=3)
+    seen = reading(book, "statements")
+    absent = replace(seen, result=Result.SKIPPED, reason="extension is missing", needs=Needs.EXTENSION)
+    always = replace(seen, window_growth=None, resets=3)
+    unread = book_of(watch.database.name, reading(book, "indexes"))
+    (unsaid,) = await verdicts(unread)
+    assert isinstance(unsaid, NoVerdict)
+    assert (unsaid.needs, unsaid.subject) == (Needs.HISTORY, "public.big")
+    assert "no statements were read" in unsaid.reason
     cases = (
-        (None, Needs.HISTORY, "no statements were read"),
         (absent, Needs.EXTENSION, "extension is missing"),
         (replace(always, resets=0), Needs.HISTORY, "were read once"),
         (always, Needs.SETTING, "reset before each of the last 3 readings"),
     )
     for statements, needs, words in cases:
-        (unsaid,) = await verdicts(replace(book, statements=statements))
+        (unsaid,) = await verdicts(rewritten(book, statements))
         assert isinstance(unsaid, NoVerdict)
         assert (unsaid.needs, unsaid.subject) == (needs, "public.big")
         assert words in unsaid.reason
@@ -191,8 +179,8 @@ async def test_without_statements_it_says_why_it_cannot_tell(watch: Watch) -> No
 async def test_one_reading_gives_no_verdict(database: Database) -> None:
     """Too little data: counters were read once, or never."""
     async with database.eye(INDEXES) as tables, database.eye(STATEMENTS) as statements:
-        once = Readings(Target("test", database.name), await tables.look(), await statements.look())
-    for book in (once, Readings(Target("test", database.name), None, None)):
+        once = book_of(database.name, await tables.look(), await statements.look())
+    for book in (once, book_of(database.name)):
         (unsaid,) = await verdicts(book)
         assert isinstance(unsaid, NoVerdict)
         assert unsaid.needs is Needs.HISTORY

@@ -11,34 +11,19 @@ import pytest
 
 from monitor.advisors.unparameterised import Unparameterised
 from monitor.errors import Needs
-from monitor.measurement import Measurement
 from monitor.model import Confidence, Finding, NoVerdict, Result, Severity, Target, as_document
+from monitor.report.pages import Pages
 from monitor.rules.evaluate import advise
 from probes.activity import PROBE as ACTIVITY
 from probes.activity import ActivityOptions
 from probes.statements import PROBE as STATEMENTS
 from tests.database import Database
-from tests.looking import Eye
+from tests.looking import Eye, book_of, reading, rewritten
 from tests.probes.test_activity import application
 
 RULE = Unparameterised(min_samples=0)
 CANARY = "correct-horse-battery"
 ROOMS = "create table rooms (id int, name text, open bool default true); insert into rooms values (1, 'a'), (2, 'b')"
-
-
-@dataclass(frozen=True)
-class Readings:
-    """A book over the two newest readings."""
-
-    target: Target
-    activity: Measurement | None
-    statements: Measurement | None
-
-    def last(self, probe: str) -> Measurement | None:
-        return {"activity": self.activity, "statements": self.statements}[probe]
-
-    def history(self, _probe: str) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -58,8 +43,8 @@ class Watch:
                 await (session or self.session).execute(text)
             await self.activity.look()
 
-    async def book(self) -> Readings:
-        return Readings(Target("test", self.database.name), await self.activity.look(), await self.statements.look())
+    async def book(self) -> Pages:
+        return book_of(self.database.name, await self.activity.look(), await self.statements.look())
 
     async def findings(self, rule: Unparameterised = RULE) -> list[Finding]:
         said = (await advise(rule, await self.book())).verdicts
@@ -104,7 +89,9 @@ async def test_values_in_the_text_are_proved_and_binding_them_mends_it(any_datab
             "select id from rooms where name = $1",
         )
         assert "parameters" in finding.remedy.caution
-        labels = [row["statement"] for row in (await watch.book()).statements.details.values() if "statement" in row]  # type: ignore[union-attr]
+        labels = [
+            row["statement"] for row in reading(await watch.book(), "statements").details.values() if "statement" in row
+        ]
         assert finding.subject in labels
         await any_database.execute("select pg_sleep(2.5)")
         for turn in range(6):
@@ -316,13 +303,14 @@ async def test_few_samples_are_no_all_clear(watch: Watch) -> None:
 
 async def test_without_a_sample_there_is_no_verdict(watch: Watch) -> None:
     """Too little data: nothing sampled; blind: what the probe said."""
-    book = await watch.book()
-    (unsaid,) = (await advise(RULE, replace(book, activity=None))).verdicts
+    (unsaid,) = (await advise(RULE, book_of(watch.database.name, await watch.statements.look()))).verdicts
     assert isinstance(unsaid, NoVerdict)
     assert unsaid.needs is Needs.HISTORY
-    assert book.activity is not None
-    blind = replace(book.activity, result=Result.SKIPPED, reason="compute_query_id is off", needs=Needs.SETTING)
-    (unsaid,) = (await advise(RULE, replace(book, activity=blind))).verdicts
+    book = await watch.book()
+    blind = replace(
+        reading(book, "activity"), result=Result.SKIPPED, reason="compute_query_id is off", needs=Needs.SETTING
+    )
+    (unsaid,) = (await advise(RULE, rewritten(book, blind))).verdicts
     assert isinstance(unsaid, NoVerdict)
     assert (unsaid.reason, unsaid.needs) == ("compute_query_id is off", Needs.SETTING)
 
@@ -331,7 +319,6 @@ async def test_without_statements_only_suspects_stay_unsaid(watch: Watch) -> Non
     """What is proved is said all the same."""
     await watch.run([*lookups(5), *lookups(2, "select name from rooms where name = '{}'")])
     book = await watch.book()
-    assert book.statements is not None
-    lost = replace(book.statements, result=Result.SKIPPED, reason="not installed", needs=Needs.EXTENSION)
-    said = (await advise(RULE, replace(book, statements=lost))).verdicts
+    lost = replace(reading(book, "statements"), result=Result.SKIPPED, reason="not installed", needs=Needs.EXTENSION)
+    said = (await advise(RULE, rewritten(book, lost))).verdicts
     assert [type(verdict) for verdict in said] == [Finding, NoVerdict]

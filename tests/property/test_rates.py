@@ -96,6 +96,13 @@ def test_one_reading_has_no_growth() -> None:
     assert growth.over_window is None
 
 
+def test_a_row_that_stood_at_zero_loses_nothing_by_a_reset() -> None:
+    """PostgreSQL 14 gives a database its reset time when it first counts something in it."""
+    rates = Rates(probe())
+    rates.take(reading({"a": 0, "b": 3}, reset_at=None), 0.0)
+    assert by_key(rates.take(reading({"a": 4, "b": 9}, reset_at=1), 15.0).since_last) == {"a": 4}
+
+
 def test_a_reset_begins_anew() -> None:
     """After the reset time moved, the next reading is a first one."""
     rates = Rates(probe(shape=Shape.COLUMNS))
