@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, ProbeError, Row, Scope, Session
+from probes.pgbouncer_clients import ClientForecast, ClientSaturation, forecast
 from probes.pgbouncer_reading import Column, bounded, busiest, cleaned, read
 from probes.pgbouncer_waiting import Waiting
 from probes.pool_groups import of_kind, safe
 from probes.pool_listing import of_pgbouncer
+from probes.pool_series import Watched
 
 TOLD = 100
 """How many pools, and how many databases, are told apart."""
@@ -132,8 +134,8 @@ def _number(value: object) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measurement:
-    """Bound what the exporter gets: the busiest pools, databases and applications, the others added up."""
+async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
+    """Watch the limit of clients; bound what the exporter gets to the busiest, the others added up."""
     pools = [
         {**row, **read(row, POOLS, database=row["database"]), "user": row["user"]} for row in of_kind(seen, "pool")
     ]
@@ -147,14 +149,17 @@ async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measu
             databases, ("database",), DATABASES, busiest(databases, ("current_connections",), TOLD)
         ),
         "of_clients": [*_by_application(clients)],
-        "whole": whole,
         "of_version": whole,
     }
     told = busiest(pools, ("cl_waiting", "cl_active", "servers"), TOLD)
+    limit = forecast(memory.of(Watched), seen.taken_at.timestamp(), seen.rows)
+    if limit:
+        whole = [{**row, "time_to_exhaustion_seconds": limit["time_to_exhaustion_seconds"]} for row in whole]
     return replace(
         seen,
+        rows=[*seen.rows, *([limit] if limit else [])],
         exposed=bounded(pools, ("database", "user"), POOLS, told),
-        asides=asides,
+        asides={**asides, "whole": whole},
         listed=lambda: of_pgbouncer([row for place, row in enumerate(pools) if place in told]),
     )
 
@@ -196,6 +201,11 @@ PROBE = Probe(
             metrics=(
                 *(Metric(name, Kind.GAUGE, f"{name} of SHOW LISTS.") for name in LISTS),
                 *(Metric(name, Kind.GAUGE, f"The setting {setting}.") for name, setting in CONFIG.items()),
+                Metric(
+                    "time_to_exhaustion_seconds",
+                    Kind.GAUGE,
+                    "How soon max_client_conn is reached if clients go on to grow; +Inf without a trend.",
+                ),
             ),
         ),
         Aside(
@@ -204,5 +214,5 @@ PROBE = Probe(
             metrics=(Metric("version_info", Kind.GAUGE, "1, with the version as a label."),),
         ),
     ),
-    rules=(Waiting(),),
+    rules=(Waiting(), ClientSaturation(), ClientForecast()),
 )

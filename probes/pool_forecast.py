@@ -49,7 +49,7 @@ class ExhaustionForecast(LimitRule):
             if isinstance(found, Trend) and found.seconds_left <= self.horizon:
                 yield self._accuse(seen, row, found)
             elif row.get("time_to_exhaustion_seconds") is None and (row["kind"] == "server" or _known(seen)):
-                yield _too_short(row)
+                yield too_short(row)
 
     def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
         used, limit = number(row, "slots_used"), number(row, "slots_limit")
@@ -76,12 +76,13 @@ def _known(seen: Measurement) -> bool:
     return all(row.get("time_to_exhaustion_seconds") is not None for row in seen.rows if row["kind"] == "server")
 
 
-def _too_short(row: Row) -> NoVerdict:
+def too_short(row: Row) -> NoVerdict:
+    """Say that a trend takes more readings."""
     watched = duration(number(row, "watched")) if "watched" in row else "too short a time"
     return NoVerdict(
         reason=f"watched for {watched}; a trend takes two minutes and five readings",
         needs=Needs.HISTORY,
-        subject=None if row["kind"] == "server" else identifier(str(limited_object(row).name)),
+        subject=identifier(str(limited_object(row).name)) if row["kind"] in {"role", "database"} else None,
     )
 
 

@@ -50,6 +50,7 @@ PROMISED = {
     "statements.temp_spill", "statements.rows_waste", "statements.n_plus_one", "statements.evicting",
     "sessions.blocking", "sessions.no_timeouts",
     "pool.saturation", "pool.waiting", "pool.app_saturation", "pool.app_waiting",
+    "pool.client_saturation", "pool.client_forecast",
     "pool.exhaustion_forecast", "pool.budget", "pool.churn",
     "sessions.idle_in_transaction",
     "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
