@@ -23,14 +23,15 @@ from probes.pool_transactions import IdleInTransaction, LongTransaction
 # `own` are the monitor's sessions (its replicas' too): they count, but nobody is accused of them.
 # An aborted transaction has no xact_start any more. Its state stays `idle in transaction (aborted)`.
 # Sessions are added up before anything is joined: the planner takes the function for one row, and would loop.
+# Those that rest are the many, and are gone through once.
 # Who waits for a lock for longer than a second is counted; what it waits for is asked only then (pool_blocking).
 SQL = """
     with activity as materialized (
         select pid, datid, usesysid, application_name, state, state_change, backend_xid, backend_xmin, backend_start,
                backend_type = 'client backend' as client, backend_type = 'walsender' as standby,
                wait_event_type, client_port,
-               coalesce(xact_start, case when state like 'idle in transaction%' then state_change end) as began,
-               coalesce(state like 'idle in transaction%', false) as idle,
+               coalesce(xact_start, case when state = 'idle in transaction (aborted)' then state_change end) as began,
+               state in ('idle in transaction', 'idle in transaction (aborted)') is true as idle,
                wait_event_type is not distinct from 'Lock' as waits,
                wait_event_type is not distinct from 'Lock'
                and (query_start <= statement_timestamp() - interval '1 s') is not false as waits_long,
@@ -39,6 +40,11 @@ SQL = """
           from pg_catalog.pg_stat_get_activity(null)
          where backend_type = 'client backend' or wait_event_type = 'Lock'
             or backend_type = 'walsender' and backend_xmin is not null
+    ),
+    busy as materialized (
+        select *
+          from activity
+         where began is not null or coalesce(backend_xmin, backend_xid) is not null or state = 'active' or waits_long
     ),
     groups as materialized (
         select datid, usesysid, application_name, state,
@@ -93,7 +99,7 @@ SQL = """
     old as (
         select a.*, t.timeout_before
           from (select *
-                  from activity
+                  from busy
                  where client and began <= statement_timestamp() - interval '0.2 s' and not own
                  order by began
                  limit 100) a
@@ -102,13 +108,13 @@ SQL = """
     horizon as (
         (select 'session' as holder, datid, usesysid, application_name::text as name,
                 greatest(age(backend_xmin), age(backend_xid)) as behind
-           from activity
+           from busy
           where client and not own and coalesce(backend_xmin, backend_xid) is not null
           order by 5 desc
           limit 1)
          union all
         (select 'standby', null, usesysid, application_name, age(backend_xmin)
-           from activity where standby order by 5 desc limit 1)
+           from busy where standby order by 5 desc limit 1)
          union all
         (select 'prepared', dbid, ownerid, gid, age(transaction)
            from pg_catalog.pg_prepared_xact() order by 5 desc limit 1)
@@ -137,7 +143,7 @@ SQL = """
            null, own_sessions::bigint, null, begun_5::bigint, begun_10::bigint,
            began_seconds::float8, rested_seconds::float8,
            slots_used::bigint, slots_limit, null, null, null, null, null, null,
-           case when kind = 'server' then (select count(*) from activity where waits_long and not own) end
+           case when kind = 'server' then (select count(*) from busy where waits_long and not own) end
       from limited
      union all
     select 'transaction',
@@ -161,7 +167,7 @@ SQL = """
      union all
     select 'waits', '', '', '', coalesce(wait_event_type, 'none'),
            count(*), null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
-      from activity
+      from busy
      where client and state = 'active' and not own
      group by wait_event_type
      union all
