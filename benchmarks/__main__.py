@@ -46,13 +46,21 @@ def table(cost: Cost, bare: float) -> str:
     )
 
 
+def say(text: str) -> None:
+    """Tell how far it is."""
+    print(text, file=sys.stderr)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=300, help="how long the watched server is measured")
     parser.add_argument("--tables", type=int, default=2000, help="tables; five statements each")
+    parser.add_argument("--only", nargs="+", default=(), metavar="PROBE", help="the others are switched off")
     options = parser.parse_args()
-    cost = asyncio.run(measure(options.seconds, options.tables, lambda text: print(text, file=sys.stderr)))
+    cost = asyncio.run(
+        measure(options.seconds, options.tables, options.only, lambda text: print(text, file=sys.stderr))
+    )
     print(table(cost, scrape.measure()["bare_p99_ms"]))
 
 

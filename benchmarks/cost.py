@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -75,13 +75,13 @@ class Meter:
         self.yardsticks.append((seconds(self._pids[0]) - before) * 1000)
 
 
-async def measure(duration: float, tables: int, say: Callable[[str], None]) -> Cost:
+async def measure(duration: float, tables: int, only: Collection[str], say: Callable[[str], None]) -> Cost:
     """Build the cluster, measure it idle, then watched."""
     async with cluster(tables, say) as server:
         own = await asyncpg.connect(server.dsn(DATABASE)), await asyncpg.connect(server.dsn(DATABASE))
         working = asyncio.create_task(traffic(own[1]))
         try:
-            return await _measured(server, own, duration, say)
+            return await _measured(server, own, duration, only, say)
         finally:
             working.cancel()
             await asyncio.wait([working])
@@ -90,13 +90,17 @@ async def measure(duration: float, tables: int, say: Callable[[str], None]) -> C
 
 
 async def _measured(
-    server: EmbeddedServer, own: tuple[asyncpg.Connection, ...], duration: float, say: Callable[[str], None]
+    server: EmbeddedServer,
+    own: tuple[asyncpg.Connection, ...],
+    duration: float,
+    only: Collection[str],
+    say: Callable[[str], None],
 ) -> Cost:
     dsn, meter = await admitted(server), Meter(server, own)
     say(f"measuring it idle for {BASELINE_SECONDS:.0f} s")
     idle_ms = await meter.over(BASELINE_SECONDS)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        async with watcher(dsn, Path(folder)) as watching:
+        async with watcher(dsn, Path(folder), only) as watching:
             say(f"warming up, then measuring it watched for {duration:.0f} s")
             await asyncio.sleep(WARM_UP_SECONDS)
             meter.yardsticks.clear()

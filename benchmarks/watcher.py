@@ -1,17 +1,18 @@
-"""The monitor under measurement: `monitor run` in a process of its own, all probes at their default intervals."""
+"""The monitor under measurement: `monitor run` in a process of its own, its probes at their default intervals."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
 from monitor.embedded import free_port
+from monitor.whole import whole_catalog
 
 START_SECONDS, STOP_SECONDS = 60.0, 5.0
 
@@ -39,12 +40,13 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watcher(dsn: str, folder: Path) -> AsyncIterator[Watcher]:
-    """Run it until the block ends; it is handed over once every probe has been asked."""
+async def watcher(dsn: str, folder: Path, only: Collection[str] = ()) -> AsyncIterator[Watcher]:
+    """Run it until the block ends, with all probes or `only` some; it is handed over once each has been asked."""
     port, file = free_port(), folder / "monitor.yaml"
     link = {"table": "public.users", "column": "auth_user_id", "created_at": "created_at", "every_user": True}
     config = {
         "targets": [{"name": "shop", "dsn": dsn}],
+        "probes": {name: {"enabled": False} for name in whole_catalog().probes if only and name not in only},
         "auth": {"links": [{**link, "database": "shop"}]},
         "web": {"listen": f"127.0.0.1:{port}"},
         "store": "sqlite:///state.db",
