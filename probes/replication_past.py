@@ -80,8 +80,8 @@ class Standbys:
         self._known = known
 
     def _seen(self, before: Standby | None, row: Row, at: float) -> Standby:
-        each = before or Standby(first=at, last=at)
-        if each.replied_at != row["replied_at"] or not each.replied_seen:
+        each = before or Standby(first=at, last=at, replied_seen=at)
+        if each.replied_at != row["replied_at"]:
             each = replace(each, replied_at=row["replied_at"], replied_seen=at)
         synchronous = bool(row["synchronous"]) or (each.synchronous and not row["streaming"])
         return replace(
