@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError as Invalid
 
 from monitor.catalog import Catalog
-from monitor.config_checks import digest_mistakes, idle, receiver_mistakes, route_mistakes, templates
+from monitor.config_checks import digest_mistakes, idle, receiver_mistakes, replica_mistakes, route_mistakes, templates
 from monitor.config_model import Limits, Log, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
 from monitor.config_routing import Receiver
@@ -149,11 +149,11 @@ def _explained(mistake: Mistake, sections: frozenset[str]) -> Mistake:
 
 
 def _people(root: Root | None, document: Document) -> tuple[Mapping[str, Template], list[Mistake]]:
-    """Read the receivers' templates; find what is wrong with them and with digests."""
+    """Read the receivers' templates; find what is wrong with them, with digests and with replicas."""
     if root is None:
         return {}, []
     read, mistakes = templates(root, Path(document.file).parent)
-    return read, [*receiver_mistakes(root), *mistakes, *digest_mistakes(root)]
+    return read, [*receiver_mistakes(root), *mistakes, *digest_mistakes(root), *replica_mistakes(root)]
 
 
 def _with_files(document: Document, patterns: object, catalog: Catalog) -> tuple[Catalog, list[ConfigError]]:

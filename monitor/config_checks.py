@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.config_model import Root
+from monitor.config_targets import TargetYaml
 from monitor.config_values import Mistake, did_you_mean
 from monitor.config_yaml import KeyPath
+from monitor.kinds import POSTGRES
 
 if TYPE_CHECKING:
     from monitor.notify.template import Template
@@ -44,6 +46,34 @@ def digest_mistakes(root: Root) -> Iterator[Mistake]:
         yield from _unknown(digest.receiver, root.receivers, path, "receiver")
         if digest.receiver in root.receivers and root.receivers[digest.receiver].alertmanager is not None:
             yield Mistake(path, "is an Alertmanager, which takes alerts only", "name a chat, a webhook or the console")
+
+
+def replica_mistakes(root: Root) -> Iterator[Mistake]:
+    """Find replicas of nobody, of what is no server, and of themselves by way of others."""
+    servers = {target.name: target for target in root.targets if isinstance(target, TargetYaml)}
+    follows = {name: target.replica_of for name, target in servers.items()}
+    for place, target in enumerate(root.targets):
+        primary = follows.get(target.name)
+        path: KeyPath = ("targets", place, "replica_of")
+        if primary is None:
+            continue
+        if primary not in servers:
+            if not root.discovery:
+                yield from _unknown(primary, servers, path, "target")
+        elif servers[primary].kind != POSTGRES:
+            yield Mistake(path, "is no server: a PgBouncer has no replicas", "name the server behind it")
+        elif target.name in _upstream(target.name, follows):
+            yield Mistake(path, "leads back to this target", "one of them has to be the primary, without replica_of")
+
+
+def _upstream(name: str, follows: Mapping[str, str | None]) -> set[str]:
+    """Give whom a server follows, and whom those follow."""
+    found: set[str] = set()
+    above = follows.get(name)
+    while above is not None and above not in found:
+        found.add(above)
+        above = follows.get(above)
+    return found
 
 
 def receiver_mistakes(root: Root) -> Iterator[Mistake]:

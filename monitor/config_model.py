@@ -19,7 +19,6 @@ DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"
 LATER: Final = frozenset(
     {
         "compat", "exposure", "planner",
-        "targets.*.replica_of",
     }
 )  # fmt: skip
 """Keys of the contract that are not built: an error, so that nobody believes that they work. `*` is any one part."""

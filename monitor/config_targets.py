@@ -59,7 +59,7 @@ class Databases(Strict):
 
 def _check_console(entry: Strict, dsn: str) -> None:
     """See that a PgBouncer is asked for nothing but its console; raises ValueError."""
-    if idle := entry.model_fields_set & {"databases", "through_pooler"}:
+    if idle := entry.model_fields_set & {"databases", "replica_of", "through_pooler"}:
         raise ValueError(f"a PgBouncer has no {min(idle)}; that belongs to the server behind it")
     if read_dsn(dsn, {}).database not in {None, PGBOUNCER}:
         raise ValueError("the dsn of a PgBouncer should name its console, as in postgresql://USER@HOST:6432/pgbouncer")
@@ -73,6 +73,7 @@ class TargetYaml(Strict):
     kind: Literal["postgres", "pgbouncer", "app_pool"] = "postgres"
     databases: Databases = Databases()
     labels: Labels = Field(default_factory=dict)
+    replica_of: Name | None = None
     through_pooler: ThroughPooler = "auto"
 
     @model_validator(mode="after")
@@ -91,6 +92,7 @@ class TargetYaml(Strict):
             labels=self.labels,
             include=self.databases.include,
             exclude=self.databases.exclude,
+            replica_of=self.replica_of,
             through_pooler=self.through_pooler,
         )
 

@@ -108,6 +108,8 @@ class Server:
     gauges: Gauges | None = None
     """Of an application's pool, where its numbers stand."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    replica_of: str | None = None
+    """The server that it is a standby of, by its name here."""
     through_pooler: str = "auto"
     """"true", "false", or "auto": found out from a refused startup parameter."""
     include: tuple[str, ...] = (".*",)
@@ -272,8 +274,7 @@ class Alert:
         finding = self.finding
         return {
             **self.labels,
-            "alertname": finding.rule,
-            "rule": finding.rule,
+            **dict.fromkeys(("alertname", "rule"), finding.rule),
             "target": finding.target.server,
             "database": finding.target.database or "",
             "area": finding.area.value,

@@ -96,6 +96,7 @@ class ServerStanding:
             server=self.server.name,
             kind=self.server.kind,
             labels=self.server.labels,
+            replica_of=self.server.replica_of,
             up=bool(self.up),
             reason=self.reason,
             since=self.since,

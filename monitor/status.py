@@ -46,6 +46,8 @@ class TargetStatus:
     server: str
     kind: str = "postgres"
     labels: Mapping[str, str] = field(default_factory=dict)
+    replica_of: str | None = None
+    """The server that it is a standby of, as the configuration says."""
     up: bool
     reason: str = ""
     since: datetime | None = None

@@ -241,7 +241,8 @@ class RecoveryConflicts(DatabaseRule):
     Why: replay needs rows or locks that a query on the standby still uses, and after max_standby_streaming_delay the
     query loses.
     What to do: turn on hot_standby_feedback (the primary then keeps rows longer), or raise
-    max_standby_streaming_delay (the standby then lags longer): choose which one you can afford.
+    max_standby_streaming_delay (the standby then lags longer): choose which one you can afford. Where it goes on,
+    replication.conflicts names the cause and the setting.
     When it is wrong: a standby that is meant for failover only, on which queries may die.
     Cost: none beyond the probe's one query.
     """

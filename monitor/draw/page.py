@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from hashlib import sha256
@@ -17,7 +17,7 @@ from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, whe
 from monitor.measurement import duration, plural
 from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
-from monitor.status import Glance, Hours, Part, Past, Shelf
+from monitor.status import Glance, Hours, Part, Past, Shelf, TargetStatus
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -140,7 +140,7 @@ class Drawer:
 
     def targets(self, shelf: Shelf, now: datetime) -> bytes:
         """Draw all targets with their probes."""
-        return self._draw("targets.html", now, targets=shelf.targets(), refresh=REFRESH)
+        return self._draw("targets.html", now, targets=grouped(shelf.targets()), refresh=REFRESH)
 
     def rules(self, now: datetime) -> bytes:
         """Draw the list of rules."""
@@ -166,3 +166,16 @@ class Drawer:
 
 def _pages(total: int, each: int) -> int:
     return max(1, -(-total // each))
+
+
+def grouped(targets: Sequence[TargetStatus]) -> list[TargetStatus]:
+    """Put each server's replicas after it, and theirs after them; whose primary is not watched stands by itself."""
+    names = {target.server for target in targets}
+
+    def under(name: str | None) -> Iterator[TargetStatus]:
+        for target in targets:
+            if target.replica_of == name or (name is None and target.replica_of not in names):
+                yield target
+                yield from under(target.server)
+
+    return list(under(None))

@@ -232,6 +232,7 @@ def _target(target: TargetStatus) -> dict[str, object]:
         "target": target.server,
         "kind": target.kind,
         "labels": dict(target.labels),
+        "replica_of": target.replica_of,
         "up": target.up,
         "reason": target.reason,
         "since": _time(target.since),

@@ -80,7 +80,15 @@ HOUSE: dict[str, set[str]] = {
     "config_routing": {*WORDS, "config_values", "findings", "schedule"},
     "config_targets": {*WORDS, "discovery", "dsn", "labels", "config_routing", "config_values"},
     "config_model": {*WORDS, "dsn", "config_routing", "config_targets", "config_values", "config_yaml"},
-    "config_checks": {"config_model", "config_values", "config_yaml", "notify.template", "notify.apprise"},
+    "config_checks": {
+        "config_model",
+        "config_targets",
+        "config_values",
+        "config_yaml",
+        "kinds",
+        "notify.template",
+        "notify.apprise",
+    },
     "config_probes": {*WORDS, "rules.threshold", "config_values", "config_yaml", "config_model"},
     "config": {
         *WORDS,

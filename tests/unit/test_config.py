@@ -230,6 +230,8 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         (LEAST + "rules: [a]\n", "monitor.yaml:2: rules: should be a mapping of keys"),
         (LEAST + "auth: {links: [{target: shp, table: t, column: c}]}\n", "target: no such target; did you mean shop?"),
         (LEAST + "pools: {budgets: [{application: a, size: 1, target: shp}]}\n", "no such target; did you mean shop?"),
+        ("targets: [{name: a, dsn: host=a}, {name: b, dsn: host=b, replica_of: c}]\n", "no such target"),
+        ("targets: [{name: a, dsn: host=a, replica_of: a}]\n", "replica_of: leads back to this target"),
         (LEAST + "log: !secret x\n", "monitor.yaml:2: log: the tag !secret has no meaning here"),
         (LEAST + "log: !env [A]\n", "monitor.yaml:2: log: !env takes one word"),
         (LEAST + "log: &a {level: *a}\n", "monitor.yaml:2: log.level: refers to itself"),
@@ -247,12 +249,26 @@ def test_a_key_of_a_later_version_is_refused_so_that_nobody_relies_on_it(tmp_pat
     slack = {"slack": {"webhook": "https://h/", rest[-1]: 1}} if len(rest) == 3 else {}
     inner = {
         "receivers": {"ops": slack or dict.fromkeys(rest[-1:])},
-        "targets": [{"name": "shop", "dsn": DSN, "replica_of": None}],
         "route": {"receiver": "ops", **dict.fromkeys(rest)},
     }.get(first, dict.fromkeys(rest))
     base: dict[str, object] = {"targets": [{"name": "shop", "dsn": DSN}], "receivers": {"ops": {"console": {}}}}
     (mistake,) = mistakes(tmp_path, json.dumps({**base, first: inner}))
     assert mistake.endswith("is not built yet; this key comes with a later version: remove it")
+
+
+def test_a_replica_names_its_primary_or_is_refused(tmp_path: Path) -> None:
+    """By another target's name; not in a ring, and not of a PgBouncer."""
+    one, two = "{name: a, dsn: host=a}", "{name: b, dsn: host=b, replica_of: a}"
+    config = loaded(tmp_path, f"targets: [{one}, {two}]\n")
+    assert [server.replica_of for server in config.servers] == [None, "a"]
+    ring = "targets: [{name: a, dsn: host=a, replica_of: b}, {name: b, dsn: host=b, replica_of: a}]\n"
+    assert [each.partition(": ")[2].partition(";")[0] for each in mistakes(tmp_path, ring)] == [
+        "targets[0].replica_of: leads back to this target",
+        "targets[1].replica_of: leads back to this target",
+    ]
+    pool = "{name: p, kind: pgbouncer, dsn: 'postgresql://m@p:6432/pgbouncer'}"
+    (mistake,) = mistakes(tmp_path, f"targets: [{pool}, {{name: b, dsn: host=b, replica_of: p}}]\n")
+    assert "is no server" in mistake
 
 
 def test_links_need_a_target_where_there_are_several(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ COMMENTED_KEY = re.compile(r"^( *)# ( *(?:- |(?!pgarchitect)[a-z_]+:))", re.MULT
 ENVIRON = {
     "PGARCHITECT_DSN": DSN,
     "POOL_DSN": "postgresql://monitor@pooler.example.com:6432/pgbouncer",
+    "STANDBY_DSN": "postgresql://monitor@standby.example.com:5432/shop",
     "SLACK_WEBHOOK": "https://hooks.example.com/x",
     "SLACK_TOKEN": "xoxb-1",
     "CHAT_URL": "json://chat.example.com",

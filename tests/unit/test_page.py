@@ -239,6 +239,16 @@ def test_targets_show_their_probes_and_what_we_cost() -> None:
         assert part in page, part
 
 
+def test_replicas_stand_after_their_primary() -> None:
+    """Also those of a replica; one whose primary is not watched stands by itself."""
+    names = {"two": "one", "far": "gone", "one": "main", "main": None}
+    servers = [replace(server(), server=name, replica_of=above) for name, above in names.items()]
+    page = words(Drawer(RULES).targets(Pile(targets_=servers), NOW).decode())
+    places = [page.index(f"up {name}") for name in ("far", "main", "one", "two")]
+    assert places == sorted(places)
+    assert "replica of main" in page
+
+
 def test_a_long_list_is_cut_and_the_rest_has_its_own_page() -> None:
     """A thousand findings do not make a page of a thousand articles."""
     pile = Pile(targets_=[server()], alerts_=[alert(finding(f"public.t{each}")) for each in range(FIRST + 5)])
