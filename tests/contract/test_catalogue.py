@@ -38,6 +38,7 @@ BUILT_IN = {
     "timeouts",
     "pgbouncer",
     "pgbouncer_stats",
+    "wal",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
@@ -58,6 +59,7 @@ PROMISED = {
     "target.unreachable", "target.denied",
     "probe.broken", "probe.slow", "store.degraded", "receiver.failing", "config.reload_failed", "series.dropped",
     "self.over_budget", "ignore.unused", "ignore.expired",
+    "wal.archiver_failing", "wal.checkpoints_requested", "wal.growth",
 }  # fmt: skip
 FIXED_SETTINGS: Mapping[str, set[str]] = {
     "statements.slow": {"simple_ms", "complex_ms", "min_calls"},
