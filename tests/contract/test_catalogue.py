@@ -39,6 +39,8 @@ BUILT_IN = {
     "pgbouncer",
     "pgbouncer_stats",
     "replication",
+    "wal",
+    "settings",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
@@ -61,6 +63,7 @@ PROMISED = {
     "target.unreachable", "target.denied",
     "probe.broken", "probe.slow", "store.degraded", "receiver.failing", "config.reload_failed", "series.dropped",
     "self.over_budget", "ignore.unused", "ignore.expired",
+    "wal.archiver_failing", "wal.checkpoints_requested", "wal.growth", "settings.pending_restart",
 }  # fmt: skip
 FIXED_SETTINGS: Mapping[str, set[str]] = {
     "statements.slow": {"simple_ms", "complex_ms", "min_calls"},
