@@ -41,6 +41,9 @@ BUILT_IN = {
     "replication",
     "wal",
     "settings",
+    "vacuum",
+    "vacuum_tables",
+    "locks",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
@@ -60,6 +63,7 @@ PROMISED = {
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
     "replication.lag", "replication.standby_lost", "replication.slot", "replication.conflicts",
+    "server.prepared_transaction", "tables.wraparound",
     "target.unreachable", "target.denied",
     "probe.broken", "probe.slow", "store.degraded", "receiver.failing", "config.reload_failed", "series.dropped",
     "self.over_budget", "ignore.unused", "ignore.expired",
