@@ -39,7 +39,40 @@ def grants_sql(wanted: Wanted, *, undo: bool = False) -> list[str]:
 def _base(wanted: Wanted, *, undo: bool) -> list[str]:
     objects = [f"connect on database {identifier(wanted.database)}"] if wanted.database else []
     objects += [f"usage on schema {identifier(schema)}" for schema in wanted.extension_schemas]
-    return [_grant(what, wanted.role, undo=undo) for what in ("pg_monitor", *objects)]
+    grants = [_grant(what, wanted.role, undo=undo) for what in ("pg_monitor", *objects)]
+    return [*grants, _sequences(wanted.role, undo=undo)]
+
+
+def _sequences(role: str, *, undo: bool) -> str:
+    """Show the last values of the sequences, also of later ones, as far as whoever runs this acts for their owners."""
+    verb, way = ("revoke", "from") if undo else ("grant", "to")
+    return f"""do $pgarchitect$
+declare
+    command text;
+begin
+    for command in
+        select pg_catalog.format('{verb} select on sequence %I.%I {way} %I',
+                                 n.nspname, c.relname, {literal(role)}::text)
+          from pg_catalog.pg_class c
+          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where c.relkind = 'S'
+           and c.relpersistence <> 't'
+           and pg_catalog.pg_has_role(c.relowner, 'usage')
+         union all
+        select distinct pg_catalog.format('alter default privileges for role %I {verb} select on sequences {way} %I',
+                                          o.rolname, {literal(role)}::text)
+          from pg_catalog.pg_namespace n
+          left join pg_catalog.pg_class c on c.relnamespace = n.oid
+          join pg_catalog.pg_roles o on o.oid in (n.nspowner, c.relowner)
+         where n.nspname not like 'pg\\_%'
+           and n.nspname <> 'information_schema'
+           and o.rolname not like 'pg\\_%'
+           and pg_catalog.pg_has_role(o.oid, 'usage')
+    loop
+        execute command;
+    end loop;
+end
+$pgarchitect$"""
 
 
 def _sight(wanted: Wanted, *, undo: bool) -> list[str]:

@@ -24,6 +24,8 @@ RIGHTS = """
      union all
     select 'role ' || rolbypassrls from pg_roles where rolname = $1
      union all
+    select 'default ' || defaclrole::regrole || defaclobjtype::text || defaclacl::text from pg_default_acl
+     union all
     select 'member ' || roleid::regrole from pg_auth_members where member = to_regrole(quote_ident($1))
      order by 1
 """
@@ -46,7 +48,8 @@ async def test_it_runs_twice_and_undo_takes_exactly_all_of_it_back(any_database:
     )
     role = (await any_database.as_monitor()).user
     assert role is not None
-    await any_database.execute(f"revoke pg_monitor from {role}")
+    for statement in grants_sql(Wanted(role=role, auth="none"), undo=True):
+        await any_database.execute(statement)
     wanted = Wanted(role=role, auth=way, links=LINKS, database=any_database.name, extension_schemas=("extensions",))
     await any_database.execute(f"grant connect on database {any_database.name} to anon")
     before = await rights(any_database, role)
