@@ -141,7 +141,8 @@ PARENTS = r"""
     ),
     summed as materialized (
         select t.root, count(*) as partitions, bool_or(t.kind = 'f') as foreign_parts,
-               sum(greatest(c.reltuples, pg_catalog.pg_stat_get_live_tuples(t.relid), 0))::float8 as rows
+               sum(case when c.reltuples >= 0 then c.reltuples
+                        else pg_catalog.pg_stat_get_live_tuples(t.relid) end)::float8 as rows
           from tree t
           join pg_catalog.pg_class c on c.oid = t.relid
          where t.kind <> 'p'

@@ -225,10 +225,10 @@ async def test_a_small_healthy_database_has_no_finding(database: Database) -> No
     await act(
         database,
         "create table t (id int primary key, v int)",
-        "insert into t select g, 0 from generate_series(1, 5000) g",
+        "insert into t select g, 0 from generate_series(1, 4000) g",
         "update t set v = 1",
     )
-    await settled(database, counted("t", "n_tup_upd", 5000))
+    await settled(database, counted("t", "n_tup_upd", 4000))
     for snapshot in (False, True):
         async with database.eye(PROBE, snapshot=snapshot) as eye:
             await eye.look()
