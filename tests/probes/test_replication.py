@@ -348,3 +348,20 @@ async def test_a_promoted_standby_lags_no_more_and_nothing_jumps(pair: Pair) -> 
                 assert all(number(row, "conflicts") >= 0 for row in seen.grown or ())
                 assert (await told(old, StandbyLost(after=0.1, settled=0))).subject == "heir"
             await heir.close()
+
+
+@pytest.mark.soak
+async def test_a_standby_that_stopped_is_told_by_the_second_reading(pair: Pair) -> None:
+    """With the defaults, read every fifteen seconds: after two cycles at the latest."""
+    async with only_newest(pair), pair.primary.eye(PROBE) as eye:
+        await eye.look()
+        pid = await pair.standby.value("select pid from pg_stat_wal_receiver")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await pair.primary.execute(WRITE)
+            assert eye.findings(await eye.look()) == []
+            await asyncio.sleep(PROBE.every)
+            (finding,) = eye.findings(await eye.look())
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert finding.rule == "replication.lag"
