@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, number
-from probes.replication_past import Positions, Receiver, Standbys
+from probes.replication_past import Idle, Positions, Receiver, Standbys
 from probes.replication_rules import Lag, StandbyLost
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 from probes.replication_sql import CONFLICTS, SERVER, SLOTS, STANDBYS, SUBSCRIPTIONS
@@ -52,7 +52,8 @@ async def _parts(session: Session, memory: Memory, server: Row) -> AsyncIterator
         for cause, count in causes.items():
             yield {"kind": "conflict", "name": cause, "cause": cause, "conflicts": count}
     if server["subscriptions"]:
-        for row in await session.fetch(SUBSCRIPTIONS[14 if session.facts.major == 14 else 15]):  # noqa: PLR2004
+        rows = await session.fetch(SUBSCRIPTIONS[14 if session.facts.major == 14 else 15])  # noqa: PLR2004
+        for row in memory.of(Idle).note(rows, at):
             yield {"kind": "subscription", "name": row["subscription"], "part": row["database"], **row}
 
 
@@ -116,8 +117,9 @@ async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measu
         return [{**row, **_growth(grown.get(tuple(row[name] for name in KEY)))} for row in found]
 
     slots = [row for row in of("slot") if not TABLE_SYNC.fullmatch(str(row["slot"]))]
+    senders = [row for row in of("standby") if not TABLE_SYNC.fullmatch(str(row["slot"]))]
     asides: dict[str, Sequence[Row]] = {
-        STANDBY.name: [_standby(row) for row in of("standby") if not row["hidden"]],
+        STANDBY.name: [_standby(row) for row in senders if not row["hidden"]],
         SLOT.name: [_slot(row) for row in slots],
         CONFLICT.name: of("conflict"),
         SUBSCRIPTION.name: [{**row, "subscription_workers": row["workers"]} for row in of("subscription")],

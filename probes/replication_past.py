@@ -109,6 +109,22 @@ class Standbys:
         return at - self.blocked_since
 
 
+class Idle:
+    """Since when subscriptions that are enabled have had nobody who applies them."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[object, object], float] = {}
+
+    def note(self, rows: Iterable[Row], at: float) -> Iterator[Row]:
+        """Give the rows with how long that has been; 0 while somebody does, or none shall."""
+        before, self._since = self._since, {}
+        for row in rows:
+            key = (row["database"], row["subscription"])
+            if row["enabled"] and not row["workers"]:
+                self._since[key] = min(before.get(key, at), at)
+            yield {**row, "idle_seconds": at - self._since.get(key, at)}
+
+
 class Receiver:
     """Since when a standby has heard nothing from its primary."""
 

@@ -68,6 +68,8 @@ class Lag(Rule):
             yield NoVerdict(reason="nothing replicates from or to this server", needs=None)
         for row in senders:
             yield from self._sender(seen, row)
+        for row in of_kind(seen.rows, "subscription"):
+            yield from self._idle(seen, row)
         if server["in_recovery"]:
             yield from self._deaf(seen, server)
             yield from self._own(seen, server)
@@ -85,7 +87,7 @@ class Lag(Rule):
         return None
 
     def _sender(self, seen: Measurement, row: Row) -> Iterator[Finding | NoVerdict]:
-        subject = identifier(str(row["name"]))
+        subject = str(row["name"])
         if row["hidden"]:
             yield NoVerdict(reason=HIDDEN, needs=Needs.RIGHTS)
             return
@@ -109,7 +111,7 @@ class Lag(Rule):
     def _accuse(self, seen: Measurement, row: Row, *, behind: float, seconds: float, level: Severity) -> Finding:
         return self.finding(
             seen,
-            subject=identifier(str(row["name"])),
+            subject=str(row["name"]),
             object=Object("subscription" if row["logical"] else "standby", name=str(row["name"])),
             summary=f"{size(behind)} and {duration(seconds)} behind: {self._cause(row)[0]}",
             impact="reads from it are old, and a failover to it would lose or delay what it lacks",
@@ -139,6 +141,24 @@ class Lag(Rule):
             APPLY,
         )
 
+    def _idle(self, seen: Measurement, row: Row) -> Iterator[Finding]:
+        """Judge a subscription that nobody applies: its worker fails, or cannot connect."""
+        idle = number(row, "idle_seconds")
+        if idle > self.warning_seconds:
+            yield self.finding(
+                seen,
+                in_database=str(row["database"]),
+                subject=identifier(str(row["subscription"])),
+                object=Object("subscription", name=str(row["subscription"])),
+                summary=f"it is enabled, and nobody has applied it for {duration(idle)}",
+                impact="changes of the publisher do not arrive, and it keeps their WAL",
+                remedy=Remedy(caution="The log here says why the worker ends: a conflict, or the connection."),
+                severity=Severity.CRITICAL if idle > self.critical_seconds else self.severity,
+                idle_seconds=round(idle),
+                apply_errors=round(number(row, "apply_errors")),
+                limit_seconds=self.warning_seconds,
+            )
+
     def _deaf(self, seen: Measurement, server: Row) -> Iterator[Finding | NoVerdict]:
         """Judge whether a standby hears from its primary at all."""
         if server["deaf_seconds"] is None:
@@ -150,7 +170,7 @@ class Lag(Rule):
         if deaf > self.warning_seconds or (seen.snapshot and deaf > 0):
             yield self.finding(
                 seen,
-                subject=identifier(seen.target.server),
+                subject=seen.target.server,
                 object=Object("standby", name=seen.target.server),
                 summary=f"this standby has heard nothing from its primary for {duration(deaf)}",
                 impact="it falls behind with every write, and its reads do not show it",
@@ -171,7 +191,7 @@ class Lag(Rule):
             yield NoVerdict(
                 reason="how long a standby lags shows from the second reading on",
                 needs=Needs.HISTORY,
-                subject=identifier(seen.target.server),
+                subject=seen.target.server,
             )
             return
         seconds = max(number(server, "lag_seconds") - delay, 0)
@@ -181,7 +201,7 @@ class Lag(Rule):
         paused = server["pause_state"] == "paused"
         yield self.finding(
             seen,
-            subject=identifier(seen.target.server),
+            subject=seen.target.server,
             object=Object("standby", name=seen.target.server),
             summary=f"this standby is {size(behind)} and {duration(seconds)} behind"
             + (": its replay is paused" if paused else " with what it has received"),
@@ -233,6 +253,8 @@ class StandbyLost(Rule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         (server,) = of_kind(seen.rows, "server")
         told = False
+        if server["synchronous_names"] == "" and not list(of_kind(seen.rows, "standby", "lost")):
+            yield NoVerdict(reason="no standby has been seen here", needs=None)
         for row in of_kind(seen.rows, "lost"):
             blocks = row["was_synchronous"] and self._blocks(row)
             if blocks or (number(row, "gone_seconds") > self.after and number(row, "stood_seconds") >= self.settled):
@@ -250,7 +272,7 @@ class StandbyLost(Rule):
         gone = number(row, "gone_seconds")
         return self.finding(
             seen,
-            subject=identifier(str(row["name"])),
+            subject=str(row["name"]),
             object=Object("standby", name=str(row["name"])),
             summary=f"not connected for at least {duration(gone)}" + ("; commits wait for it" if blocks else ""),
             impact="every commit hangs until it is back" if blocks else "it cannot take over, and its reads grow old",

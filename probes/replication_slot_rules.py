@@ -165,7 +165,7 @@ class RecoveryMisfit(Rule):
         worst = max(causes, key=lambda cause: causes[cause])
         yield self.finding(
             seen,
-            subject=identifier(seen.target.server),
+            subject=seen.target.server,
             object=Object("standby", name=seen.target.server),
             summary=f"{plural(total, 'query', 'queries')} cancelled in {duration(seen.window_seconds)}, "
             f"{share(causes[worst], total)} of them for {CAUSES.get(worst, worst)}",

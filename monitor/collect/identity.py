@@ -41,5 +41,14 @@ def goes_on(before: Facts, now: Facts, read_at: float) -> bool:
     return now.started_at > read_at and not swapped
 
 
+def turned(before: Facts, now: Facts) -> str:
+    """Say in words what a failover changed since the session before; empty: nothing."""
+    if _differ(before.system_identifier, now.system_identifier):
+        return "another cluster"
+    if before.in_recovery != now.in_recovery:
+        return "a standby where the primary was" if now.in_recovery else "a standby was promoted"
+    return "another timeline" if _differ(before.timeline, now.timeline) else ""
+
+
 def _differ(before: int | None, now: int | None) -> bool:
     return None not in {before, now} and before != now

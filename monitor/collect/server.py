@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 import structlog
 
 from monitor.collect.attempt import Attempts
+from monitor.collect.identity import turned
 from monitor.collect.opening import CONNECT_SECONDS, Opener
 from monitor.collect.refusals import DatabaseRefused, DatabaseUnreachable
 from monitor.collect.session import Backend, GuardedSession
@@ -60,6 +61,8 @@ class PostgresServer:
         self._home_turn = asyncio.Lock()
         self._visit_turn = asyncio.Lock()
         self._visited: dict[str, Facts] = {}
+        self._answered: Facts | None = None
+        """Who answered when the kept session was opened last."""
         self._left: list[Backend] = []
         self._attempts = Attempts()
         self.existing: Collection[str] = ()
@@ -89,8 +92,16 @@ class PostgresServer:
                 async with self._visit_turn:
                     await self._leave()
             self._home = await self._home_or_elsewhere()
+        self._recognise(self._home.facts)
         self._home.when_lost(self._lost)
         await self._end_left(self._home)
+
+    def _recognise(self, now: Facts) -> None:
+        """Tell when a failover, or a promotion, took place since the session before."""
+        before, self._answered = self._answered, now
+        if before is not None and (what := turned(before, now)):
+            role = "standby" if now.in_recovery else "primary"
+            log.warning("who answers has changed", target=self.server.name, what=what, role=role)
 
     async def _home_or_elsewhere(self) -> GuardedSession:
         """Open the kept session where the DSN says; when that database went away, in another one we know."""

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -70,11 +69,9 @@ async def pair(servers: Servers) -> AsyncIterator[Pair]:
     await primary.close()
 
 
-@asynccontextmanager
-async def only_newest(pair: Pair) -> AsyncIterator[None]:
+def newest_only(pair: Pair) -> None:
     if pair.servers.major != NEWEST:
         pytest.skip("the same on each version; shown on the newest")
-    yield
 
 
 async def told(eye: Eye, *rules: Lag | StandbyLost) -> Finding:
@@ -178,7 +175,8 @@ async def test_a_standby_that_left_is_missed_until_it_is_back(pair: Pair) -> Non
 
 async def test_commits_that_wait_for_a_standby_are_critical_at_once(pair: Pair) -> None:
     """Sick: it is named in synchronous_standby_names and gone. Cured by the way out that is named."""
-    async with only_newest(pair), pair.primary.eye(PROBE) as eye:
+    newest_only(pair)
+    async with pair.primary.eye(PROBE) as eye:
         await pair.primary.execute("alter system set synchronous_standby_names = 'one'")
         await pair.primary.execute("select pg_reload_conf()")
         rule = StandbyLost(blocked_after=0.1)
@@ -274,77 +272,95 @@ async def test_queries_that_recovery_cancels_are_told_with_the_setting_that_ends
 
 async def test_a_cascaded_standby_is_seen_by_the_one_it_follows(pair: Pair) -> None:
     """What is sent on is compared with what was received; a logical subscriber of the primary is a subscription."""
-    async with only_newest(pair):
-        owner = pair.servers.cluster.server
-        async with standby_of(pair.standby, owner, NEWEST, name="two") as second:
-            await follows(pair.standby, "two")
-            async with pair.standby.eye(PROBE) as eye:
-                await eye.look()
-                await pair.primary.execute(WRITE)
-                seen = await eye.look()
-                assert eye.findings(seen) == []
-                (there,) = seen.asides["standby"]
-                assert there["application"] == "two"
-                await second.stop()
-                assert (await told(eye, StandbyLost(after=0.1, settled=0))).subject == "two"
+    newest_only(pair)
+    owner = pair.servers.cluster.server
+    async with standby_of(pair.standby, owner, NEWEST, name="two") as second:
+        await follows(pair.standby, "two")
+        async with pair.standby.eye(PROBE) as eye:
+            await eye.look()
+            await pair.primary.execute(WRITE)
+            seen = await eye.look()
+            assert eye.findings(seen) == []
+            (there,) = seen.asides["standby"]
+            assert there["application"] == "two"
+            await second.stop()
+            assert (await told(eye, StandbyLost(after=0.1, settled=0))).subject == "two"
 
 
 async def test_a_subscription_is_seen_from_both_ends(pair: Pair) -> None:
     """The sender is logical and judged by bytes only; the subscriber's worker counts."""
-    async with only_newest(pair):
-        primary = pair.primary
-        await primary.execute("create database copy template template0")
-        copy = on(primary.server, primary.server, "copy")
-        await primary.execute("create table sent (id int primary key)")
-        await copy.execute("create table sent (id int primary key)")
-        await primary.execute("create publication everything for table sent")
-        await primary.execute("select pg_create_logical_replication_slot('feed', 'pgoutput')")
-        await copy.execute(
-            f"create subscription feed connection '{primary.dsn}' publication everything with (create_slot = false)"
-        )
-        try:
-            async with primary.eye(PROBE) as eye:
+    newest_only(pair)
+    primary = pair.primary
+    await primary.execute("create database copy template template0")
+    copy = on(primary.server, primary.server, "copy")
+    await primary.execute("create table sent (id int primary key)")
+    await copy.execute("create table sent (id int primary key)")
+    await primary.execute("create publication everything for table sent")
+    await primary.execute("select pg_create_logical_replication_slot('feed', 'pgoutput')")
+    await copy.execute(
+        f"create subscription feed connection '{primary.dsn}' publication everything with (create_slot = false)"
+    )
+    try:
+        async with primary.eye(PROBE) as eye:
 
-                async def works() -> bool:
-                    seen = await eye.look()
-                    senders = [row for row in seen.rows if row["kind"] == "standby" and row["logical"]]
-                    (own,) = seen.asides["subscription"]
-                    return bool(senders) and own["subscription_workers"] == 1
+            async def works() -> bool:
+                seen = await eye.look()
+                senders = [row for row in seen.rows if row["kind"] == "standby" and row["logical"]]
+                (own,) = seen.asides["subscription"]
+                return bool(senders) and own["subscription_workers"] == 1
 
-                await until(works)
-                assert eye.findings(await eye.look()) == []
-                await copy.execute("alter subscription feed disable")
-                await until(lambda: primary.value("select not active from pg_replication_slots"))
-                assert eye.findings(await eye.look(), StandbyLost(after=0, settled=0)) == []
-        finally:
+            await until(works)
+            assert eye.findings(await eye.look()) == []
             await copy.execute("alter subscription feed disable")
-            await copy.execute("alter subscription feed set (slot_name = none)")
-            await copy.execute("drop subscription feed")
-            await copy.close()
             await until(lambda: primary.value("select not active from pg_replication_slots"))
-            await primary.execute("select pg_drop_replication_slot('feed')")
-            await primary.execute("drop database copy")
+            assert eye.findings(await eye.look(), StandbyLost(after=0, settled=0)) == []
+    finally:
+        await copy.execute("alter subscription feed disable")
+        await copy.execute("alter subscription feed set (slot_name = none)")
+        await copy.execute("drop subscription feed")
+        await copy.close()
+        await until(lambda: primary.value("select not active from pg_replication_slots"))
+        await primary.execute("select pg_drop_replication_slot('feed')")
+        await primary.execute("drop database copy")
 
 
 async def test_a_promoted_standby_lags_no_more_and_nothing_jumps(pair: Pair) -> None:
     """Watched through its promotion: what was found ends, no growth is negative, the old primary misses it."""
     rule = Lag(warning_seconds=0.2)
-    async with only_newest(pair):
-        owner = pair.servers.cluster.server
-        async with standby_of(pair.primary, owner, NEWEST, name="heir") as server:
-            await follows(pair.primary, "heir")
-            heir = on(server, owner)
-            async with heir.eye(PROBE) as eye, pair.primary.eye(PROBE) as old:
-                await eye.look()
-                await old.look()
-                await heir.execute("select pg_wal_replay_pause()")
-                await pair.primary.execute(WRITE)
-                await told(eye, rule)
-                assert await heir.value("select pg_promote()")
-                seen = await eye.look()
-                assert eye.findings(seen, rule) == []
-                (own,) = seen.exposed or ()
-                assert (own["in_recovery"], own["lag_seconds"]) == (False, None)
-                assert all(number(row, "conflicts") >= 0 for row in seen.grown or ())
-                assert (await told(old, StandbyLost(after=0.1, settled=0))).subject == "heir"
-            await heir.close()
+    newest_only(pair)
+    owner = pair.servers.cluster.server
+    async with standby_of(pair.primary, owner, NEWEST, name="heir") as server:
+        await follows(pair.primary, "heir")
+        heir = on(server, owner)
+        async with heir.eye(PROBE) as eye, pair.primary.eye(PROBE) as old:
+            await eye.look()
+            await old.look()
+            await heir.execute("select pg_wal_replay_pause()")
+            await pair.primary.execute(WRITE)
+            await told(eye, rule)
+            assert await heir.value("select pg_promote()")
+            seen = await eye.look()
+            assert eye.findings(seen, rule) == []
+            (own,) = seen.exposed or ()
+            assert (own["in_recovery"], own["lag_seconds"]) == (False, None)
+            assert all(number(row, "conflicts") >= 0 for row in seen.grown or ())
+            assert (await told(old, StandbyLost(after=0.1, settled=0))).subject == "heir"
+        await heir.close()
+
+
+@pytest.mark.soak
+async def test_a_standby_that_stopped_is_told_by_the_second_reading(pair: Pair) -> None:
+    """With the defaults, read every fifteen seconds: after two cycles at the latest."""
+    newest_only(pair)
+    async with pair.primary.eye(PROBE) as eye:
+        await eye.look()
+        pid = await pair.standby.value("select pid from pg_stat_wal_receiver")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await pair.primary.execute(WRITE)
+            assert eye.findings(await eye.look()) == []
+            await asyncio.sleep(PROBE.every)
+            (finding,) = eye.findings(await eye.look())
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert finding.rule == "replication.lag"

@@ -11,7 +11,7 @@ from monitor.measurement import GIB, MIB, Measurement
 from monitor.model import Finding, NoVerdict, Severity, Target
 from monitor.rule import Rule
 from monitor.rules.evaluate import evaluate
-from probes.replication_past import DAY, Positions, Receiver, Standbys
+from probes.replication_past import DAY, Idle, Positions, Receiver, Standbys
 from probes.replication_rules import Lag, StandbyLost
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 
@@ -21,6 +21,7 @@ SERVER: Mapping[str, object] = {
     "in_recovery": False,
     "subscriptions": 0,
     "blocked_seconds": None,
+    "synchronous_names": "",
     "apply_delay": 0.0,
     "pause_state": "not paused",
     "has_primary": True,
@@ -239,6 +240,17 @@ def test_silence_is_the_time_since_the_answer_changed() -> None:
     for at, replied, silent in ((0, 5.0, 0), (15, 5.0, 15), (30, 9.0, 0)):
         (row,) = known.note([sender(replied_at=replied)], at)
         assert row["unanswered_seconds"] == silent
+
+
+def test_a_subscription_that_nobody_applies_is_told() -> None:
+    """It is timed from when we saw it; one that is disabled is nobody's."""
+    known = Idle()
+    plain = {"kind": "subscription", "database": "app", "subscription": "feed", "enabled": True, "workers": 0}
+    rows = [{**plain, "apply_errors": 2.0}]
+    levels_ = [levels(Lag(), *known.note(rows, at)) for at in (0, 60, 75, 301)]
+    assert levels_ == [[], [], [Severity.WARNING], [Severity.CRITICAL]]
+    assert levels(Lag(), *known.note([{**rows[0], "enabled": False}], 400)) == []
+    assert levels(Lag(), *known.note(rows, 500)) == []
 
 
 def test_a_receiver_that_is_away_is_timed_from_when_we_saw_it() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.collect.identity import goes_on
+from monitor.collect.identity import goes_on, turned
 from monitor.probe import Facts
 
 READ_AT = 1000.0
@@ -51,3 +51,20 @@ def test_counters_go_on_in_the_same_server(before: Facts, now: Facts) -> None:
 )
 def test_another_server_has_counters_of_its_own(before: Facts, now: Facts) -> None:
     assert not goes_on(before, now, READ_AT)
+
+
+@pytest.mark.parametrize(
+    ("now", "what"),
+    [
+        (replace(BEFORE, started_at=1001.0), ""),
+        (UNTOLD, ""),
+        (replace(BEFORE, timeline=2), "another timeline"),
+        (replace(BEFORE, in_recovery=True, timeline=0), "a standby where the primary was"),
+        (replace(BEFORE, system_identifier=8), "another cluster"),
+    ],
+)
+def test_a_failover_is_told_in_words(now: Facts, what: str) -> None:
+    """A restart is none; neither is a server that keeps to itself who it is."""
+    assert turned(BEFORE, now) == what
+    if now.in_recovery:
+        assert turned(now, BEFORE) == "a standby was promoted"
