@@ -34,11 +34,12 @@ SQL = """
                 then pg_catalog.hashtextextended(coalesce(reset_val, ''), 0)::text end as digest,
            case when name = any (array[
                'autovacuum', 'autovacuum_freeze_max_age', 'autovacuum_max_workers',
-               'autovacuum_multixact_freeze_max_age', 'autovacuum_naptime', 'autovacuum_vacuum_cost_delay', 'autovacuum_vacuum_scale_factor',
-               'autovacuum_work_mem', 'bgwriter_delay', 'checkpoint_completion_target', 'checkpoint_timeout',
-               'data_checksums', 'deadlock_timeout', 'effective_cache_size', 'effective_io_concurrency', 'fsync',
-               'full_page_writes', 'hot_standby_feedback', 'log_min_duration_statement', 'maintenance_work_mem',
-               'max_connections', 'max_locks_per_transaction', 'max_parallel_workers', 'max_prepared_transactions',
+               'autovacuum_multixact_freeze_max_age', 'autovacuum_naptime', 'autovacuum_vacuum_cost_delay',
+               'autovacuum_vacuum_scale_factor', 'autovacuum_work_mem', 'bgwriter_delay',
+               'checkpoint_completion_target', 'checkpoint_timeout', 'data_checksums', 'deadlock_timeout',
+               'effective_cache_size', 'effective_io_concurrency', 'fsync', 'full_page_writes',
+               'hot_standby_feedback', 'log_min_duration_statement', 'maintenance_work_mem', 'max_connections',
+               'max_locks_per_transaction', 'max_parallel_workers', 'max_prepared_transactions',
                'max_replication_slots', 'max_slot_wal_keep_size', 'max_standby_streaming_delay', 'max_wal_senders',
                'max_wal_size', 'max_worker_processes', 'random_page_cost', 'reserved_connections', 'shared_buffers',
                'superuser_reserved_connections', 'track_io_timing', 'wal_buffers', 'wal_keep_size', 'work_mem'])
@@ -86,7 +87,7 @@ class PendingRestart(Rule):
             impact="the server does not run as its configuration says, and will change at its next restart",
             remedy=Remedy(
                 caution=f"Restart the server when it suits, or take the change back: alter system reset {setting} (or "
-                "undo it in postgresql.conf), then select pg_reload_conf(). On managed services: the provider's console."
+                "undo it in postgresql.conf), then select pg_reload_conf(). Managed services: the provider's console."
             ),
             setting=setting,
         )
