@@ -28,8 +28,8 @@ from monitor.probe import (
 # What our own session set for itself is of no one else: its source is the session or the client.
 SQL = """
     select name::text as setting,
-           pending_restart,
-           context::text as context,
+           pending_restart::int as restart_pending,
+           null::float8 as changed_timestamp_seconds,
            case when source not in ('session', 'client') and context <> 'internal' and name not like '%.%'
                 then pg_catalog.hashtextextended(coalesce(reset_val, ''), 0)::text end as digest,
            case when name = any (array[
@@ -75,7 +75,7 @@ class PendingRestart(Rule):
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in seen.rows:
-            if row["pending_restart"]:
+            if row["restart_pending"]:
                 yield self._accuse(seen, str(row["setting"]))
 
     def _accuse(self, seen: Measurement, setting: str) -> Finding:
@@ -119,11 +119,11 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
         {
             "setting": row["setting"],
             "value": row["value"],
-            "restart_pending": int(bool(row["pending_restart"])),
+            "restart_pending": row["restart_pending"],
             "changed_timestamp_seconds": known.changed.get(str(row["setting"])),
         }
         for row in seen.rows
-        if row["value"] is not None or row["pending_restart"] or row["setting"] in known.changed
+        if row["value"] is not None or row["restart_pending"] or row["setting"] in known.changed
     ]
     return replace(seen, exposed=exposed[:200])
 

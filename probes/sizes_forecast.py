@@ -128,7 +128,7 @@ class SizeForecast(Rule):
     area: ClassVar[Area] = Area.OPERATIONS
     keep: float = 3600.0
     horizon: float = 7 * DAY
-    min_history: float = 1.1 * DAY
+    min_history: float = 26 * 3600.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         if not seen.details:
