@@ -1,6 +1,6 @@
 """Which metrics of postgres_exporter (0.20, pgbouncer_exporter for `pgbouncer_…`) and pgwatch (5) say what ours say.
 
-Theirs may differ in unit (pgwatch has milliseconds where we have seconds) and in labels, and their counters may be gauges.
+Theirs may differ in unit (pgwatch has milliseconds for our seconds) and in labels, and their counters may be gauges.
 """
 
 from collections.abc import Mapping
