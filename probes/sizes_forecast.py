@@ -85,9 +85,10 @@ class Limits:
 
     def _told(self, at: float, limit: SizeLimit, mine: Sequence[Row]) -> Row:
         name = limit.database or ""
-        unread = next((str(row["reason"] or "its size cannot be read") for row in mine if row["bytes"] is None), None)
+        unread = next((row for row in mine if row["bytes"] is None), None)
         if unread:
-            return {"database": name, "reason": unread}
+            reason = unread["reason"] or "its size cannot be read"
+            return {"database": name, "reason": reason, "needs": unread["needs"]}
         points, now = self._points.setdefault(name, deque()), Point(at, sum(number(row, "bytes") for row in mine))
         if points and at < points[-1].at:  # the clock was set back
             points.clear()
@@ -141,7 +142,8 @@ class SizeForecast(Rule):
 
     def _judged(self, seen: Measurement, row: Row, subject: str) -> Finding | NoVerdict | None:
         if "bytes" not in row:
-            return NoVerdict(reason=str(row["reason"]), needs=Needs.RIGHTS, subject=subject)
+            needs = Needs.TIME if row["needs"] is Needs.TIME else Needs.RIGHTS
+            return NoVerdict(reason=str(row["reason"]), needs=needs, subject=subject)
         now, limit = number(row, "bytes"), number(row, "limit_bytes")
         if now >= limit:
             return self._accuse(

@@ -1,13 +1,15 @@
 """The sizes probe on real servers, and its forecast at the edges, on points made by hand."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import time_machine
 
-from monitor.errors import Needs
-from monitor.measurement import GIB, MIB, Measurement
+from monitor.errors import Needs, ProbeTimeout
+from monitor.measurement import GIB, MIB, Measurement, Row
 from monitor.model import Finding, NoVerdict, Result, Target
-from probes.sizes import PROBE
+from monitor.probe import Facts, Memory
+from probes.sizes import CLOCK, DATABASE_SIZE, DATABASES, PROBE, observe
 from probes.sizes_forecast import Limits, SizeForecast, SizeLimit, SizesOptions
 from tests.database import Database
 
@@ -115,3 +117,45 @@ def test_a_limit_of_the_whole_server_adds_its_databases_up() -> None:
     known, limits = Limits(), (SizeLimit(limit_bytes=GIB), SizeLimit(limit_bytes=GIB, database="gone"))
     (row,) = known.take(0.0, [{"name": "a", "bytes": 1}, {"name": "b", "bytes": 2}], limits)
     assert (row["database"], row["bytes"]) == ("", 3)
+
+
+class Slow:
+    """A session on which each size takes three seconds by the server's clock, and one disk does not answer."""
+
+    def __init__(self, hung: int = 0) -> None:
+        self.now, self.hung, self.asked = 0.0, hung, list[int]()
+
+    @property
+    def facts(self) -> Facts:
+        raise NotImplementedError
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        if sql == DATABASES:
+            return [{"kind": "database", "name": f"d{oid}", "oid": oid} for oid in range(1, 8)]
+        if sql == DATABASE_SIZE:
+            self.asked.append(int(str(arguments[0])))
+            self.now += 3
+            if self.asked[-1] == self.hung:
+                raise ProbeTimeout("no answer")
+            return [{"bytes": 1}]
+        return [{"at": self.now}] if sql == CLOCK else []
+
+
+async def test_slow_disks_are_asked_in_turns() -> None:
+    """After ten seconds the others wait, and are asked first the next time; nobody is left out for good."""
+    session, memory = Slow(), Memory()
+    first = await observe(session, memory, None)
+    assert session.asked == [1, 2, 3, 4]
+    assert [row["needs"] for row in first[4:]] == [Needs.TIME] * 3
+    second = await observe(session, memory, None)
+    assert session.asked[4:] == [5, 6, 7, 1]
+    assert all(row["bytes"] == 1 for row in second)
+
+
+async def test_a_disk_that_hangs_is_asked_once_and_last_the_next_time() -> None:
+    """One timeout ends the round; the next one begins with those that were not asked."""
+    session, memory = Slow(hung=2), Memory()
+    await observe(session, memory, None)
+    assert session.asked == [1, 2]
+    await observe(session, memory, None)
+    assert session.asked[2:] == [3, 4, 5, 6]
