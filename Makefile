@@ -45,8 +45,9 @@ bench: $(DEV) ## what the monitor costs, measured
 	$(BIN)/python -m benchmarks.texts
 	$(BIN)/python -m benchmarks.sessions
 
-docs: $(DEV) ## the dashboards, built from Python
+docs: $(DEV) ## the dashboards and the table of metrics, built from Python
 	$(BIN)/python -m dashboards.build
+	$(BIN)/python -m dashboards.metrics
 
 # Without npm the tests of the missing versions skip with a reason; under CI they fail.
 postgres: $(DEV)

@@ -28,17 +28,18 @@ from monitor.probe import (
 # What our own session set for itself is of no one else: its source is the session or the client.
 SQL = """
     select name::text as setting,
-           pending_restart,
-           context::text as context,
+           pending_restart::int as restart_pending,
+           null::float8 as changed_timestamp_seconds,
            case when source not in ('session', 'client') and context <> 'internal' and name not like '%.%'
                 then pg_catalog.hashtextextended(coalesce(reset_val, ''), 0)::text end as digest,
            case when name = any (array[
                'autovacuum', 'autovacuum_freeze_max_age', 'autovacuum_max_workers',
-               'autovacuum_multixact_freeze_max_age', 'autovacuum_naptime', 'autovacuum_vacuum_cost_delay', 'autovacuum_vacuum_scale_factor',
-               'autovacuum_work_mem', 'bgwriter_delay', 'checkpoint_completion_target', 'checkpoint_timeout',
-               'data_checksums', 'deadlock_timeout', 'effective_cache_size', 'effective_io_concurrency', 'fsync',
-               'full_page_writes', 'hot_standby_feedback', 'log_min_duration_statement', 'maintenance_work_mem',
-               'max_connections', 'max_locks_per_transaction', 'max_parallel_workers', 'max_prepared_transactions',
+               'autovacuum_multixact_freeze_max_age', 'autovacuum_naptime', 'autovacuum_vacuum_cost_delay',
+               'autovacuum_vacuum_scale_factor', 'autovacuum_work_mem', 'bgwriter_delay',
+               'checkpoint_completion_target', 'checkpoint_timeout', 'data_checksums', 'deadlock_timeout',
+               'effective_cache_size', 'effective_io_concurrency', 'fsync', 'full_page_writes',
+               'hot_standby_feedback', 'log_min_duration_statement', 'maintenance_work_mem', 'max_connections',
+               'max_locks_per_transaction', 'max_parallel_workers', 'max_prepared_transactions',
                'max_replication_slots', 'max_slot_wal_keep_size', 'max_standby_streaming_delay', 'max_wal_senders',
                'max_wal_size', 'max_worker_processes', 'random_page_cost', 'reserved_connections', 'shared_buffers',
                'superuser_reserved_connections', 'track_io_timing', 'wal_buffers', 'wal_keep_size', 'work_mem'])
@@ -74,7 +75,7 @@ class PendingRestart(Rule):
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in seen.rows:
-            if row["pending_restart"]:
+            if row["restart_pending"]:
                 yield self._accuse(seen, str(row["setting"]))
 
     def _accuse(self, seen: Measurement, setting: str) -> Finding:
@@ -86,7 +87,7 @@ class PendingRestart(Rule):
             impact="the server does not run as its configuration says, and will change at its next restart",
             remedy=Remedy(
                 caution=f"Restart the server when it suits, or take the change back: alter system reset {setting} (or "
-                "undo it in postgresql.conf), then select pg_reload_conf(). On managed services: the provider's console."
+                "undo it in postgresql.conf), then select pg_reload_conf(). Managed services: the provider's console."
             ),
             setting=setting,
         )
@@ -118,11 +119,11 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
         {
             "setting": row["setting"],
             "value": row["value"],
-            "restart_pending": int(bool(row["pending_restart"])),
+            "restart_pending": row["restart_pending"],
             "changed_timestamp_seconds": known.changed.get(str(row["setting"])),
         }
         for row in seen.rows
-        if row["value"] is not None or row["pending_restart"] or row["setting"] in known.changed
+        if row["value"] is not None or row["restart_pending"] or row["setting"] in known.changed
     ]
     return replace(seen, exposed=exposed[:200])
 

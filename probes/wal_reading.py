@@ -105,7 +105,6 @@ POSITION = """
            case when r.recovering
                 then pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::float8
             end as replayed_bytes,
-           n.*,
            s.*
       from (select pg_catalog.pg_is_in_recovery() as recovering) r
      cross join (select max(setting::float8 * 1048576) filter (where name = 'max_wal_size') as max_wal_size_bytes,
@@ -116,19 +115,13 @@ POSITION = """
                         max(setting::float8) filter (where name = 'wal_segment_size') as segment_bytes,
                         max(setting::float8) filter (where name = 'checkpoint_timeout') as checkpoint_timeout_seconds,
                         max(setting::float8) filter (where name = 'checkpoint_completion_target')
-                            as checkpoint_completion_target
-                   from pg_catalog.pg_settings
-                  where name in ('max_wal_size', 'min_wal_size', 'wal_keep_size', 'max_slot_wal_keep_size',
-                                 'wal_segment_size', 'checkpoint_timeout', 'checkpoint_completion_target')) n
-     cross join (select max(setting) filter (where name = 'archive_mode') as archive_mode,
-                        max(setting) filter (where name = 'wal_level') as wal_level,
+                            as checkpoint_completion_target,
+                        max(setting) filter (where name = 'archive_mode') as archive_mode,
                         bool_or(setting <> '' and setting <> '(disabled)')
                             filter (where name in ('archive_command', 'archive_library')) as archiving_set,
                         max(source) filter (where name = 'max_wal_size') as max_wal_size_source,
                         max(sourcefile) filter (where name = 'max_wal_size') as max_wal_size_file
-                   from pg_catalog.pg_settings
-                  where name in ('archive_mode', 'archive_command', 'archive_library', 'wal_level',
-                                 'max_wal_size')) s
+                   from pg_catalog.pg_settings) s
 """
 DIRECTORY = """
     select count(*) as segments,

@@ -44,6 +44,7 @@ BUILT_IN = {
     "vacuum",
     "vacuum_tables",
     "locks",
+    "sizes",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
@@ -68,6 +69,7 @@ PROMISED = {
     "probe.broken", "probe.slow", "store.degraded", "receiver.failing", "config.reload_failed", "series.dropped",
     "self.over_budget", "ignore.unused", "ignore.expired",
     "wal.archiver_failing", "wal.checkpoints_requested", "wal.growth", "settings.pending_restart",
+    "server.size_forecast",
 }  # fmt: skip
 FIXED_SETTINGS: Mapping[str, set[str]] = {
     "statements.slow": {"simple_ms", "complex_ms", "min_calls"},

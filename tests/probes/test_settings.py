@@ -24,7 +24,7 @@ async def test_it_reads_every_version_as_the_monitors_own_role(any_database: Dat
     assert (shown["shared_buffers"], shown["checkpoint_timeout"], shown["fsync"]) == (16 * 1024 * 1024, 300, 0)
     assert shown["max_slot_wal_keep_size"] == -1
     assert len(shown) <= 60
-    assert all(set(row) == {"setting", "pending_restart", "context", "digest", "value"} for row in seen.rows)
+    assert all(len(str(row["digest"])) <= 20 for row in seen.rows)
 
 
 async def test_a_change_is_told_with_its_time_and_without_its_value(database: Database) -> None:

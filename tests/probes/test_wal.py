@@ -1,6 +1,7 @@
 """The wal probe on real servers: its figures, an archive that fails and is mended, checkpoints by the amount of WAL."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -254,3 +255,20 @@ def test_a_standby_is_not_asked_about_checkpoints() -> None:
     (unsaid,) = CheckpointsRequested().check(half_an_hour(0, 0, 0, kind="standby"))
     assert isinstance(unsaid, NoVerdict)
     assert unsaid.needs is None
+
+
+async def test_a_standby_is_read_and_judged_as_one() -> None:
+    """It replays, writes nothing of its own, and is asked neither about checkpoints nor about archiving."""
+    async with EmbeddedServer.started(SMALL, binaries=binaries(NEWEST)) as server:
+        await server.stop()
+        data = server.directory / "data"
+        subprocess.run(["cp", "-a", data / "PG_VERSION", data / "standby.signal"], check=True)
+        await server.start()
+        async with Database(server, "postgres").eye(PROBE) as eye:
+            await eye.look()
+            seen = await eye.look()
+            assert row_of(seen.rows, "standby")
+            (whole,) = seen.exposed or ()
+            assert (whole["written_bytes"], whole["replayed_bytes"]) == (None, 0)
+            assert eye.findings(seen) == []
+            assert {each.needs for each in eye.unsaid(seen)} == {None}
