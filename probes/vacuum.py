@@ -70,7 +70,7 @@ PHASES = (
 )  # fmt: skip
 
 RUNNING = Aside(
-    name="running",
+    name="phases",
     labels=("phase",),
     metrics=(Metric("running", Kind.GAUGE, "Vacuums that run now, automatic or not, by the phase they are in."),),
 )
