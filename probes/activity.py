@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from monitor.probe import Measurement, Memory, Needs, Probe, ProbeSkipped, Row, Scope, Session
 from probes.activity_forms import Forms, without
+from probes.activity_waits import DETAIL, WAITS, DominantWait, Waits
 
 __all__ = ["PROBE", "ActivityOptions"]
 
@@ -106,8 +107,14 @@ def _check(me: Row) -> None:
 
 
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
-    """Show the memory: statements whose values were given in some way, and attacks."""
-    return replace(seen, details=dict(memory.of(Forms).shown()))
+    """Show the memory: statements whose values were given in some way, attacks, and what sessions waited for."""
+    waits = memory.of(Waits)
+    waits.take(seen.taken_at.timestamp(), (row for row in seen.rows if row["kind"] == "session"))
+    return replace(
+        seen,
+        details={**dict(memory.of(Forms).shown()), DETAIL: waits.shown()},
+        asides={WAITS.name: waits.classes()},
+    )
 
 
 PROBE = Probe(
@@ -119,4 +126,6 @@ PROBE = Probe(
     observe=observe,
     detail=detail,
     options=ActivityOptions(),
+    asides=(WAITS,),
+    rules=(DominantWait(),),
 )

@@ -1,7 +1,7 @@
 """Locks: how many are held and awaited, by database and mode; who blocks whom is told by `pool` (sessions.blocking).
 
-Cost: reading pg_locks takes each partition of the lock table in turn, for as long as copying it takes; 4 ms for 10,000
-locks. The first 50 databases that hold any have series of their own, the others are added up as "other".
+Cost: reading pg_locks takes each partition of the lock table in turn, for as long as copying it takes; 20 ms for
+10,000 locks, 0.2 ms for few. Fifty databases have series of their own, the others are "other".
 """
 
 from __future__ import annotations

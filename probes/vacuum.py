@@ -34,12 +34,14 @@ SQL = """
               from pg_catalog.pg_database order by oid limit 1) as next_mxid,
            pg_catalog.pg_is_in_recovery() as in_recovery,
            null::text as gid, null::text as role, null::float8 as prepared_seconds, null::bigint as held_transactions,
-           null::bigint as relid, null::text as phase, null::bigint as blocks, null::bigint as blocks_done
+           null::bigint as relid, null::text as phase, null::bigint as blocks, null::bigint as blocks_done,
+           null::float8 as xids_per_second, null::float8 as mxids_per_second
       from workers w
      union all
     (select 'database', datname::text,
             pg_catalog.age(datfrozenxid), pg_catalog.mxid_age(datminmxid), datallowconn,
-            null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+            null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+            null, null
        from pg_catalog.pg_database
       where datconnlimit <> -2
       order by oid
@@ -48,7 +50,7 @@ SQL = """
     (select 'prepared', d.datname::text, null, null, null, null, null, null, null, null, null, null, null,
             p.gid, pg_catalog.pg_get_userbyid(p.ownerid)::text,
             extract(epoch from clock_timestamp() - p.prepared)::float8, pg_catalog.age(p.transaction),
-            null, null, null, null
+            null, null, null, null, null, null
        from pg_catalog.pg_prepared_xact() p
        left join pg_catalog.pg_database d on d.oid = p.dbid
       order by p.prepared, p.gid
@@ -57,7 +59,8 @@ SQL = """
     (select 'vacuum', datname::text, null, null, null, null, null, null, null, null, null, null, null,
             null, null, null, null,
             relid::bigint, phase,
-            heap_blks_total, case when phase = 'scanning heap' then heap_blks_scanned else heap_blks_vacuumed end
+            heap_blks_total, case when phase = 'scanning heap' then heap_blks_scanned else heap_blks_vacuumed end,
+            null, null
        from pg_catalog.pg_stat_progress_vacuum
       where phase is not null
       order by pid
@@ -70,7 +73,7 @@ PHASES = (
 )  # fmt: skip
 
 RUNNING = Aside(
-    name="running",
+    name="phases",
     labels=("phase",),
     metrics=(Metric("running", Kind.GAUGE, "Vacuums that run now, automatic or not, by the phase they are in."),),
 )
@@ -106,7 +109,7 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     return replace(
         seen,
         rows=[paced, *(row for row in seen.rows if row is not whole)],
-        exposed=[paced, *({**row, "xids_per_second": None, "mxids_per_second": None} for row in databases)],
+        exposed=[paced, *databases],
         asides=asides(seen, databases),
         details={
             ("table", database, place): row for database, rows in tables.items() for place, row in enumerate(rows)

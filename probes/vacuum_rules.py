@@ -57,7 +57,7 @@ class Counter:
 
 @dataclass(frozen=True, kw_only=True)
 class Wraparound(Rule):
-    """A database runs out of transaction ids or multixact ids: before they wrap around, the server stops writing.
+    """A database runs out of transaction ids or multixact ids; at their end the server stops writing.
 
     Why: an id is 32 bits wide, and rows keep theirs until vacuum freezes them. 3 million ids before the oldest would be
     taken for a new one, the server refuses every statement that writes, in all databases, until somebody vacuums.

@@ -1,7 +1,7 @@
 """Which tables of a database have the oldest ids that are not frozen, and what stands in the way of freezing them.
 
-TOAST tables under the names of their tables. `vacuum` tells of them when a database comes near the wraparound.
-Cost: one look through pg_class, 10 ms for 10,000 tables; every five minutes. No table is touched, and no lock taken.
+TOAST tables go by the names of their tables. `vacuum` tells of them when a database comes near the wraparound.
+Cost: one look through pg_class, 20 ms for 10,000 tables, every five minutes. No table is touched, and no lock taken.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ MOST = 20
 """So many tables are told by name; one more is read to see whether these are all."""
 
 SQL = """
-    with aged as materialized (
-        select oid, relname, relnamespace, relpersistence, relpages, relkind, reloptions,
-               pg_catalog.age(relfrozenxid)::bigint as xid_age,
+    with oldest as materialized (
+        select oid, pg_catalog.age(relfrozenxid)::bigint as xid_age,
                case when relminmxid <> '0' then pg_catalog.mxid_age(relminmxid) else 0 end::bigint as mxid_age
           from pg_catalog.pg_class
          where relkind in ('r', 'm', 't') and relfrozenxid <> '0'
-    ),
-    oldest as materialized (
-        (select * from aged order by xid_age desc, oid limit 21)
-         union
-        (select * from aged order by mxid_age desc, oid limit 21)
+         order by greatest(pg_catalog.age(relfrozenxid),
+                           case when relminmxid <> '0' then pg_catalog.mxid_age(relminmxid) end) desc, oid
+         limit 21
     ),
     locked as materialized (
         select distinct relation
@@ -35,24 +32,26 @@ SQL = """
            and relation in (select oid from oldest)
     )
     select n.nspname::text as schema,
-           coalesce(main.relname, o.relname)::text as name,
+           coalesce(main.relname, c.relname)::text as name,
            max(o.xid_age) as xid_age,
            max(o.mxid_age) as mxid_age,
-           sum(o.relpages::bigint) * pg_catalog.current_setting('block_size')::bigint as size_bytes,
-           bool_or(o.relpersistence = 't') as temporary,
-           bool_or(coalesce(coalesce(main.reloptions, o.reloptions)::text like '%autovacuum_enabled=false%'
-                            or coalesce(main.reloptions, o.reloptions)::text like '%autovacuum_enabled=off%', false))
+           bool_or(c.relpersistence = 't') as temporary,
+           bool_or(coalesce(coalesce(main.reloptions, c.reloptions)::text like '%autovacuum_enabled=false%'
+                            or coalesce(main.reloptions, c.reloptions)::text like '%autovacuum_enabled=off%', false))
                as switched_off,
            bool_or(v.relid is not null) as vacuumed_now,
            bool_or(l.relation is not null and v.relid is null) as locked
       from oldest o
-      left join pg_catalog.pg_class main on o.relkind = 't' and main.reltoastrelid = o.oid
-      join pg_catalog.pg_namespace n on n.oid = coalesce(main.relnamespace, o.relnamespace)
+      join pg_catalog.pg_class c on c.oid = o.oid
+      left join pg_catalog.pg_class main
+        on main.oid = case when c.relkind = 't' then substring(c.relname from '^pg_toast_([0-9]+)$')::oid end
+       and main.reltoastrelid = c.oid
+      join pg_catalog.pg_namespace n on n.oid = coalesce(main.relnamespace, c.relnamespace)
       left join pg_catalog.pg_stat_progress_vacuum v on v.relid = o.oid
       left join locked l on l.relation = o.oid
      group by 1, 2
      order by greatest(max(o.xid_age), max(o.mxid_age)) desc, 1, 2
-     limit 42
+     limit 21
 """
 
 

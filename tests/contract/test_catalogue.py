@@ -65,6 +65,7 @@ PROMISED = {
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
     "replication.lag", "replication.standby_lost", "replication.slot", "replication.conflicts",
     "server.prepared_transaction", "tables.wraparound",
+    "server.prepared_transaction", "server.waits", "tables.wraparound",
     "target.unreachable", "target.denied",
     "probe.broken", "probe.slow", "store.degraded", "receiver.failing", "config.reload_failed", "series.dropped",
     "self.over_budget", "ignore.unused", "ignore.expired",

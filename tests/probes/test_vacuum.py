@@ -77,7 +77,7 @@ async def test_it_reads_every_version_as_the_monitors_own_role(any_database: Dat
     assert whole(seen)["freeze_max_age"] == 200_000_000
     assert whole(seen)["autovacuum"] is True
     assert isinstance(whole(seen)["autovacuum_workers"], int)
-    assert {row["running"] for row in seen.asides["running"]} == {0}
+    assert {row["running"] for row in seen.asides["phases"]} == {0}
 
 
 async def test_without_pg_monitor_ages_are_read_and_workers_are_not(database: Database) -> None:
@@ -162,10 +162,10 @@ async def test_a_running_vacuum_is_counted_by_phase(cluster: Cluster, database: 
     monitor = await database.as_monitor()
     async with monitor.eye(PROBE) as eye:
         seen = await eye.look()
-        while sum(int(str(row["running"])) for row in seen.asides["running"]) == 0 and not running.done():
+        while sum(int(str(row["running"])) for row in seen.asides["phases"]) == 0 and not running.done():
             await asyncio.sleep(0.05)
             seen = await eye.look()
-        assert sum(int(str(row["running"])) for row in seen.asides["running"]) == 1
+        assert sum(int(str(row["running"])) for row in seen.asides["phases"]) == 1
         (finding,) = eye.findings(seen, replace(RULE, warning=1 / STOP))
         assert finding.evidence["vacuums_running"] == 1
     await database.execute("select pg_terminate_backend($1)", slow.get_server_pid())
