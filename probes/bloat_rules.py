@@ -37,10 +37,11 @@ class Bloat(Rule):
     horizon, one large delete), and mend that first. Indexes are then rebuilt by `reindex index concurrently`. A table
     takes pg_repack or pg_squeeze, or `vacuum full` in a maintenance window.
     When it is wrong: a table that was just emptied and fills again, such as a queue or a staging table, uses the room
-    soon. It is an estimate unless `method` says pgstattuple: by the mean width of each column, on the tables of our
-    tests within 15 % of the size for tables and 20 % for indexes. Duplicates in an index may be kept as lists since
-    PostgreSQL 13; how short those would be is known by n_distinct only, so the confidence is low there. Not judged:
-    TOAST tables, indexes of other methods, what was not analyzed since a fifth of its rows changed.
+    soon. It is an estimate unless `method` says pgstattuple: by the mean width of each column, on 34 shapes of tables
+    within 5 points of the size, 10 for indexes on text (benchmarks/README.md); indexes on several columns that repeat
+    may be worse than it says. Duplicates in an index may be kept as lists, whose length is known by n_distinct only:
+    the confidence is low there. Not judged: TOAST tables, indexes of other methods, standbys, what was not analyzed
+    since a fifth of its rows changed.
     Cost: none beyond the probe's one query, and what measuring by pgstattuple may read.
     """
 
