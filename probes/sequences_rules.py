@@ -57,6 +57,7 @@ class SequenceExhaustion(Rule):
         rows = [row for row in seen.rows if row["kind"] == "sequence"]
         if not rows:
             yield NoVerdict(reason="the database has no sequence that could end", needs=None)
+        yield from _beyond(seen.rows)
         yield from _unseen([row for row in rows if row["unseen"]])
         accused: dict[str, Row] = {}
         for row in rows:
@@ -128,6 +129,14 @@ def _object(row: Row) -> Object:
 def _locked(row: Row) -> NoVerdict:
     reason = "the sequence is locked by a transaction that alters it; read again next time"
     return NoVerdict(reason=reason, needs=Needs.TIME, subject=_subject(row))
+
+
+def _beyond(rows: Sequence[Row]) -> Iterator[NoVerdict]:
+    """Say how many were not read, lest the locks that this takes become too many."""
+    for row in rows:
+        if row["kind"] == "total" and (count := number(row, "beyond")):
+            reason = f"only the 500 sequences with the shortest ranges are read: {plural(count, 'other')} were not"
+            yield NoVerdict(reason=reason, needs=Needs.TIME, subject=plural(count, "other sequence"))
 
 
 def _unseen(rows: Sequence[Row]) -> Iterator[NoVerdict]:

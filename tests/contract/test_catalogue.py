@@ -45,6 +45,8 @@ BUILT_IN = {
     "vacuum_tables",
     "locks",
     "sizes",
+    "sequences",
+    "bloat",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",
@@ -60,7 +62,8 @@ PROMISED = {
     "pool.client_saturation", "pool.client_forecast",
     "pool.exhaustion_forecast", "pool.budget", "pool.churn",
     "sessions.idle_in_transaction",
-    "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans", "auth_links.orphaned_profile",
+    "sessions.long_transaction", "index.missing_foreign_key", "tables.sequential_scans",
+    "tables.sequence_exhaustion", "tables.bloat", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "errors.rollback_ratio", "errors.deadlocks",
     "errors.sessions_lost", "errors.temp_files", "errors.checksum", "errors.conflicts", "server.restarted",
     "replication.lag", "replication.standby_lost", "replication.slot", "replication.conflicts",

@@ -234,3 +234,20 @@ def test_the_empty_are_not_remembered() -> None:
     assert told["pace"] == pytest.approx(1 / 300, rel=0.01)
     (told,) = kept.take([{**row, "at": 6600.0, "last_value": 5, "used_ratio": 0.0001}])
     assert told["pace"] is None
+
+
+async def test_of_very_many_only_the_shortest_are_read(database: Database) -> None:
+    """Each value read is a lock up to the end of the transaction: few of them, and what was left out is said."""
+    await database.execute("""
+        do $$ begin
+            for i in 1..520 loop
+                execute format('create sequence s%s as int', i);
+            end loop;
+        end $$
+    """)
+    await database.execute("create table t (id smallserial); select setval('t_id_seq', 30000)")
+    async with database.eye(PROBE) as eye:
+        seen = await eye.look()
+    assert [finding.subject for finding in eye.findings(seen)] == ["public.t (id)"]
+    (unsaid,) = eye.unsaid(seen)
+    assert (unsaid.needs, unsaid.subject) == (Needs.TIME, "21 other sequences")
