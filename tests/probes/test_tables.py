@@ -186,4 +186,4 @@ def test_series_are_bounded() -> None:
     with pytest.raises(ValueError, match="top should be"):
         TablesOptions(top=0)
     assert len(PROBE.metrics) * TablesOptions().top <= 1000
-    assert set(PROBE.counters) == set(COUNTERS)
+    assert set(PROBE.counters) == {*COUNTERS, "pulse"}
