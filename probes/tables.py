@@ -70,7 +70,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     kept = memory.of(Kept)
     columns = {"relid": kept.relids, **kept.columns}
     top = memory.server.of(Databases).each(seen, options.top)
-    largest = [columns["relid"][place] for place in first(columns["pages"], max(top, LISTED))]
+    wanted = max(top, LISTED) if seen.snapshot else top  # only a snapshot makes a report of it
+    largest = [columns["relid"][place] for place in first(columns["pages"], wanted)]
     ranked = [(relid,) for relid in ranking(largest[:top], seen.grown or ())]
     members = {
         int(str(relid)) for (relid,) in memory.of(Members).choose(ranked, seen.taken_at, top=top, hold=options.hold)
@@ -121,7 +122,8 @@ blocks_read: Callable[[Row], tuple[float, ...]] = itemgetter(*(name for name in 
 
 def missing_most(seen: Measurement) -> list[Row]:
     """Give the rows with the most blocks read from outside shared buffers over the window."""
-    return nlargest(MISSING, seen.window_growth or (), key=lambda row: sum(blocks_read(row)))
+    read = [row for row in seen.window_growth or () if sum(blocks_read(row)) >= WORTH]
+    return nlargest(MISSING, read, key=lambda row: sum(blocks_read(row)))
 
 
 def read_of(kept: Kept, known: Iterable[int]) -> Iterator[tuple[int, Row]]:
