@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from monitor.probe import ProbeTimeout, Row, Session
 
@@ -163,6 +164,9 @@ NOBODY: Row = {"held_seconds": 0.0, "held_transactions": 0, "workers": 0, "worke
 """What is known of the horizon where nobody asked: no table has dead rows."""
 
 
+relid_of: Callable[[Row], int] = itemgetter("relid")
+
+
 class Slow:
     """What is asked every five minutes only: exact sizes by oid, and the parents of partitions."""
 
@@ -185,10 +189,11 @@ class Slow:
         self.sizes = {**wanted, **{row["relid"]: row for row in rows}}
 
 
-async def close(session: Session, relids: Iterable[int]) -> dict[object, Row]:
+async def close(session: Session, relids: Iterable[int]) -> dict[int, Row]:
     """Give what is known of these tables, by oid."""
     wanted = sorted(set(relids))
-    return {row["relid"]: row for row in (await session.fetch(CLOSE, wanted) if wanted else ())}
+    rows = await session.fetch(CLOSE, wanted) if wanted else ()
+    return {relid_of(row): row for row in rows}
 
 
 async def horizon(session: Session) -> Row:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from monitor.probe import Memory, Row, Session
@@ -26,8 +26,9 @@ LEVELS = ("pages", "live_rows", "dead_rows", "rows_modified")
 """What stands in a table now; pages as of the last vacuum or analyze."""
 
 # The pulse grows whenever anything is done to a table: what asks for no block of it, or of its indexes where those
-# suffice, is counted besides (to insert into a new page asks for none). By oid: tables keep their places from reading to reading; a new one comes last.
-# Numbers travel as bytes side by side, so none may be missing. The catalogue and temporary tables are left out.
+# suffice, is counted besides (to insert into a new page asks for none). By oid: tables keep their places from reading
+# to reading, and a new one comes last. Numbers travel as bytes side by side, so none may be missing. The catalogue and
+# temporary tables are left out.
 PULSE = r"""
     select pg_catalog.string_agg(pg_catalog.int8send(t.oid::bigint), '') as relid,
            pg_catalog.string_agg(pg_catalog.int8send(t.pulse), '') as pulse,
@@ -121,31 +122,28 @@ class Kept:
 
     def __init__(self) -> None:
         self.relids = _column(None)
+        self.places: Mapping[int, int] = {}
         self.columns: dict[str, Column] = {name: _column(None) for name in NAMES}
-        self._pulses = _column(None)
+        self.pulses = _column(None)
 
     def place(self, relids: Column) -> None:
         """Give every table its place; new ones have no pulse yet."""
         if relids == self.relids:
             return
-        before = {relid: place for place, relid in enumerate(self.relids)}
-        places = [before.get(relid, -1) for relid in relids]
+        places = [self.places.get(relid, -1) for relid in relids]
         for name, column in self.columns.items():
             self.columns[name] = array("q", [column[place] if place >= 0 else 0 for place in places])
-        self._pulses = array("q", [self._pulses[place] if place >= 0 else -1 for place in places])
-        self.relids = relids
+        self.pulses = array("q", [self.pulses[place] if place >= 0 else -1 for place in places])
+        self.relids, self.places = relids, {relid: place for place, relid in enumerate(relids)}
 
     def moved(self, pulses: Column) -> list[int]:
         """Tell which tables are to be read anew."""
-        before, self._pulses = self._pulses, pulses
+        before, self.pulses = self.pulses, pulses
         return [relid for relid, new, old in zip(self.relids, pulses, before, strict=True) if new != old]
 
     def take(self, row: Row) -> None:
         """Take what was read anew into columns of its own."""
-        relids = _column(row["relid"])
-        wanted = set(relids)
-        places = {relid: place for place, relid in enumerate(self.relids) if relid in wanted}
-        at = [places[relid] for relid in relids]
+        at = [self.places[relid] for relid in _column(row["relid"])]
         for name in NAMES:
             column = self.columns[name][:]
             for place, value in zip(at, _column(row[name]), strict=True):
@@ -162,7 +160,7 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
     if moved:
         (read,) = await session.fetch(SQL, moved)
         kept.take(read)
-    return [{"relid": kept.relids, **kept.columns, "stats_reset": row["stats_reset"]}]
+    return [{"relid": kept.relids, "pulse": kept.pulses, **kept.columns, "stats_reset": row["stats_reset"]}]
 
 
 def _column(sent: object) -> Column:

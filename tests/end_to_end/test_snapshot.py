@@ -50,6 +50,7 @@ async def test_a_fault_is_found_and_the_exit_status_says_so_when_asked(database:
     status, report, _ = await snapshot(database)
     (finding,) = [each for each in _list(report, "findings") if each["rule"] == "index.missing_foreign_key"]
     assert (status, finding["subject"]) == (0, "public.child (parent_id)")
+    assert {(row["table"], row["rows"]) for row in _list(report, "tables")} == {("parent", 3000), ("child", 3000)}
     severity = str(finding["severity"])
     assert (await snapshot(database, "--fail-on", severity, "--rule", "index.*"))[0] == 1
     assert (await snapshot(database, "--fail-on", severity, "--rule", "pool.*"))[0] == 0
