@@ -2,7 +2,7 @@ r"""Sequences, and the integer keys they feed: how much of their range is used, 
 
 Also foreign keys of a smaller type than the key they point to. Blind for keys that an application numbers itself
 (max(id) takes rights on the table), and for sequences without SELECT, except bigint ones, which take centuries.
-Cost: the catalogue, 50 µs a sequence, and one page and one lock each of the 500 with the shortest ranges.
+Cost: the catalogue, 50 µs a sequence (10,000: 0.5 s); a page and a lock each of the 500 with the shortest ranges.
 """
 
 from collections.abc import Mapping, Sequence
