@@ -261,6 +261,8 @@ class Probe:
     section: str | None = None
     """The top-level key of the configuration that fills `options`, where it is not the probe's own."""
     rules: tuple[Rule, ...] = ()
+    feeds: tuple[str, ...] = ()
+    """Probes that it hands its reading, by `Memory.server`: where they are asked, it is."""
     enabled: bool = True
     min_version: int = 14
     max_version: int | None = None

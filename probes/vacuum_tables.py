@@ -84,4 +84,5 @@ PROBE = Probe(
     sql={14: SQL},
     detail=detail,
     key=("schema", "name"),
+    feeds=("vacuum",),
 )

@@ -63,7 +63,9 @@ class Question:
             replace(probe, rules=tuple(rule for rule in probe.rules if chosen(rule.id, rule.area)))
             for probe in self.probes
         ]
-        return replace(self, advisors=advisors, probes=[each for each in probes if each.rules or each.name in read])
+        judged = {each.name for each in probes if each.rules or each.name in read}
+        asked = [each for each in probes if each.name in judged or not judged.isdisjoint(each.feeds)]
+        return replace(self, advisors=advisors, probes=asked)
 
 
 async def take_snapshot(question: Question, progress: Progress = lambda _: None) -> Review:

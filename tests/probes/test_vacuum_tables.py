@@ -2,6 +2,8 @@
 
 from monitor.measurement import Measurement
 from monitor.probe import Row, literal
+from monitor.report.snapshot import Question
+from probes.vacuum import PROBE as VACUUM
 from probes.vacuum_tables import MOST, PROBE, Oldest
 from tests.database import Database
 
@@ -54,3 +56,10 @@ def test_a_database_that_is_gone_is_forgotten() -> None:
     oldest.take("gone", [{"name": "t"}])
     assert oldest.of({"shop"}).keys() == {"shop"}
     assert oldest.of({"shop", "gone"}).keys() == {"shop"}
+
+
+def test_a_snapshot_reads_them_with_the_probe_that_judges() -> None:
+    """It leaves out probes that nothing asks for: this one has no rule, and `vacuum` needs what it reads."""
+    question = Question(servers=(), probes=(VACUUM, PROBE), advisors=(), window=0)
+    assert [probe.name for probe in question.only(["tables.wraparound"], []).probes] == ["vacuum", "vacuum_tables"]
+    assert question.only(["index.*"], []).probes == []
