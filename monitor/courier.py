@@ -16,7 +16,7 @@ from monitor.collect.runner import Clock
 from monitor.errors import DeliveryError
 from monitor.findings.letters import Changes, Completed, Entry, Load, as_they_are, loads
 from monitor.findings.outbox import DEADLINE, Outbox
-from monitor.model import Notice, Receiver
+from monitor.notice import Notice, Receiver
 from monitor.notify.rate import Bucket
 
 Outcome = Literal["ok", "retry", "failed", "dropped", "summarised"]

@@ -12,7 +12,8 @@ import structlog
 
 from monitor.collect.runner import Clock
 from monitor.findings.digest import Periodical, digest
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from monitor.pending import Pending
 from monitor.schedule import LATE_SECONDS, Cron, Schedule
 from monitor.store.records import LedgerRead, ToldKey, ToldRow

@@ -21,7 +21,8 @@ from monitor.findings.outbox import Outbox
 from monitor.findings.route import Route
 from monitor.findings.router import Mute, Muted, Plan, Router
 from monitor.findings.silences import Silences
-from monitor.model import Alert, Notice, Receiver, Severity, State
+from monitor.model import Alert, Severity, State
+from monitor.notice import Notice, Receiver
 from monitor.notify.stream import Post, Stream
 from monitor.pending import Pending, restored
 from monitor.status import ReceiverStatus

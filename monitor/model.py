@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from monitor.errors import Needs
 from monitor.kinds import POSTGRES, Gauges
@@ -261,7 +261,9 @@ class Alert:
     @property
     def status(self) -> str:
         """What receivers ought to have heard: `firing:SEVERITY` or `resolved`; "" while pending."""
-        return {State.PENDING: "", State.FIRING: f"firing:{self.finding.severity}"}.get(self.state, "resolved")
+        if self.state is State.FIRING:
+            return f"firing:{self.finding.severity}"
+        return "" if self.state is State.PENDING else "resolved"
 
     @property
     def outcome(self) -> Outcome | None:
@@ -274,7 +276,8 @@ class Alert:
         finding = self.finding
         return {
             **self.labels,
-            **dict.fromkeys(("alertname", "rule"), finding.rule),
+            "alertname": finding.rule,
+            "rule": finding.rule,
             "target": finding.target.server,
             "database": finding.target.database or "",
             "area": finding.area.value,
@@ -282,63 +285,6 @@ class Alert:
             "subject": finding.subject,
             "fingerprint": finding.fingerprint,
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Digest:
-    """What makes a notice one that sums up a time instead of announcing: how many alerts of each sort there were."""
-
-    title: str
-    """Such as "Weekly digest"."""
-    since: datetime
-    new: int
-    """Began to fire, and still do."""
-    still: int
-    """Fired before, and still do."""
-    over: int
-    fixed: int = 0
-    """Of those over, the ones that a remedy mended."""
-
-    @property
-    def count(self) -> int:
-        """How many there are, also of those that the notice has no room for."""
-        return self.new + self.still + self.over
-
-
-@dataclass(frozen=True, kw_only=True)
-class Notice:
-    """One message to one receiver about one group of alerts."""
-
-    receiver: str
-    group: str
-    """The group's name, the same whenever the same labels meet on the same route."""
-    labels: Mapping[str, str]
-    """What the alerts have in common: the labels they are grouped by."""
-    alerts: tuple[Alert, ...]
-    """The group as it stands: what fires, and what ended since the last message."""
-    news: frozenset[str]
-    """Fingerprints of the alerts that are news to this receiver; empty: a repetition."""
-    created_at: datetime
-    key: str
-    """The idempotency key: a message that is sent twice has the same one."""
-    digest: Digest | None = None
-    """Of a digest, what it sums up: its alerts are the worst, then the new ones (`news`), the others, those over."""
-
-    @property
-    def empty(self) -> bool:
-        """Tell whether there is nothing to say; a digest says also that there was nothing."""
-        return not self.alerts and self.digest is None
-
-
-class Receiver(Protocol):
-    """Somebody who is told; says by DeliveryError whether a second try makes sense, and never retries itself."""
-
-    @property
-    def name(self) -> str:
-        """The receiver's name in the configuration."""
-
-    async def send(self, notice: Notice) -> None:
-        """Deliver, or raise DeliveryError."""
 
 
 def as_document(finding: Finding) -> dict[str, object]:

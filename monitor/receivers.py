@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from monitor import config_routing
-from monitor.model import Receiver
+from monitor.notice import Receiver
 from monitor.notify.places import Places
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from monitor.dispatch import Dispatch
 from monitor.findings.digest import unless
 from monitor.findings.silences import Silences, silence_from_document
 from monitor.keeper import Keeper
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from monitor.notify.places import Remembered
 from monitor.pending import Pending
 from monitor.routing import routing

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pytest_httpserver import HTTPServer
 
-from monitor.model import Alert, Notice, Severity, State, Target
+from monitor.model import Alert, Severity, State, Target
+from monitor.notice import Notice
 from tests.alerts import at, firing
 from tests.conftest import absent
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from monitor.model import Ack, Alert, Digest, Finding, Notice, Severity
+from monitor.model import Ack, Alert, Finding, Severity
+from monitor.notice import Digest, Notice
 from monitor.proof import Better, Cure, Outcome, Proof, Sign, Thing
 from monitor.store.records import LedgerWrite, OutboxEntry, OutboxState, ToldRow, Transition
 from tests.alerts import alerts, at, findings, firing, moments

@@ -13,7 +13,8 @@ from monitor import config_routing
 from monitor.config import load_config
 from monitor.config_values import did_you_mean
 from monitor.errors import DeliveryError, UsageError
-from monitor.model import Alert, Area, Finding, Notice, Object, Receiver, Remedy, Severity, State, Target
+from monitor.model import Alert, Area, Finding, Object, Remedy, Severity, State, Target
+from monitor.notice import Notice, Receiver
 from monitor.notify.places import Remembered
 from monitor.receivers import alertmanager, receiver
 from monitor.whole import whole_catalog

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from monitor.findings.episode import without_suspicion
 from monitor.findings.matchers import Matcher, all_match
-from monitor.model import Alert, Digest, Notice, State
+from monitor.model import Alert, State
+from monitor.notice import Digest, Notice
 from monitor.proof import Outcome
 
 WORST = 5

@@ -8,7 +8,8 @@ from hashlib import sha256
 from json import dumps
 
 from monitor.findings.route import Branch
-from monitor.model import Alert, Notice, Severity, State
+from monitor.model import Alert, Severity, State
+from monitor.notice import Notice
 from monitor.store.records import FIRING
 from monitor.store.records import ToldRow as Told
 

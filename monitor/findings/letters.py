@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 
 SUMMARY = "summary"
 """The group of a message that says what many groups would have said."""

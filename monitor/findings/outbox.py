@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.findings.letters import SUMMARY, Ahead, Changes, Entry, halves, merged, parted, summary
-from monitor.model import Notice
+from monitor.notice import Notice
 
 DEADLINE = timedelta(hours=24)
 MOST_DEAD = 500

@@ -12,7 +12,8 @@ from monitor.findings.episode import without_suspicion
 from monitor.findings.group import RESOLVED, Group, Mute, Muted, departed, notice
 from monitor.findings.intervals import TimeInterval
 from monitor.findings.route import Branch, Route
-from monitor.model import Alert, Notice, Severity, State
+from monitor.model import Alert, Severity, State
+from monitor.notice import Notice
 from monitor.store.records import ToldKey
 from monitor.store.records import ToldRow as Told
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.errors import DeliveryError
-from monitor.model import Notice, Secret
+from monitor.model import Secret
+from monitor.notice import Notice
 from monitor.notify.chat import HTML, MARKDOWN, PLAIN, Room, cut, kind, trimmed
 from monitor.notify.chat_letter import body, heading
 from monitor.notify.post import RETRYABLE

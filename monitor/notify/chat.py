@@ -9,7 +9,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from monitor.model import Alert, Notice, Severity, State
+from monitor.model import Alert, Severity, State
+from monitor.notice import Notice
 from monitor.notify.wording import (
     SIGNS,
     divided,

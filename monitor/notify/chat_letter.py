@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from monitor.notify import chat
 from monitor.notify.chat import HARMLESS, LISTED, TITLE_CHARACTERS, Dialect, Room, calm, cut
 from monitor.notify.summary import WITH_LINKS, Summary, since, summary

@@ -14,7 +14,8 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from monitor.errors import DeliveryError
-from monitor.model import Alert, Notice, State
+from monitor.model import Alert, State
+from monitor.notice import Notice
 from monitor.notify.summary import WITH_LINKS, since, summary
 from monitor.notify.wording import (
     divided,

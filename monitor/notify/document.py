@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from monitor.model import Alert, Notice, State, as_document
+from monitor.model import Alert, State, as_document
+from monitor.notice import Notice
 from monitor.notify.wording import divided, page
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import aiohttp
 
 from monitor.errors import DeliveryError
-from monitor.model import Notice, Secret
+from monitor.model import Secret
+from monitor.notice import Notice
 from monitor.notify.post import no_redirect, wait_asked, word
 from monitor.notify.template import Template
 

@@ -18,7 +18,8 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from monitor.model import Alert, Notice, State
+from monitor.model import Alert, State
+from monitor.notice import Notice
 from monitor.notify.wording import (
     SIGNS,
     divided,

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from monitor.errors import DeliveryError
-from monitor.model import Alert, Notice, Secret, Severity, State
+from monitor.model import Alert, Secret, Severity, State
+from monitor.notice import Notice
 from monitor.notify.places import Places
 from monitor.notify.slack_web import BASE_URL, SlackWeb, slack_web
 from monitor.notify.wording import divided, ending, line, title, word

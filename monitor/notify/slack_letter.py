@@ -9,7 +9,7 @@ from functools import partial
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
-from monitor.model import Notice
+from monitor.notice import Notice
 from monitor.notify.slack_blocks import (
     BLOCKS_CHARACTERS,
     ENTITIES,

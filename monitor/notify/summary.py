@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.model import Alert, Digest, Notice, State
+from monitor.model import Alert, State
+from monitor.notice import Digest, Notice
 from monitor.notify.document import moment
 from monitor.notify.wording import ending, line, standing_for
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor.draw.messages import BadTemplate, Message
-from monitor.model import Alert, Digest, Notice, State
+from monitor.model import Alert, State
+from monitor.notice import Digest, Notice
 from monitor.notify.document import document, moment, news_first
 from monitor.notify.summary import figures, summary
 from monitor.notify.wording import line, place, plain, tally

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from urllib.parse import quote
 
-from monitor.model import Alert, Notice, Secret
+from monitor.model import Alert, Secret
+from monitor.notice import Notice
 from monitor.notify.document import document, moment, news_first
 from monitor.notify.post import DEADLINE_SECONDS, judge, post
 from monitor.notify.summary import figures, worst

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
-from monitor.model import Alert, Notice, State
+from monitor.model import Alert, State
+from monitor.notice import Notice
 
 # Control characters, halves of surrogate pairs, and the marks that turn the direction of writing: names come from
 # strangers' databases, and must neither drive a terminal nor look like what they are not.

@@ -14,9 +14,7 @@ from monitor.model import (
     Alert,
     Area,
     Confidence,
-    Digest,
     Finding,
-    Notice,
     Object,
     Remedy,
     Scalar,
@@ -25,6 +23,7 @@ from monitor.model import (
     Target,
     as_document,
 )
+from monitor.notice import Digest, Notice
 from monitor.proof import Cure
 from monitor.store.cures import cure, cure_document, proof, sign
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from monitor.model import Alert, Finding, Notice
+from monitor.model import Alert, Finding
+from monitor.notice import Notice
 
 Document: TypeAlias = Mapping[str, Any]
 """What JSON can say, and nothing else."""

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from monitor.findings.letters import STUBBORN, Changes, Entry
 from monitor.findings.outbox import Outbox
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from tests.alerts import at, firing, resolved
 
 GROUPS = ("a", "b", "c")

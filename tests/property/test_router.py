@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from monitor.findings.matchers import parse_matcher
 from monitor.findings.route import Route
 from monitor.findings.router import Mute, Router, Told
-from monitor.model import Alert, Notice, Severity, State
+from monitor.model import Alert, Severity, State
+from monitor.notice import Notice
 from monitor.store.records import ToldKey
 from tests.alerts import NOON, firing
 

@@ -19,7 +19,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from monitor.errors import DeliveryError
-from monitor.model import Alert, Notice, Remedy, Secret, Severity
+from monitor.model import Alert, Remedy, Secret, Severity
+from monitor.notice import Notice
 from monitor.notify.apprise import Apprise, _Chat, _library, check_url
 from monitor.notify.template import Template
 from tests.alerts import alerts, firing, resolved

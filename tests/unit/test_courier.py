@@ -11,7 +11,8 @@ from monitor.courier import FLOOD, Courier, Means, Outcome, Pace
 from monitor.errors import DeliveryError
 from monitor.findings.letters import SUMMARY, Entry
 from monitor.findings.outbox import Outbox
-from monitor.model import Alert, Notice, Receiver
+from monitor.model import Alert
+from monitor.notice import Notice, Receiver
 from tests.alerts import at, firing, resolved
 
 BUSY = DeliveryError("ops: HTTP 503", retryable=True)

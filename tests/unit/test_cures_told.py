@@ -11,7 +11,8 @@ from rich.console import Console as Terminal
 
 from monitor.cli.shown import Sheet, one_finding, state
 from monitor.findings.digest import Periodical, digest
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from monitor.notify.alertmanager import annotations
 from monitor.notify.chat import PLAIN, Room
 from monitor.notify.chat_letter import body, heading

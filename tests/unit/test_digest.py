@@ -13,7 +13,8 @@ from rich.console import Console as Terminal
 
 from monitor.findings.digest import LISTED, Periodical, digest, unless
 from monitor.findings.matchers import parse_matcher
-from monitor.model import Alert, Notice, Secret, Severity, State
+from monitor.model import Alert, Secret, Severity, State
+from monitor.notice import Notice
 from monitor.notify.apprise import Apprise
 from monitor.notify.chat import HTML, MARKDOWN, PLAIN, Room
 from monitor.notify.chat_letter import body, heading

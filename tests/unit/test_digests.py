@@ -18,7 +18,8 @@ from monitor.findings.digest import Periodical
 from monitor.findings.letters import SUMMARY
 from monitor.findings.outbox import Outbox
 from monitor.findings.silences import Silences
-from monitor.model import Alert, Notice, Receiver, Secret
+from monitor.model import Alert, Secret
+from monitor.notice import Notice, Receiver
 from monitor.notify.webhook import Webhook
 from monitor.pending import Pending
 from monitor.schedule import Schedule

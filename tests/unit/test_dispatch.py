@@ -12,7 +12,8 @@ from monitor.dispatch import FEW, Dispatch, Routing, Streamed
 from monitor.findings.matchers import parse_matcher
 from monitor.findings.route import Route
 from monitor.findings.silences import Silences, maintenance
-from monitor.model import Ack, Alert, Notice, Severity
+from monitor.model import Ack, Alert, Severity
+from monitor.notice import Notice
 from monitor.pending import Pending
 from monitor.store.records import LedgerRead
 from tests.alerts import NOON, at, firing, resolved

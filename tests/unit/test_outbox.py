@@ -7,7 +7,8 @@ from datetime import timedelta
 from monitor.findings.letters import STUBBORN, SUMMARY, Changes, Entry
 from monitor.findings.letters import summary as in_one
 from monitor.findings.outbox import Outbox
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from tests.alerts import at, firing, resolved
 
 DAY = timedelta(hours=24)

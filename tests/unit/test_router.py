@@ -11,7 +11,8 @@ from monitor.findings.intervals import TimeInterval, parse_intervals
 from monitor.findings.matchers import parse_matcher
 from monitor.findings.route import Route
 from monitor.findings.router import Mute, Plan, Router, Told
-from monitor.model import Alert, Notice, Severity, State
+from monitor.model import Alert, Severity, State
+from monitor.notice import Notice
 from monitor.store.records import ToldKey
 from tests.alerts import NOON, at, firing
 

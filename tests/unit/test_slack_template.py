@@ -6,7 +6,8 @@ from typing import Any
 
 from pytest_httpserver import HTTPServer
 
-from monitor.model import Notice, Secret
+from monitor.model import Secret
+from monitor.notice import Notice
 from monitor.notify.slack import Slack
 from monitor.notify.slack_blocks import width
 from monitor.notify.template import Template

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Table, Update, update
 
 from monitor.errors import StoreError
 from monitor.lean import Lean
-from monitor.model import Alert, Notice
+from monitor.model import Alert
+from monitor.notice import Notice
 from monitor.store import tables
 from monitor.store.bulk import BITE
 from monitor.store.documents import alert_document, alert_from_document, notice_from_text, notice_text

@@ -19,7 +19,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from monitor.errors import DeliveryError
-from monitor.model import Ack, Alert, Notice, Remedy, Secret, Severity
+from monitor.model import Ack, Alert, Remedy, Secret, Severity
+from monitor.notice import Notice
 from monitor.notify.post import wait_asked
 from monitor.notify.webhook import ALERTS, Webhook, bounded, schema, signature
 from tests.alerts import alerts, at, firing, resolved
