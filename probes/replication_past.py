@@ -89,7 +89,7 @@ class Standbys:
         )
 
     def lost(self, at: float) -> Iterator[Row]:
-        """Give those that were there and are not; what is meant for backups comes and goes."""
+        """Give those that were there and are not; backups, and first copies for a subscription, come and go."""
         for name, each in self._known.items():
             if each.last < at and not each.backup:
                 yield {

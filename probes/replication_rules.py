@@ -238,9 +238,10 @@ class StandbyLost(Rule):
     Why: nobody can take over, reads sent to it fail, its slot keeps WAL on this server, and where commits wait for it,
     every write hangs: then it is critical at once.
     What to do: start it again, or see in its log why it does not connect.
-    When it is wrong: it was taken away on purpose; acknowledge it, it is forgotten after a day. Backups' connections
-    and standbys that stood for less than `settled` are not missed. What stood before the monitor began is not known;
-    standbys of one name count as one, so give each an application_name (or a cluster_name, or a slot).
+    When it is wrong: it was taken away on purpose; acknowledge it, it is forgotten after a day. Backups, first copies
+    for a subscription, and standbys that stood for less than `settled` are not missed. What stood before the monitor
+    began is not known; standbys of one name count as one, so give each an application_name (or a cluster_name, or a
+    slot).
     Cost: none beyond the probe's questions.
     """
 
