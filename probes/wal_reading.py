@@ -169,28 +169,7 @@ IO_16 = """
      order by 1, 2, 3
      limit 100
 """
-IO_18 = """
-    select case when backend_type in ('client backend', 'autovacuum worker', 'checkpointer', 'background writer',
-                                      'walsender') then backend_type else 'other' end as backend_type,
-           object,
-           context,
-           max(stats_reset) as stats_reset,
-           coalesce(sum(reads), 0)::bigint as io_reads,
-           coalesce(sum(read_bytes), 0)::float8 as io_read_bytes,
-           coalesce(sum(read_time), 0) / 1000 as io_read_seconds,
-           coalesce(sum(writes), 0)::bigint as io_writes,
-           coalesce(sum(write_bytes), 0)::float8 as io_write_bytes,
-           coalesce(sum(write_time), 0) / 1000 as io_write_seconds,
-           coalesce(sum(extends), 0)::bigint as io_extends,
-           coalesce(sum(hits), 0)::bigint as io_hits,
-           coalesce(sum(evictions), 0)::bigint as io_evictions,
-           coalesce(sum(fsyncs), 0)::bigint as io_fsyncs
-      from pg_catalog.pg_stat_io
-     group by 1, 2, 3
-    having sum(coalesce(reads, 0) + coalesce(writes, 0) + coalesce(extends, 0) + coalesce(hits, 0)) > 0
-     order by 1, 2, 3
-     limit 100
-"""
+IO_18 = IO_16.replace("reads * op_bytes", "read_bytes").replace("writes * op_bytes", "write_bytes")
 
 QUESTIONS = (
     Question(kind="checkpoints", sql={14: CHECKPOINTS_14, 17: CHECKPOINTS_17}),
