@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -77,6 +77,11 @@ class Measurement:
         if self.resets:
             raise ProbeSkipped("the statistics were reset; growth is known from the next reading on", Needs.HISTORY)
         raise ProbeSkipped("counters were read once; growth is known from the second reading on", Needs.HISTORY)
+
+
+def of_kind(rows: Iterable[Row], *kinds: str) -> Iterator[Row]:
+    """Give the rows of these kinds, of a reading whose rows are told apart by `kind`."""
+    return (row for row in rows if row["kind"] in kinds)
 
 
 def number(row: Row, column: str) -> float:

@@ -19,6 +19,7 @@ from monitor.measurement import (
     Row,
     duration,
     number,
+    of_kind,
     plural,
     share,
     size,
@@ -77,12 +78,15 @@ __all__ = [
     "Thing",
     "attack",
     "check_recording",
+    "counters",
     "described",
     "duration",
+    "gauges",
     "identifier",
     "literal",
     "literals",
     "number",
+    "of_kind",
     "plural",
     "read_statement",
     "reads",
@@ -135,6 +139,16 @@ class Metric:
     column: str
     kind: Kind
     help: str
+
+
+def gauges(helps: Mapping[str, str]) -> tuple[Metric, ...]:
+    """Make gauges of columns, each with its help."""
+    return tuple(Metric(column, Kind.GAUGE, text) for column, text in helps.items())
+
+
+def counters(helps: Mapping[str, str]) -> tuple[Metric, ...]:
+    """Make counters of columns, each with its help."""
+    return tuple(Metric(column, Kind.COUNTER, text) for column, text in helps.items())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from monitor.probe import Measurement, Memory, Needs, Probe, ProbeSkipped, Row, Scope, Session
+from monitor.probe import Measurement, Memory, Needs, Probe, ProbeSkipped, Row, Scope, Session, of_kind
 from probes.activity_forms import Forms, without
 from probes.activity_waits import DETAIL, WAITS, DominantWait, Waits
 
@@ -109,7 +109,7 @@ def _check(me: Row) -> None:
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Show the memory: statements whose values were given in some way, attacks, and what sessions waited for."""
     waits = memory.of(Waits)
-    waits.take(seen.taken_at.timestamp(), (row for row in seen.rows if row["kind"] == "session"))
+    waits.take(seen.taken_at.timestamp(), of_kind(seen.rows, "session"))
     return replace(
         seen,
         details={**dict(memory.of(Forms).shown()), DETAIL: waits.shown()},

@@ -12,10 +12,8 @@ from typing import ClassVar
 from monitor.probe import (
     Area,
     Finding,
-    Kind,
     Measurement,
     Memory,
-    Metric,
     Needs,
     NoVerdict,
     Object,
@@ -27,6 +25,7 @@ from monitor.probe import (
     Scope,
     Session,
     Severity,
+    gauges,
     plural,
     share,
 )
@@ -210,6 +209,6 @@ PROBE = Probe(
     detail=detail,
     key=("pool",),
     labels=("pool",),
-    metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    metrics=gauges(GAUGES),
     rules=(AppSaturation(), AppWaiting()),
 )

@@ -8,7 +8,18 @@ Cost, every 30 min: 0.4 ms for each of the 200 largest tables, 0.2 ms for each o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from monitor.probe import MIB, Kind, Measurement, Memory, Metric, Probe, ProbeSkipped, Row, Scope, Session, number
+from monitor.probe import (
+    MIB,
+    Measurement,
+    Memory,
+    Probe,
+    ProbeSkipped,
+    Row,
+    Scope,
+    Session,
+    gauges,
+    number,
+)
 from probes.bloat_exact import measure
 from probes.bloat_reading import estimated
 from probes.bloat_rules import Bloat
@@ -170,6 +181,6 @@ PROBE = Probe(
     detail=detail,
     options=BloatOptions(),
     labels=LABELS,
-    metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    metrics=gauges(GAUGES),
     rules=(Bloat(),),
 )

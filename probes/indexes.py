@@ -8,7 +8,7 @@ last vacuum or analyze: a size function, and pg_get_expr too, would wait behind 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session
+from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, counters, gauges, of_kind
 from probes.indexes_names import candidates
 from probes.indexes_remedy import by_table, places
 from probes.indexes_rules import MissingForeignKey
@@ -214,10 +214,10 @@ async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measur
 
 def exposed(seen: Measurement) -> Sequence[Row]:
     """Give the total and the largest tables, these with the growth of their counters."""
-    tables = [row for row in seen.rows if row["kind"] == "table"][:SHOWN]
+    tables = [*of_kind(seen.rows, "table")][:SHOWN]
     grown = {place(row): row for row in seen.grown or ()}
     growth = [{**row, **{name: grown.get(place(row), {}).get(name, 0) for name in COUNTERS}} for row in tables]
-    return [*(row for row in seen.rows if row["kind"] == "total"), *growth]
+    return [*of_kind(seen.rows, "total"), *growth]
 
 
 def place(row: Row) -> tuple[object, object]:
@@ -247,8 +247,8 @@ PROBE = Probe(
     labels=("schema", "table"),
     counts=("idx_scan", "n_tup_ins", "n_tup_upd", "n_tup_del"),
     metrics=(
-        *(Metric(column, Kind.COUNTER, text) for column, text in COUNTERS.items()),
-        *(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+        *counters(COUNTERS),
+        *gauges(GAUGES),
     ),
     rules=(MissingForeignKey(),),
 )

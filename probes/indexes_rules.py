@@ -18,6 +18,7 @@ from monitor.probe import (
     Sign,
     identifier,
     number,
+    of_kind,
     plural,
 )
 from probes.indexes_names import Names, Place
@@ -47,7 +48,7 @@ class MissingForeignKey(Rule):
     small_rows: float = 2000.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        if not any(number(row, "foreign_keys") for row in seen.rows if row["kind"] == "total"):
+        if not any(number(row, "foreign_keys") for row in of_kind(seen.rows, "total")):
             yield NoVerdict(reason="the database has no foreign key", needs=None)
         names = Names({key for key in seen.details if isinstance(key, tuple)})
         there = indexes(seen)
@@ -91,7 +92,7 @@ class MissingForeignKey(Rule):
 
 def indexes(seen: Measurement) -> Mapping[str, Sequence[str]]:
     """Give the names of the indexes that work, by table, of tables with a key that none serves."""
-    relations = {table for row in seen.rows if row["kind"] == "foreign_key" for table in indexed(row)}
+    relations = {table for row in of_kind(seen.rows, "foreign_key") for table in indexed(row)}
     there = defaultdict(list)
     for thing in things(seen, relations):
         there[thing.relation].append(thing.name)

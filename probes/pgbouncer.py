@@ -10,11 +10,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, ProbeError, Row, Scope, Session
+from monitor.probe import (
+    Aside,
+    Kind,
+    Measurement,
+    Memory,
+    Metric,
+    Probe,
+    ProbeError,
+    Row,
+    Scope,
+    Session,
+    gauges,
+    of_kind,
+)
 from probes.pgbouncer_clients import ClientForecast, ClientSaturation, forecast
 from probes.pgbouncer_reading import Column, bounded, busiest, cleaned, read
 from probes.pgbouncer_waiting import Waiting
-from probes.pool_groups import of_kind, safe
+from probes.pool_groups import safe
 from probes.pool_listing import of_pgbouncer
 from probes.pool_series import Watched
 
@@ -137,13 +150,13 @@ def _number(value: object) -> int | None:
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Watch the limit of clients; bound what the exporter gets to the busiest, the others added up."""
     pools = [
-        {**row, **read(row, POOLS, database=row["database"]), "user": row["user"]} for row in of_kind(seen, "pool")
+        {**row, **read(row, POOLS, database=row["database"]), "user": row["user"]} for row in of_kind(seen.rows, "pool")
     ]
-    databases = [*of_kind(seen, "database")]
+    databases = [*of_kind(seen.rows, "database")]
     clients: Counter[tuple[str, str]] = Counter()
-    for row in of_kind(seen, "client"):
+    for row in of_kind(seen.rows, "client"):
         clients[str(row["application"]), str(row["state"])] += int(str(row["clients"]))
-    whole = [*of_kind(seen, "whole")]
+    whole = [*of_kind(seen.rows, "whole")]
     asides = {
         "of_databases": bounded(
             databases, ("database",), DATABASES, busiest(databases, ("current_connections",), TOLD)
@@ -177,7 +190,7 @@ def _by_application(clients: Counter[tuple[str, str]]) -> Iterator[Row]:
 
 
 def _gauges(columns: Mapping[str, Column]) -> tuple[Metric, ...]:
-    return tuple(Metric(name, Kind.GAUGE, column.help) for name, column in columns.items())
+    return gauges({name: column.help for name, column in columns.items()})
 
 
 PROBE = Probe(

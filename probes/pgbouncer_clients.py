@@ -21,11 +21,12 @@ from monitor.probe import (
     Severity,
     duration,
     number,
+    of_kind,
     plural,
     share,
 )
 from probes.pool_forecast import growth, named, too_short
-from probes.pool_groups import holder, of_kind
+from probes.pool_groups import holder
 from probes.pool_limits import Levels
 from probes.pool_series import Watched
 from probes.pool_trend import LASTING, Trend
@@ -58,7 +59,7 @@ class ClientRule(Rule):
 
     def limits(self, seen: Measurement) -> Iterator[Row]:
         """Give the limit, unless it is too small to be judged."""
-        return (row for row in of_kind(seen, KIND) if number(row, "slots_limit") >= self.min_limit)
+        return (row for row in of_kind(seen.rows, KIND) if number(row, "slots_limit") >= self.min_limit)
 
     def accusing(
         self,
@@ -152,7 +153,7 @@ class ClientForecast(ClientRule):
 
     def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
         used, limit, rise = number(row, "slots_used"), number(row, "slots_limit"), found.rise
-        growing, waiting = growth(row), sum(number(pool, "cl_waiting") for pool in of_kind(seen, "pool"))
+        growing, waiting = growth(row), sum(number(pool, "cl_waiting") for pool in of_kind(seen.rows, "pool"))
         return self.accusing(
             seen,
             row,
@@ -173,6 +174,6 @@ class ClientForecast(ClientRule):
 def holding(seen: Measurement) -> list[Scalar]:
     """Name the applications with the most clients; none where there were too many to be counted."""
     clients: Counter[str] = Counter()
-    for row in of_kind(seen, "client"):
+    for row in of_kind(seen.rows, "client"):
         clients[holder({"role": row["user"], "application": row["application"]})] += round(number(row, "clients"))
     return [f"{name}: {count}" for name, count in clients.most_common(5)]

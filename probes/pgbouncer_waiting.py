@@ -18,9 +18,9 @@ from monitor.probe import (
     duration,
     identifier,
     number,
+    of_kind,
     plural,
 )
-from probes.pool_groups import of_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Waiting(Rule):
     max_wait: float = 1.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in of_kind(seen, "pool"):
+        for row in of_kind(seen.rows, "pool"):
             if number(row, "cl_waiting") > 0 and number(row, "waited_seconds") > self.max_wait:
                 yield self._accuse(seen, row)
 
@@ -153,7 +153,7 @@ def applications(seen: Measurement, pool: Row) -> Sequence[str]:
     A database line with `user=` has one pool of that user, whoever its clients log in as.
     """
     queued = [
-        row for row in of_kind(seen, "client") if row["state"] == "waiting" and row["database"] == pool["database"]
+        row for row in of_kind(seen.rows, "client") if row["state"] == "waiting" and row["database"] == pool["database"]
     ]
     counts: Counter[str] = Counter()
     for row in [row for row in queued if row["user"] == pool["user"]] or queued:

@@ -8,12 +8,12 @@ Limits: the 50 largest groups of sessions, the 100 fullest limits and the 100 ol
 from collections.abc import Mapping
 from dataclasses import replace
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Session
+from monitor.probe import Measurement, Memory, Probe, Scope, Session, gauges, of_kind
 from probes.pool_blocking import Tree, behind, blocking, roots
 from probes.pool_blocking_rule import Blocking
 from probes.pool_budget import Marks, PoolBudget, PoolOptions, budgeted
 from probes.pool_forecast import ExhaustionForecast
-from probes.pool_groups import LIMITS, of_kind, safe, told_apart
+from probes.pool_groups import LIMITS, safe, told_apart
 from probes.pool_horizon import CLIENTS, HORIZON, WAITS, asides, holders
 from probes.pool_listing import of_server
 from probes.pool_saturation import Saturation
@@ -183,14 +183,14 @@ SQL = """
 
 async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Bound the groups, make names safe, and keep single transactions from the exporter, whose labels groups have."""
-    all_groups = list(of_kind(seen, "group"))
+    all_groups = list(of_kind(seen.rows, "group"))
     groups = list(told_apart(all_groups))
     limits = [row for row in seen.rows if row["kind"] in LIMITS]
     limits = [*memory.of(Watched).take(seen.taken_at.timestamp(), session.facts.started_at, groups, limits)]
     tree, unknown = await blocking(session) if any(row["long_waits"] for row in limits) else (Tree(), None)
     old = [
         {**row, "application": safe(row["application"]), **behind(tree, row["pid"])}
-        for row in of_kind(seen, "transaction")
+        for row in of_kind(seen.rows, "transaction")
     ]
     details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), all_groups))
     return replace(
@@ -222,7 +222,7 @@ PROBE = Probe(
     detail=detail,
     key=("kind", "database", "role", "application", "state", "pid"),
     labels=("database", "role", "application", "state"),
-    metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    metrics=gauges(GAUGES),
     asides=(HORIZON, WAITS, CLIENTS),
     options=PoolOptions(),
     section="pools",

@@ -17,9 +17,10 @@ from monitor.probe import (
     duration,
     literal,
     number,
+    of_kind,
     plural,
 )
-from probes.pool_groups import PIDS, holder, of_kind, pids, whose
+from probes.pool_groups import PIDS, holder, pids, whose
 from probes.pool_timeouts import IDLE, setting, together
 
 
@@ -56,7 +57,7 @@ class Blocking(Rule):
             needs = unknown["needs"] if isinstance(unknown["needs"], Needs) else Needs.TIME
             yield NoVerdict(reason=str(unknown["reason"]), needs=needs)
         groups: dict[tuple[str, str], list[Row]] = {}
-        for row in of_kind(seen, "blocker"):
+        for row in of_kind(seen.rows, "blocker"):
             groups.setdefault((str(row["database"]), who(row)), []).append(row)
         for (database, subject), rows in groups.items():
             rows.sort(key=lambda row: -number(row, "waited_seconds"))

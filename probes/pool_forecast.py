@@ -15,6 +15,7 @@ from monitor.probe import (
     duration,
     identifier,
     number,
+    of_kind,
     plural,
 )
 from probes.pool_groups import whose
@@ -73,7 +74,7 @@ class ExhaustionForecast(LimitRule):
 
 def _known(seen: Measurement) -> bool:
     """Tell whether the server's own slots were watched for long enough; else one reason is said for all limits."""
-    return all(row.get("time_to_exhaustion_seconds") is not None for row in seen.rows if row["kind"] == "server")
+    return all(row.get("time_to_exhaustion_seconds") is not None for row in of_kind(seen.rows, "server"))
 
 
 def too_short(row: Row) -> NoVerdict:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from monitor.probe import Measurement, Row, identifier, number
+from monitor.probe import Row, identifier, number
 
 TOLD = 50
 """How many groups of database, role and application are told apart; the rest is one group named `other`."""
@@ -14,11 +14,6 @@ PIDS = 10
 
 LIMITS = ("server", "role", "database")
 """The kinds of rows that hold a limit."""
-
-
-def of_kind(seen: Measurement, kind: str) -> Iterator[Row]:
-    """Give the rows of one kind."""
-    return (row for row in seen.rows if row["kind"] == kind)
 
 
 def holder(row: Row) -> str:

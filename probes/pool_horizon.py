@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from monitor.probe import Aside, Kind, Measurement, Metric, Row, number
-from probes.pool_groups import of_kind, safe
+from monitor.probe import Aside, Kind, Measurement, Metric, Row, number, of_kind
+from probes.pool_groups import safe
 
 HOLDERS: Mapping[str, str] = {
     "session": "session of",
@@ -41,12 +41,12 @@ CLIENTS = Aside(
 
 def asides(seen: Measurement) -> Mapping[str, Sequence[Row]]:
     """Give the rows under labels of their own; each holder and kind of client is always there."""
-    ages = {str(row["state"]): row["held_transactions"] or 0 for row in of_kind(seen, "horizon")}
-    clients = {str(row["state"]): row["sessions"] for row in of_kind(seen, "client")}
+    ages = {str(row["state"]): row["held_transactions"] or 0 for row in of_kind(seen.rows, "horizon")}
+    clients = {str(row["state"]): row["sessions"] for row in of_kind(seen.rows, "client")}
     return {
         HORIZON.name: [{"holder": name, "oldest_xmin_age_transactions": ages.get(name, 0)} for name in HOLDERS],
         WAITS.name: [
-            {"wait_event_type": row["state"], "active_sessions": row["sessions"]} for row in of_kind(seen, "waits")
+            {"wait_event_type": row["state"], "active_sessions": row["sessions"]} for row in of_kind(seen.rows, "waits")
         ],
         CLIENTS.name: [{"client": name, "client_sessions": clients.get(name, 0)} for name in ("local", "tcp")],
     }
@@ -54,7 +54,7 @@ def asides(seen: Measurement) -> Mapping[str, Sequence[Row]]:
 
 def holders(seen: Measurement) -> Iterator[Row]:
     """Give who holds the oldest xmin of each kind, with safe names, the oldest first."""
-    rows = (row for row in of_kind(seen, "horizon") if row["held_transactions"] is not None)
+    rows = (row for row in of_kind(seen.rows, "horizon") if row["held_transactions"] is not None)
     for row in sorted(rows, key=lambda row: -number(row, "held_transactions")):
         yield {**row, "application": safe(row["application"])}
 
@@ -72,5 +72,5 @@ def older(seen: Measurement, behind: int | None) -> Row | None:
     """
     if behind is None:
         return None
-    others = (row for row in of_kind(seen, "horizon") if row["state"] in LEAST)
+    others = (row for row in of_kind(seen.rows, "horizon") if row["state"] in LEAST)
     return next((row for row in others if number(row, "held_transactions") >= behind + LEAST[str(row["state"])]), None)

@@ -12,10 +12,11 @@ from monitor.probe import (
     Row,
     Severity,
     number,
+    of_kind,
     plural,
     share,
 )
-from probes.pool_groups import holder, of_kind
+from probes.pool_groups import holder
 from probes.pool_limits import Levels, LimitRule
 
 
@@ -68,7 +69,7 @@ def holding(seen: Measurement, limit: Row) -> Sequence[Row]:
     """Give the groups under one limit, the largest first, without the monitor's own sessions."""
     under = (
         {**row, "sessions": number(row, "sessions") - number(row, "own_sessions")}
-        for row in of_kind(seen, "group")
+        for row in of_kind(seen.rows, "group")
         if limit["kind"] == "server" or row[str(limit["kind"])] == limit[str(limit["kind"])]
     )
     return sorted((row for row in under if row["sessions"]), key=lambda row: -number(row, "sessions"))

@@ -17,9 +17,10 @@ from monitor.probe import (
     Severity,
     duration,
     number,
+    of_kind,
     plural,
 )
-from probes.pool_groups import holder, of_kind, pids
+from probes.pool_groups import holder, pids
 from probes.pool_horizon import named, older
 from probes.pool_timeouts import IDLE, setting, together
 
@@ -36,7 +37,7 @@ class OpenTransactions(Rule):
 
     def rows(self, seen: Measurement) -> Iterator[Row]:
         """Give the transactions that count."""
-        return (row for row in of_kind(seen, "transaction") if row["application"] not in self.except_applications)
+        return (row for row in of_kind(seen.rows, "transaction") if row["application"] not in self.except_applications)
 
     def verdicts(self, seen: Measurement, ages: Iterable[tuple[float, Row]]) -> Iterator[Finding | NoVerdict]:
         """Accuse each group's oldest; of sessions that do not report their state nothing is known."""
@@ -47,7 +48,7 @@ class OpenTransactions(Rule):
         for (database, subject), found in groups.items():
             found.sort(key=lambda each: -each[0])
             yield self.accuse(seen, database, subject, found)
-        for row in of_kind(seen, "group"):
+        for row in of_kind(seen.rows, "group"):
             if row["state"] == "disabled":
                 reason = (
                     f"{plural(number(row, 'sessions'), 'session')} with track_activities off: ages are not reported"
@@ -76,7 +77,7 @@ class OpenTransactions(Rule):
             held_transactions=held(rows),
             oldest_xmin=[
                 f"{named(row)}: {plural(number(row, 'held_transactions'), 'transaction')}"
-                for row in of_kind(seen, "horizon")
+                for row in of_kind(seen.rows, "horizon")
             ],
             warning_after=self.warning_after,
             critical_after=self.critical_after,

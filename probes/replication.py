@@ -9,7 +9,19 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, number
+from monitor.probe import (
+    Aside,
+    Measurement,
+    Memory,
+    Probe,
+    Row,
+    Scope,
+    Session,
+    counters,
+    gauges,
+    number,
+    of_kind,
+)
 from probes.replication_past import Idle, Positions, Receiver, Standbys
 from probes.replication_rules import Lag, StandbyLost
 from probes.replication_slot_rules import RecoveryMisfit, Slot
@@ -113,8 +125,7 @@ async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measu
     grown = {tuple(row[name] for name in KEY): row for row in seen.grown or ()}
 
     def of(kind: str) -> list[Row]:
-        found = (row for row in seen.rows if row["kind"] == kind)
-        return [{**row, **_growth(grown.get(tuple(row[name] for name in KEY)))} for row in found]
+        return [{**row, **_growth(grown.get(tuple(row[name] for name in KEY)))} for row in of_kind(seen.rows, kind)]
 
     slots = [row for row in of("slot") if not TABLE_SYNC.fullmatch(str(row["slot"]))]
     senders = [row for row in of("standby") if not TABLE_SYNC.fullmatch(str(row["slot"]))]
@@ -154,61 +165,61 @@ def _slot(row: Row) -> Row:
     }
 
 
-def _gauges(**texts: str) -> tuple[Metric, ...]:
-    return tuple(Metric(name, Kind.GAUGE, text) for name, text in texts.items())
-
-
-def _counters(**texts: str) -> tuple[Metric, ...]:
-    return tuple(Metric(name, Kind.COUNTER, text) for name, text in texts.items())
-
-
 STANDBY = Aside(
     name="standby",
     labels=("application", "slot"),
-    metrics=_gauges(
-        sent_lag_bytes="WAL that was not sent to the standby yet.",
-        write_lag_bytes="WAL that the standby has not written yet.",
-        flush_lag_bytes="WAL that the standby has not flushed yet.",
-        replay_lag_bytes="WAL that the standby has not replayed yet.",
-        write_lag_seconds="Time until the standby wrote what was committed last, as the server measured it.",
-        flush_lag_seconds="Time until the standby flushed what was committed last, as the server measured it.",
-        standby_lag_seconds="How long ago the server was where the standby is now.",
-        standby_streaming="Standbys of this name that stream.",
-        standby_synchronous="Standbys of this name that commits wait for.",
+    metrics=gauges(
+        {
+            "sent_lag_bytes": "WAL that was not sent to the standby yet.",
+            "write_lag_bytes": "WAL that the standby has not written yet.",
+            "flush_lag_bytes": "WAL that the standby has not flushed yet.",
+            "replay_lag_bytes": "WAL that the standby has not replayed yet.",
+            "write_lag_seconds": "Time until the standby wrote what was committed last, as the server measured it.",
+            "flush_lag_seconds": "Time until the standby flushed what was committed last, as the server measured it.",
+            "standby_lag_seconds": "How long ago the server was where the standby is now.",
+            "standby_streaming": "Standbys of this name that stream.",
+            "standby_synchronous": "Standbys of this name that commits wait for.",
+        }
     ),
 )
 SLOT = Aside(
     name="slot",
     labels=("slot", "slot_type"),
     metrics=(
-        *_gauges(
-            slot_active="1 while somebody reads from the slot.",
-            slot_retained_bytes="WAL that is kept for the slot.",
-            slot_safe_bytes="WAL that may be written until the slot can be lost; absent without a limit.",
-            slot_lost="1 when WAL that the slot needs is gone.",
-            slot_inactive_seconds="For how long nobody has read from the slot (PostgreSQL 17 on).",
-            xmin_age_transactions="Age of the oldest row version that the slot keeps.",
-            catalog_xmin_age_transactions="Age of the oldest row version of the catalogue that the slot keeps.",
+        *gauges(
+            {
+                "slot_active": "1 while somebody reads from the slot.",
+                "slot_retained_bytes": "WAL that is kept for the slot.",
+                "slot_safe_bytes": "WAL that may be written until the slot can be lost; absent without a limit.",
+                "slot_lost": "1 when WAL that the slot needs is gone.",
+                "slot_inactive_seconds": "For how long nobody has read from the slot (PostgreSQL 17 on).",
+                "xmin_age_transactions": "Age of the oldest row version that the slot keeps.",
+                "catalog_xmin_age_transactions": "Age of the oldest row version of the catalogue that the slot keeps.",
+            }
         ),
-        *_counters(
-            spilled_bytes="Decoded changes that were written to disk.",
-            spilled_transactions="Transactions whose decoded changes were written to disk.",
+        *counters(
+            {
+                "spilled_bytes": "Decoded changes that were written to disk.",
+                "spilled_transactions": "Transactions whose decoded changes were written to disk.",
+            }
         ),
     ),
 )
 CONFLICT = Aside(
     name="conflict",
     labels=("cause",),
-    metrics=_counters(conflicts="Queries on this standby that were cancelled by recovery."),
+    metrics=counters({"conflicts": "Queries on this standby that were cancelled by recovery."}),
 )
 SUBSCRIPTION = Aside(
     name="subscription",
     labels=("database", "subscription"),
     metrics=(
-        *_gauges(subscription_workers="Workers that apply the subscription: 0 when it is disabled or fails."),
-        *_counters(
-            apply_errors="Errors while changes were applied (PostgreSQL 15 on).",
-            sync_errors="Errors while tables were copied at first (PostgreSQL 15 on).",
+        *gauges({"subscription_workers": "Workers that apply the subscription: 0 when it is disabled or fails."}),
+        *counters(
+            {
+                "apply_errors": "Errors while changes were applied (PostgreSQL 15 on).",
+                "sync_errors": "Errors while tables were copied at first (PostgreSQL 15 on).",
+            }
         ),
     ),
 )
@@ -222,12 +233,14 @@ PROBE = Probe(
     detail=detail,
     key=KEY,
     counts=COUNTED,
-    metrics=_gauges(
-        standbys="Names of standbys and subscribers that are connected.",
-        lag_bytes="WAL that this standby knows of and has not replayed.",
-        lag_seconds="How long this standby has known of WAL that it has not replayed.",
-        deaf_seconds="How long this standby has heard nothing from its primary.",
-        replay_paused="1 while the replay of this standby is paused.",
+    metrics=gauges(
+        {
+            "standbys": "Names of standbys and subscribers that are connected.",
+            "lag_bytes": "WAL that this standby knows of and has not replayed.",
+            "lag_seconds": "How long this standby has known of WAL that it has not replayed.",
+            "deaf_seconds": "How long this standby has heard nothing from its primary.",
+            "replay_paused": "1 while the replay of this standby is paused.",
+        }
     ),
     asides=(STANDBY, SLOT, CONFLICT, SUBSCRIPTION),
     rules=(Lag(), StandbyLost(), Slot(), RecoveryMisfit()),

@@ -1,6 +1,6 @@
 """What is judged of standbys: how far they lag, as seen from either end, and that one that was there is gone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +21,7 @@ from monitor.probe import (
     duration,
     identifier,
     number,
+    of_kind,
     size,
 )
 
@@ -29,11 +30,6 @@ APPLY = (
     "(max_standby_streaming_delay), and at its processor and disk."
 )
 HIDDEN = "the monitor's role is not shown the details of standbys; run: monitor grants"
-
-
-def of_kind(rows: Sequence[Row], *kinds: str) -> Iterator[Row]:
-    """Give the rows of these kinds."""
-    return (row for row in rows if row["kind"] in kinds)
 
 
 @dataclass(frozen=True, kw_only=True)

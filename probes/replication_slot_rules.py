@@ -19,11 +19,11 @@ from monitor.probe import (
     identifier,
     literal,
     number,
+    of_kind,
     plural,
     share,
     size,
 )
-from probes.replication_rules import of_kind
 
 ENDANGERED, LOST = "unreserved", "lost"
 

@@ -8,7 +8,7 @@ Cost: the catalogue, 50 µs a sequence (10,000: 0.5 s); a page and a lock each o
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session
+from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, gauges, of_kind
 from probes.sequences_course import Courses
 from probes.sequences_rules import SequenceExhaustion
 
@@ -167,8 +167,8 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
 
 def exposed(rows: Sequence[Row]) -> Sequence[Row]:
     """Give the total and the fullest that could be read, each place once."""
-    totals = [row for row in rows if row["kind"] == "total"]
-    readable = [row for row in rows if row["kind"] == "sequence" and not row["unseen"] and not row["locked"]]
+    totals = of_kind(rows, "total")
+    readable = [row for row in of_kind(rows, "sequence") if not row["unseen"] and not row["locked"]]
     readable.sort(key=lambda row: -float(str(row["used_ratio"] or 0)))
     places: dict[tuple[object, ...], Row] = {}
     for row in readable:
@@ -192,6 +192,6 @@ PROBE = Probe(
     sql={14: SQL},
     detail=detail,
     labels=LABELS,
-    metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    metrics=gauges(GAUGES),
     rules=(SequenceExhaustion(),),
 )

@@ -20,6 +20,7 @@ from monitor.probe import (
     duration,
     identifier,
     number,
+    of_kind,
     plural,
     share,
 )
@@ -54,7 +55,7 @@ class SequenceExhaustion(Rule):
     min_steps: float = 10000.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        rows = [row for row in seen.rows if row["kind"] == "sequence"]
+        rows = list(of_kind(seen.rows, "sequence"))
         if not rows:
             yield NoVerdict(reason="the database has no sequence that could end", needs=None)
         yield from _beyond(seen.rows)
@@ -133,8 +134,8 @@ def _locked(row: Row) -> NoVerdict:
 
 def _beyond(rows: Sequence[Row]) -> Iterator[NoVerdict]:
     """Say how many were not read, lest the locks that this takes become too many."""
-    for row in rows:
-        if row["kind"] == "total" and (count := number(row, "beyond")):
+    for row in of_kind(rows, "total"):
+        if count := number(row, "beyond"):
             reason = f"only the 500 sequences with the shortest ranges are read: {plural(count, 'other')} were not"
             yield NoVerdict(reason=reason, needs=Needs.TIME, subject=plural(count, "other sequence"))
 

@@ -11,10 +11,8 @@ from typing import ClassVar
 from monitor.probe import (
     Area,
     Finding,
-    Kind,
     Measurement,
     Memory,
-    Metric,
     Needs,
     NoVerdict,
     Object,
@@ -24,7 +22,9 @@ from monitor.probe import (
     Scope,
     Session,
     Severity,
+    counters,
     duration,
+    gauges,
     number,
 )
 from probes.server_rules import (
@@ -178,8 +178,8 @@ PROBE = Probe(
     complete=True,
     counts=("sessions_abandoned", "sessions_fatal", "sessions_killed"),
     metrics=(
-        *(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
-        *(Metric(column, Kind.COUNTER, text) for column, text in COUNTERS.items()),
+        *gauges(GAUGES),
+        *counters(COUNTERS),
     ),
     rules=(
         RollbackRatio(),

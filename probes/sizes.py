@@ -22,6 +22,7 @@ from monitor.probe import (
     Session,
     TargetDenied,
     number,
+    of_kind,
 )
 from probes.sizes_forecast import Limits, SizeForecast, SizesOptions
 
@@ -106,13 +107,11 @@ def unknown(place: Row, reason: str, needs: Needs | None) -> Row:
 
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Add the sizes to what is remembered of them, and lay out what is exported."""
-    databases = [row for row in seen.rows if row["kind"] == "database"]
+    databases = list(of_kind(seen.rows, "database"))
     limits = seen.options.limits if isinstance(seen.options, SizesOptions) else ()
     told = memory.of(Limits).take(seen.taken_at.timestamp(), databases, limits)
     spaces = [
-        {**row, "tablespace": row["name"], "tablespace_bytes": row["bytes"]}
-        for row in seen.rows
-        if row["kind"] == "tablespace"
+        {**row, "tablespace": row["name"], "tablespace_bytes": row["bytes"]} for row in of_kind(seen.rows, "tablespace")
     ]
     details: Mapping[object, Row] = {row["database"]: row for row in told}
     shown = [{"database": row["name"], "database_bytes": row["bytes"]} for row in databases]

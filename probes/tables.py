@@ -14,7 +14,7 @@ from heapq import nlargest
 from itertools import chain, zip_longest
 from operator import itemgetter
 
-from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape, number
+from monitor.probe import Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape, counters, gauges, number
 from probes.statements_top import Members
 from probes.tables_close import NOBODY, Slow, close, horizon, relid_of
 from probes.tables_reading import COUNTERS, LEVELS, Column, Kept, observe
@@ -115,7 +115,7 @@ def worth_a_look(column: Column) -> list[int]:
     return nlargest(SUSPECTS, found, key=column.__getitem__)
 
 
-counters: Callable[[Row], tuple[float, ...]] = itemgetter(*COUNTERS)
+counts_of: Callable[[Row], tuple[float, ...]] = itemgetter(*COUNTERS)
 blocks: Callable[[Row], tuple[float, ...]] = itemgetter(*(name for name in COUNTERS if "_blocks_" in name))
 blocks_read: Callable[[Row], tuple[float, ...]] = itemgetter(*(name for name in COUNTERS if "_blocks_read" in name))
 
@@ -143,9 +143,9 @@ def exposed(
     rest = [IDLE]
     for row in seen.grown or ():
         if row["relid"] in mine:
-            grown[relid_of(row)] = counters(row)
+            grown[relid_of(row)] = counts_of(row)
         else:
-            rest.append(counters(row))
+            rest.append(counts_of(row))
     for relid, row in mine.items():
         yield {
             **{name: row.get(name) for name in GAUGES},
@@ -213,8 +213,8 @@ GAUGES: Mapping[str, str] = {
 }
 
 METRICS: tuple[Metric, ...] = (
-    *(Metric(column, Kind.COUNTER, text) for column, text in HELP.items()),
-    *(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    *counters(HELP),
+    *gauges(GAUGES),
 )
 
 PROBE = Probe(

@@ -6,10 +6,10 @@ Cost: pg_database, the sessions and the prepared transactions: half a millisecon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, number
+from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, gauges, number, of_kind
 from probes.vacuum_burn import Burn
 from probes.vacuum_prepared import PreparedTransaction
 from probes.vacuum_rules import Wraparound
@@ -87,14 +87,9 @@ PREPARED = Aside(
 )
 
 
-def of_kind(seen: Measurement, kind: str) -> Iterator[Row]:
-    """Give the rows of one kind."""
-    return (row for row in seen.rows if row["kind"] == kind)
-
-
 async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Add the pace at which ids are used, and each database's oldest tables, read by `vacuum_tables`."""
-    (whole,) = of_kind(seen, "server")
+    (whole,) = of_kind(seen.rows, "server")
     burn = memory.of(Burn)
     facts = session.facts
     burn.take(seen.taken_at.timestamp(), facts.system_identifier, number(whole, "xids"), number(whole, "next_mxid"))
@@ -104,7 +99,7 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         "mxids_per_second": burn.mxids.per_second,
         "paced_seconds": burn.xids.seconds,
     }
-    databases = list(of_kind(seen, "database"))
+    databases = list(of_kind(seen.rows, "database"))
     tables = memory.server.of(Oldest).of({str(row["database"]) for row in databases})
     return replace(
         seen,
@@ -119,9 +114,9 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
 
 def asides(seen: Measurement, databases: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
     """Count vacuums by phase, and prepared transactions by database; each database that can have one is there."""
-    phases = [str(row["phase"]) for row in of_kind(seen, "vacuum")]
+    phases = [str(row["phase"]) for row in of_kind(seen.rows, "vacuum")]
     ages: dict[str, list[float]] = {str(row["database"]): [] for row in databases if row["connectable"]}
-    for row in of_kind(seen, "prepared"):
+    for row in of_kind(seen.rows, "prepared"):
         ages.setdefault(str(row["database"]), []).append(number(row, "prepared_seconds"))
     return {
         RUNNING.name: [{"phase": phase, "running": phases.count(phase)} for phase in PHASES],
@@ -151,7 +146,7 @@ PROBE = Probe(
     detail=detail,
     key=("kind", "database", "gid", "relid"),
     labels=("database",),
-    metrics=tuple(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+    metrics=gauges(GAUGES),
     asides=(RUNNING, PREPARED),
     rules=(Wraparound(), PreparedTransaction()),
 )

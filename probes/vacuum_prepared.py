@@ -17,6 +17,7 @@ from monitor.probe import (
     identifier,
     literal,
     number,
+    of_kind,
     plural,
 )
 from probes.pool_groups import safe
@@ -43,8 +44,8 @@ class PreparedTransaction(Rule):
     after: float = 3600.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in seen.rows:
-            if row["kind"] == "prepared" and number(row, "prepared_seconds") >= self.after:
+        for row in of_kind(seen.rows, "prepared"):
+            if number(row, "prepared_seconds") >= self.after:
                 yield self._accuse(seen, row)
 
     def _accuse(self, seen: Measurement, row: Row) -> Finding:

@@ -22,6 +22,7 @@ from monitor.probe import (
     duration,
     identifier,
     number,
+    of_kind,
     plural,
     share,
 )
@@ -82,15 +83,14 @@ class Wraparound(Rule):
     min_watched: float = 3600.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        (whole,) = (row for row in seen.rows if row["kind"] == "server")
+        (whole,) = of_kind(seen.rows, "server")
         if whole["in_recovery"]:
             yield NoVerdict(reason="a standby freezes nothing: its primary is judged", needs=None)
             return
-        for row in seen.rows:
-            if row["kind"] == "database":
-                worst = max(_counters(whole, row), key=lambda each: each.used / self.bar(each))
-                if worst.used >= self.bar(worst):
-                    yield self._accuse(seen, whole, row, worst)
+        for row in of_kind(seen.rows, "database"):
+            worst = max(_counters(whole, row), key=lambda each: each.used / self.bar(each))
+            if worst.used >= self.bar(worst):
+                yield self._accuse(seen, whole, row, worst)
 
     def bar(self, counter: Counter) -> float:
         """Give the part from which on it is said: more than autovacuum is told to leave, but never beyond critical."""
@@ -99,7 +99,7 @@ class Wraparound(Rule):
     def _accuse(self, seen: Measurement, whole: Row, row: Row, worst: Counter) -> Finding:
         database, left = str(row["database"]), worst.left
         old = self._old(seen, database, self.bar(worst))
-        vacuums = sum(1 for each in seen.rows if each["kind"] == "vacuum" and each["database"] == database)
+        vacuums = sum(each["database"] == database for each in of_kind(seen.rows, "vacuum"))
         return self.finding(
             seen,
             in_database=database,

@@ -9,16 +9,16 @@ from dataclasses import replace
 
 from monitor.probe import (
     Aside,
-    Kind,
     Measurement,
     Memory,
-    Metric,
     Probe,
     ProbeError,
     Row,
     Scope,
     Session,
     TargetDenied,
+    counters,
+    gauges,
     number,
 )
 from probes.wal_checkpoints import CheckpointsRequested
@@ -82,7 +82,7 @@ GAUGES: Mapping[str, str] = {
 IO = Aside(
     name="io",
     labels=("backend_type", "object", "context"),
-    metrics=tuple(Metric(column, Kind.COUNTER, text) for column, text in IO_COUNTERS.items()),
+    metrics=counters(IO_COUNTERS),
 )
 KEY = ("kind", "backend_type", "object", "context")
 ALL_COUNTERS = (*COUNTERS, *IO_COUNTERS)
@@ -158,8 +158,8 @@ PROBE = Probe(
     reset_column="stats_reset",
     counts=tuple(IO_COUNTERS),
     metrics=(
-        *(Metric(column, Kind.COUNTER, text) for column, text in COUNTERS.items()),
-        *(Metric(column, Kind.GAUGE, text) for column, text in GAUGES.items()),
+        *counters(COUNTERS),
+        *gauges(GAUGES),
     ),
     asides=(IO,),
     rules=(ArchiverFailing(), CheckpointsRequested(), Growth()),

@@ -12,10 +12,9 @@ from datetime import date
 from typing import ClassVar
 
 from monitor.errors import Needs
-from monitor.measurement import Measurement, Row, duration, number
+from monitor.measurement import Measurement, Row, duration, number, of_kind
 from monitor.model import Area, Finding, NoVerdict, Object, Remedy, Severity
 from monitor.rule import Rule
-from monitor.rules.own import facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ class ReceiverFailing(Rule):
     hold: float = 60.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "receiver"):
+        for row in of_kind(seen.rows, "receiver"):
             yield self.finding(
                 seen,
                 subject=str(row["receiver"]),
@@ -61,7 +60,7 @@ class StoreDegraded(Rule):
     hold: float = 5.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "store"):
+        for row in of_kind(seen.rows, "store"):
             yield self.finding(
                 seen,
                 subject="store",
@@ -87,7 +86,7 @@ class ReloadFailed(Rule):
     area: ClassVar[Area] = Area.OPERATIONS
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "config"):
+        for row in of_kind(seen.rows, "config"):
             yield self.finding(
                 seen,
                 subject="config",
@@ -115,7 +114,7 @@ class IgnoreUnused(Rule):
     after: float = 3600.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "ignore"):
+        for row in of_kind(seen.rows, "ignore"):
             if row["met"] or _over(row, seen):
                 continue
             entry, seconds = str(row["entry"]), number(row, "seconds")
@@ -152,7 +151,7 @@ class IgnoreExpired(Rule):
     severity: Severity = Severity.INFO
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "ignore"):
+        for row in of_kind(seen.rows, "ignore"):
             if _over(row, seen):
                 yield self.finding(
                     seen,

@@ -11,17 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from monitor.measurement import Measurement, Row, duration, number, plural, share
+from monitor.measurement import Measurement, Row, duration, number, of_kind, plural, share
 from monitor.model import Area, Finding, NoVerdict, Object, Remedy, Result, Severity
 from monitor.rule import Rule
 
 OWN = "self"
 """The name of the measurement that these rules judge."""
-
-
-def facts(seen: Measurement, kind: str) -> Iterator[Row]:
-    """Give the rows of one kind."""
-    return (row for row in seen.rows if row["kind"] == kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +36,7 @@ class Unreachable(Rule):
     hold: float = 10.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "target"):
+        for row in of_kind(seen.rows, "target"):
             if row["up"]:
                 continue
             yield self.finding(
@@ -69,7 +64,7 @@ class Denied(Rule):
     area: ClassVar[Area] = Area.OPERATIONS
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        denied = [row for row in facts(seen, "probe") if row["result"] == Result.DENIED]
+        denied = [row for row in of_kind(seen.rows, "probe") if row["result"] == Result.DENIED]
         if not denied:
             return
         probes = sorted({str(row["probe"]) for row in denied})
@@ -100,7 +95,7 @@ class Broken(Rule):
     hold: float = 30.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "probe"):
+        for row in of_kind(seen.rows, "probe"):
             if row["result"] != Result.BROKEN:
                 continue
             yield self.finding(
@@ -132,7 +127,7 @@ class Slow(Rule):
     ratio: float = 0.5
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "probe"):
+        for row in of_kind(seen.rows, "probe"):
             took, limit = number(row, "duration_seconds"), number(row, "timeout_seconds")
             if took < self.ratio * limit:  # a lock that was not waited for is soon told, and no sign of slowness
                 continue
@@ -164,7 +159,7 @@ class SeriesDropped(Rule):
     severity: Severity = Severity.INFO
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "series"):
+        for row in of_kind(seen.rows, "series"):
             dropped = number(row, "dropped")
             if dropped <= 0:
                 continue
@@ -196,7 +191,7 @@ class OverBudget(Rule):
     ratio: float = 0.05
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in facts(seen, "cost"):
+        for row in of_kind(seen.rows, "cost"):
             ratio = number(row, "busy_ratio")
             if ratio <= self.ratio:
                 continue
