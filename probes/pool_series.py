@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from monitor.probe import Row, number
-from probes.pool_trend import Limit, Point, Trend, trend
+from probes.pool_trend import Limit, Trend, trend
+from probes.trend import Point
 
 NEAR_SECONDS, NEAR_STEP = 300.0, 4.0
 FAR_SECONDS, FAR_STEP = 1800.0, 15.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from monitor.probe import Row, number
-from probes.pool_trend import Point, sen
+from probes.trend import Point, sen
 
 MOST = 96
 """So many points are kept of one sequence; then every second one goes, and the next come half as often."""

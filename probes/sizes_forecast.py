@@ -24,13 +24,11 @@ from monitor.probe import (
     number,
     size,
 )
-from probes.pool_trend import Point, Rise, rise
+from probes.trend import CLEAR, Point, Rise, rise
 
 STEP, KEPT = 1500.0, 8 * 86400.0
 """Points are so far from each other, and kept for so long: of a week, and of the day before it."""
 DAY = 86400.0
-CLEAR = 4.5
-"""A gain is worth the name when it is so many times the noise."""
 JUMP, THIRDS, STILL = 0.5, 0.15, 0.5
 """Of a rise that goes on: no more than so much of the gain in one step, and at least so much in each third of its time;
 its last quarter has at least so much of the slope, unless it lasts for days, of which each has its batch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from probes.pool_trend import Point, sen
+from probes.trend import Point, sen
 
 MOST = 60
 """So many points are kept of each counter, about equally far from each other."""

@@ -7,10 +7,10 @@ import pytest
 from monitor.errors import Needs
 from monitor.model import Finding, Result, Severity
 from monitor.probe import Row
-from probes.pool_trend import Point
 from probes.sequences import PROBE
 from probes.sequences_course import MOST, Course, Courses
 from probes.sequences_rules import SequenceExhaustion
+from probes.trend import Point
 from tests.database import Database
 
 INT4 = 2147483647

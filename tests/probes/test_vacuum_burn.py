@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.measurement import Measurement
 from monitor.probe import Row
-from probes.pool_trend import Point
+from probes.trend import Point
 from probes.vacuum import PROBE
 from probes.vacuum_burn import DAY, ENOUGH_SECONDS, FEWEST, MOST, WRAP, Burn, Pace, seconds_left
 from tests.database import Database

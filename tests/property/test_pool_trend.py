@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.pool_series import Series
-from probes.pool_trend import FEWEST, Point, Trend, rise, sen, trend
 from probes.pool_trend import Limit as Known
+from probes.pool_trend import Trend, trend
+from probes.trend import FEWEST, Point, rise, sen
 
 LIMIT = 97.0
 CYCLE = 15.0
