@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from monitor.probe import Kept, Kind, Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape, table_names
+from probes.members import Members
 from probes.plans_memory import Plans, nominated
 from probes.statements_captions import ASIDE as CAPTIONS
 from probes.statements_captions import Captions
@@ -23,7 +24,7 @@ from probes.statements_reading import COUNTERS, KEY, Known, Names, observe, reco
 from probes.statements_rules import Load, Slow, mean_ms
 from probes.statements_steps import NPlusOne, Steps
 from probes.statements_texts import Texts
-from probes.statements_top import Members, View, busiest, entry_of, exposed, groups, key_of, seconds, slowest
+from probes.statements_top import View, busiest, entry_of, exposed, groups, key_of, seconds, slowest
 from probes.statements_volume import RowsWaste, TempSpill
 
 __all__ = ["PROBE", "Load", "Slow", "StatementsOptions"]

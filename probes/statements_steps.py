@@ -26,10 +26,11 @@ from monitor.probe import (
     number,
     plural,
 )
+from probes.members import Key
 from probes.statements_agreement import NONE, Agreement, agreement, single
 from probes.statements_rules import confidence, figures, judged
 from probes.statements_texts import Texts
-from probes.statements_top import Key, View, entry_of, key_of
+from probes.statements_top import View, entry_of, key_of
 
 Doer: TypeAlias = tuple[str, str, str]
 """A database, a role, and a statement's label."""

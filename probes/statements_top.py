@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from heapq import nlargest
 from operator import itemgetter
 from typing import TypeAlias
 
 from monitor.probe import Row
+from probes.members import Key
 from probes.statements_reading import COUNTERS, KEY
 from probes.statements_texts import Entry, Texts
 
-Key: TypeAlias = tuple[object, ...]
 Group: TypeAlias = tuple[str, str]
 """A label and a database's name."""
 Sum: TypeAlias = dict[str, object]
@@ -55,30 +54,6 @@ class View:
     def shown(self, rows: Iterable[Row]) -> list[Row]:
         """Leave out our own statements and those of dropped databases."""
         return [row for row in rows if row["dbid"] in self.databases and row["userid"] != self.own]
-
-
-class Members:
-    """The busiest entries; one that has fallen behind stays for a while, so that series do not come and go."""
-
-    def __init__(self) -> None:
-        self._busy_at: dict[Key, datetime] = {}
-
-    def choose(self, ranked: Sequence[Key], now: datetime, *, top: int, hold: float) -> set[Key]:
-        """Take in the newest ranking; give at most `top` members."""
-        at_least = now - timedelta(seconds=hold)
-        self._busy_at = {key: at for key, at in self._busy_at.items() if at >= at_least}
-        self._busy_at.update((key, now) for key in ranked[:top] if key in self._busy_at)
-        for place, key in enumerate(ranked[:top]):
-            if key in self._busy_at:
-                continue
-            if len(self._busy_at) >= top:
-                if place >= top / 2:  # not so busy that another one has to make room before its time
-                    continue
-                del self._busy_at[min(self._busy_at, key=lambda each: self._busy_at[each])]
-            self._busy_at[key] = now
-        for key in sorted(self._busy_at, key=lambda each: self._busy_at[each])[: max(len(self._busy_at) - top, 0)]:
-            del self._busy_at[key]
-        return set(self._busy_at)
 
 
 def busiest(rows: Sequence[Row], top: int) -> list[Row]:

@@ -15,7 +15,7 @@ from itertools import chain, zip_longest
 from operator import itemgetter
 
 from monitor.probe import Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape, counters, gauges, number
-from probes.statements_top import Members
+from probes.members import Members
 from probes.tables_close import NOBODY, Slow, close, horizon, relid_of
 from probes.tables_reading import COUNTERS, LEVELS, Column, Kept, observe
 from probes.tables_rules import CLOSE, PARENT, WHOLE, CacheMisses, DeadTuples, StaleStatistics

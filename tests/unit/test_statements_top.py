@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.probe import Facts, Row
+from probes.members import Members
 from probes.statements_reading import COUNTERS, FLOATS, FULL_EVERY, KEY, Known
 from probes.statements_texts import PRESSING, Texts
-from probes.statements_top import Members
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
