@@ -7,96 +7,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from monitor.probe import (
-    Area,
-    Confidence,
-    Finding,
-    Measurement,
-    NoVerdict,
-    Object,
-    Remedy,
-    Row,
-    Rule,
-    Scalar,
-    Severity,
-    duration,
-    number,
-    of_kind,
-    plural,
-    share,
-)
-from probes.pool_forecast import growth, named, too_short
+from monitor.probe import Finding, Measurement, NoVerdict, Remedy, Row, Scalar, number, of_kind, plural, share
+from probes.pool_forecast import Forecast
 from probes.pool_groups import holder
-from probes.pool_limits import Levels
+from probes.pool_limits import CLIENTS, Levels, LimitRule
 from probes.pool_series import Watched
-from probes.pool_trend import LASTING, Trend
-
-KIND = "clients"
+from probes.pool_trend import Trend
 
 
 def forecast(watched: Watched, at: float, rows: Sequence[Row]) -> Row | None:
     """Give the limit's row with what the points of half an hour say; None where PgBouncer tells no limit."""
-    whole = next((row for row in rows if row["kind"] == "whole"), {})
+    whole = next(of_kind(rows, "whole"), {})
     used, limit = whole.get("used_clients"), whole.get("config_max_client_connections")
     if used is None or not limit:
         return None
-    row = {"kind": KIND, "database": "", "role": "", "slots_used": used, "slots_limit": limit}
+    row = {"kind": CLIENTS, "database": "", "role": "", "slots_used": used, "slots_limit": limit}
     groups = [
         {**client, "role": client["user"], "sessions": client["clients"], "own_sessions": 0}
-        for client in rows
-        if client["kind"] == "client"
+        for client in of_kind(rows, "client")
     ]
     (told,) = watched.take(at, 0.0, groups, [row])
     return told
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClientRule(Rule):
-    """A rule on max_client_conn."""
-
-    area: ClassVar[Area] = Area.CAPACITY
-    min_limit: float = 10.0
-
-    def limits(self, seen: Measurement) -> Iterator[Row]:
-        """Give the limit, unless it is too small to be judged."""
-        return (row for row in of_kind(seen.rows, KIND) if number(row, "slots_limit") >= self.min_limit)
-
-    def accusing(
-        self,
-        seen: Measurement,
-        row: Row,
-        *,
-        summary: str,
-        severity: Severity,
-        confidence: Confidence = Confidence.HIGH,
-        **evidence: Scalar | list[Scalar],
-    ) -> Finding:
-        """Accuse the PgBouncer of its clients."""
-        limit = number(row, "slots_limit")
-        return self.finding(
-            seen,
-            in_database=None,
-            subject="max_client_conn",
-            object=Object("pool", name="max_client_conn"),
-            severity=severity,
-            confidence=confidence,
-            summary=summary,
-            impact="when all are used, PgBouncer refuses the next client of whatever pool: no more connections allowed "
-            "(max_client_conn)",
-            remedy=Remedy(
-                caution="See who holds clients, and whether they wait for a pool (pool.waiting): applications that "
-                "keep too many open want smaller pools of their own. A client costs PgBouncer some kB and a file "
-                f"descriptor: raise max_client_conn (now {limit:.0f}) in pgbouncer.ini together with the limit of "
-                "open files, then RELOAD."
-            ),
-            count=round(number(row, "slots_used")),
-            limit_count=round(limit),
-            **evidence,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClientSaturation(ClientRule, Levels):
+class ClientSaturation(LimitRule, Levels):
     """PgBouncer's places for clients run out.
 
     Why: at max_client_conn the next client is refused, whichever database it wants, however idle the server is. A level
@@ -108,8 +43,10 @@ class ClientSaturation(ClientRule, Levels):
     """
 
     id: ClassVar[str] = "pool.client_saturation"
+    kinds: ClassVar[tuple[str, ...]] = (CLIENTS,)
     hold: float = 15.0
     keep: float = 60.0
+    min_limit: float = 10.0
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         for row in self.limits(seen):
@@ -121,6 +58,8 @@ class ClientSaturation(ClientRule, Levels):
                     row,
                     severity=severity,
                     summary=f"{used:.0f} of {plural(limit, 'place')} for clients used ({share(used, limit)})",
+                    remedy=roomier(row),
+                    count=used,
                     ratio=round(used / limit, 3),
                     holders=holding(seen),
                     warning_ratio=self.warning_ratio,
@@ -129,7 +68,7 @@ class ClientSaturation(ClientRule, Levels):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClientForecast(ClientRule):
+class ClientForecast(Forecast):
     """PgBouncer's places for clients will run out soon.
 
     Why: clients that wait for a pool pile up, and with max_client_conn of them PgBouncer refuses everybody. The slope
@@ -140,35 +79,23 @@ class ClientForecast(ClientRule):
     """
 
     id: ClassVar[str] = "pool.client_forecast"
-    keep: float = 120.0
-    horizon: float = 900.0
+    kinds: ClassVar[tuple[str, ...]] = (CLIENTS,)
 
-    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in self.limits(seen):
-            found = row["trend"]
-            if isinstance(found, Trend) and found.seconds_left <= self.horizon:
-                yield self._accuse(seen, row, found)
-            elif row["time_to_exhaustion_seconds"] is None:
-                yield too_short(row)
+    def foretold(self, seen: Measurement, row: Row, found: Trend) -> Finding:
+        places = f"{plural(number(row, 'slots_limit'), 'place')} for clients"
+        waiting = round(sum(number(pool, "cl_waiting") for pool in of_kind(seen.rows, "pool")))
+        whose = f"; {waiting} of them wait"
+        return self.foretelling(seen, row, found, places=places, whose=whose, remedy=roomier(row), waiting=waiting)
 
-    def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
-        used, limit, rise = number(row, "slots_used"), number(row, "slots_limit"), found.rise
-        growing, waiting = growth(row), sum(number(pool, "cl_waiting") for pool in of_kind(seen.rows, "pool"))
-        return self.accusing(
-            seen,
-            row,
-            severity=self.severity,
-            confidence=Confidence.HIGH if rise.seconds >= LASTING else Confidence.MEDIUM,
-            summary=f"full in about {duration(round(found.seconds_left))}: {used:.0f} of {plural(limit, 'place')} for "
-            f"clients used, {rise.gain:.0f} more than {duration(rise.seconds)} ago; {waiting:.0f} of them wait",
-            waiting=round(waiting),
-            seconds_left=round(found.seconds_left),
-            per_minute=round(60 * rise.slope, 2),
-            per_minute_at_least=round(60 * rise.low, 2),
-            rising_seconds=round(rise.seconds),
-            growing=[f"{named(who)}: {more:+.0f}" for who, more in growing[:5]],
-            horizon_seconds=self.horizon,
-        )
+
+def roomier(row: Row) -> Remedy:
+    """Say whom to look at, and which setting gives more places."""
+    return Remedy(
+        caution="See who holds clients, and whether they wait for a pool (pool.waiting): applications that keep too "
+        "many open want smaller pools of their own. A client costs PgBouncer some kB and a file descriptor: raise "
+        f"max_client_conn (now {number(row, 'slots_limit'):.0f}) in pgbouncer.ini together with the limit of open "
+        "files, then RELOAD."
+    )
 
 
 def holding(seen: Measurement) -> list[Scalar]:

@@ -1,5 +1,6 @@
 """The rule that says before it happens that connection slots run out, by whom, and how much time is left."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,6 +13,7 @@ from monitor.probe import (
     NoVerdict,
     Remedy,
     Row,
+    Scalar,
     duration,
     identifier,
     number,
@@ -19,14 +21,57 @@ from monitor.probe import (
     plural,
 )
 from probes.pool_groups import whose
-from probes.pool_limits import LimitRule, limited_object
+from probes.pool_limits import SETTINGS, LimitRule, limited_object
 from probes.pool_saturation import LAST, STEPS
 from probes.pool_series import Holder
 from probes.pool_trend import LASTING, Trend
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExhaustionForecast(LimitRule):
+class Forecast(LimitRule):
+    """What rules share that say when a limit will be reached."""
+
+    keep: float = 120.0
+    horizon: float = 900.0
+    min_limit: float = 10.0
+
+    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
+        for row in self.limits(seen):
+            found = row.get("trend")
+            if isinstance(found, Trend) and found.seconds_left <= self.horizon:
+                yield self.foretold(seen, row, found)
+            elif row.get("time_to_exhaustion_seconds") is None and (row["kind"] in SETTINGS or _known(seen)):
+                yield _too_short(row)
+
+    @abstractmethod
+    def foretold(self, seen: Measurement, row: Row, found: Trend) -> Finding:
+        """Accuse who has a limit that will be reached within the horizon."""
+
+    def foretelling(
+        self, seen: Measurement, row: Row, found: Trend, *, places: str, whose: str, remedy: Remedy, **more: Scalar
+    ) -> Finding:
+        """Accuse by the trend: `places` are what there is a limit of, `whose` says who fills them."""
+        used, rise = number(row, "slots_used"), found.rise
+        return self.accusing(
+            seen,
+            row,
+            summary=f"full in about {duration(round(found.seconds_left))}: {used:.0f} of {places} used, "
+            f"{rise.gain:.0f} more than {duration(rise.seconds)} ago{whose}",
+            remedy=remedy,
+            confidence=Confidence.HIGH if rise.seconds >= LASTING else Confidence.MEDIUM,
+            count=used,
+            seconds_left=round(found.seconds_left),
+            per_minute=round(60 * rise.slope, 2),
+            per_minute_at_least=round(60 * rise.low, 2),
+            rising_seconds=round(rise.seconds),
+            growing=[f"{named(who)}: {gained:+.0f}" for who, gained in growth(row)[:5]],
+            horizon_seconds=self.horizon,
+            **more,  # type: ignore[arg-type]  # none of them is a parameter's name
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExhaustionForecast(Forecast):
     """Connection slots will run out soon.
 
     Why: a leak shows long before the last slot is taken, and only then is there time to do something in peace. The
@@ -40,36 +85,11 @@ class ExhaustionForecast(LimitRule):
     """
 
     id: ClassVar[str] = "pool.exhaustion_forecast"
-    keep: float = 120.0
-    horizon: float = 900.0
-    min_limit: float = 10.0
 
-    def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
-        for row in self.limits(seen):
-            found = row.get("trend")
-            if isinstance(found, Trend) and found.seconds_left <= self.horizon:
-                yield self._accuse(seen, row, found)
-            elif row.get("time_to_exhaustion_seconds") is None and (row["kind"] == "server" or _known(seen)):
-                yield too_short(row)
-
-    def _accuse(self, seen: Measurement, row: Row, found: Trend) -> Finding:
-        used, limit = number(row, "slots_used"), number(row, "slots_limit")
-        growing, rise = growth(row), found.rise
-        return self.accusing(
-            seen,
-            row,
-            summary=f"full in about {duration(round(found.seconds_left))}: {used:.0f} of {plural(limit, 'slot')} used, "
-            f"{rise.gain:.0f} more than {duration(rise.seconds)} ago{by_whom(growing)}",
-            remedy=Remedy(caution=advice(growing)),
-            confidence=Confidence.HIGH if rise.seconds >= LASTING else Confidence.MEDIUM,
-            count=used,
-            seconds_left=round(found.seconds_left),
-            per_minute=round(60 * rise.slope, 2),
-            per_minute_at_least=round(60 * rise.low, 2),
-            rising_seconds=round(rise.seconds),
-            growing=[f"{named(holder)}: {more:+.0f}" for holder, more in growing[:5]],
-            horizon_seconds=self.horizon,
-        )
+    def foretold(self, seen: Measurement, row: Row, found: Trend) -> Finding:
+        growing, slots = growth(row), plural(number(row, "slots_limit"), "slot")
+        remedy = Remedy(caution=advice(growing))
+        return self.foretelling(seen, row, found, places=slots, whose=by_whom(growing), remedy=remedy)
 
 
 def _known(seen: Measurement) -> bool:
@@ -77,13 +97,12 @@ def _known(seen: Measurement) -> bool:
     return all(row.get("time_to_exhaustion_seconds") is not None for row in of_kind(seen.rows, "server"))
 
 
-def too_short(row: Row) -> NoVerdict:
-    """Say that a trend takes more readings."""
+def _too_short(row: Row) -> NoVerdict:
     watched = duration(number(row, "watched")) if "watched" in row else "too short a time"
     return NoVerdict(
         reason=f"watched for {watched}; a trend takes two minutes and five readings",
         needs=Needs.HISTORY,
-        subject=identifier(str(limited_object(row).name)) if row["kind"] in {"role", "database"} else None,
+        subject=None if row["kind"] in SETTINGS else identifier(str(limited_object(row).name)),
     )
 
 

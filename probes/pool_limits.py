@@ -1,6 +1,6 @@
 """What the rules on limits share: which rows they judge, the object and the words of a finding, and levels of use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from monitor.probe import (
     Severity,
     identifier,
     number,
+    of_kind,
 )
 from probes.pool_groups import LIMITS
 
@@ -29,11 +30,13 @@ class LimitRule(Rule):
     """A rule that judges each limit of connection slots: the server's, and those of roles and databases."""
 
     area: ClassVar[Area] = Area.CAPACITY
+    kinds: ClassVar[tuple[str, ...]] = LIMITS
+    """The kinds of rows it judges."""
     min_limit: float = 2.0
 
     def limits(self, seen: Measurement) -> Iterator[Row]:
         """Give the limits that are large enough to be judged."""
-        return (row for row in seen.rows if row["kind"] in LIMITS and number(row, "slots_limit") >= self.min_limit)
+        return (row for row in of_kind(seen.rows, *self.kinds) if number(row, "slots_limit") >= self.min_limit)
 
     def accusing(
         self,
@@ -79,10 +82,15 @@ class Levels(Rule):
         return self.severity if used / limit + TIE >= self.warning_ratio else None
 
 
+CLIENTS = "clients"
+"""The kind of row that holds PgBouncer's limit of clients."""
+SETTINGS: Mapping[str, str] = {"server": "max_connections", CLIENTS: "max_client_conn"}
+
+
 def limited_object(row: Row) -> Object:
-    """Name what has the limit: a role, a database, or the server's own pool."""
+    """Name what has the limit: a role, a database, or by its setting a whole server or PgBouncer."""
     kind = str(row["kind"])
-    return Object("pool", name="max_connections") if kind == "server" else Object(kind, name=str(row[kind]))
+    return Object("pool", name=SETTINGS[kind]) if kind in SETTINGS else Object(kind, name=str(row[kind]))
 
 
 def refusal(row: Row) -> str:
@@ -93,4 +101,9 @@ def refusal(row: Row) -> str:
             return f"when all are used, its next session is refused: too many connections for role {role}"
         case "database":
             return "when all are used, the next session in it is refused: too many connections for database"
+        case "clients":
+            return (
+                "when all are used, PgBouncer refuses the next client of whatever pool: no more connections allowed "
+                "(max_client_conn)"
+            )
     return "when all are used, every application's next session is refused, and retries make it worse"
