@@ -22,8 +22,9 @@ from monitor.probe import (
     number,
     of_kind,
 )
+from probes.replication_lost import StandbyLost
 from probes.replication_past import Idle, Positions, Receiver, Standbys
-from probes.replication_rules import Lag, StandbyLost
+from probes.replication_rules import Lag
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 from probes.replication_sql import CONFLICTS, SERVER, SLOTS, STANDBYS, SUBSCRIPTIONS
 
@@ -34,7 +35,7 @@ NOTHING: Row = {"part": "", **dict.fromkeys(COUNTED, 0.0)}
 SYNCHRONOUS = re.compile(r"\s*(?:(?:first|any)\s+)?(\d+)\s*\(", re.IGNORECASE)
 NOT_WAITING = ("off", "local")
 TABLE_SYNC = re.compile(r"pg_\d+_sync_\d+_\d+")
-"""The slot of a subscription's table while that is copied: it comes and goes."""
+"""The slot, and the name, of a subscription's worker while it copies a table at first."""
 
 
 async def observe(session: Session, memory: Memory, _options: object) -> Sequence[Row]:
@@ -47,7 +48,9 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 async def _parts(session: Session, memory: Memory, server: Row) -> AsyncIterator[Row]:
     at, here = number(server, "at"), number(server, "position")
     own = _own(memory, server)
-    senders = await session.fetch(STANDBYS, here)
+    senders = [
+        {**row, "backup": row["backup"] or _copies(row["application"])} for row in await session.fetch(STANDBYS, here)
+    ]
     standbys, sent = memory.of(Standbys), memory.of(_Sent)
     sent.note(at, here, recovering=server["in_recovery"])
     there = list(standbys.note(senders, at))
@@ -69,6 +72,11 @@ async def _parts(session: Session, memory: Memory, server: Row) -> AsyncIterator
             yield {"kind": "subscription", "name": row["subscription"], "part": row["database"], **row}
 
 
+def _copies(name: object) -> bool:
+    """Tell by its name who copies a table, and is gone when that is done."""
+    return TABLE_SYNC.fullmatch(str(name)) is not None
+
+
 class _Sent(Positions):
     """Where the WAL that is sent on was."""
 
@@ -85,14 +93,10 @@ def _own(memory: Memory, server: Row) -> Row:
     known = max(number(server, "position"), number(server, "announced") if server["announced"] is not None else 0)
     received = memory.of(_Received)
     received.note(at, known, recovering=True)
-    lag = received.seconds_behind(replayed)
-    age = server["transaction_age"]
-    if lag and isinstance(age, float) and received.always_further(replayed):
-        lag = max(lag, age)
     return {
         **server,
         "lag_bytes": max(known - replayed, 0),
-        "lag_seconds": lag,
+        "lag_seconds": received.lag(replayed, server["transaction_age"]),
         "deaf_seconds": memory.of(Receiver).deaf_seconds(server),
         "replay_paused": int(server["pause_state"] == "paused"),
     }
@@ -100,13 +104,9 @@ def _own(memory: Memory, server: Row) -> Row:
 
 def _lags(sent: Positions, row: Row) -> Row:
     """Give a standby's lags in seconds: the server's own is exact while the standby answers, and freezes later."""
-    received, replayed, measured = row["flushed"], row["replayed"], row["measured_lag_seconds"]
-    lag = sent.seconds_behind(replayed) if isinstance(replayed, float) else None
-    if lag and isinstance(measured, float) and isinstance(replayed, float) and sent.always_further(replayed):
-        lag = max(lag, measured)
     return {
-        "lag_seconds": lag,
-        "received_lag_seconds": sent.seconds_behind(received) if isinstance(received, float) else None,
+        "lag_seconds": sent.lag(row["replayed"], row["measured_lag_seconds"]),
+        "received_lag_seconds": sent.lag(row["flushed"]),
     }
 
 
@@ -127,8 +127,8 @@ async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measu
     def of(kind: str) -> list[Row]:
         return [{**row, **_growth(grown.get(tuple(row[name] for name in KEY)))} for row in of_kind(seen.rows, kind)]
 
-    slots = [row for row in of("slot") if not TABLE_SYNC.fullmatch(str(row["slot"]))]
-    senders = [row for row in of("standby") if not TABLE_SYNC.fullmatch(str(row["slot"]))]
+    slots = [row for row in of("slot") if not _copies(row["slot"])]
+    senders = [row for row in of("standby") if not _copies(row["slot"])]
     asides: dict[str, Sequence[Row]] = {
         STANDBY.name: [_standby(row) for row in senders if not row["hidden"]],
         SLOT.name: [_slot(row) for row in slots],

@@ -47,6 +47,13 @@ class Positions:
         """Tell whether it was further at all of several readings: then it may have been for longer than we look."""
         return len(self._past) > 1 and all(position > reached for _, position in self._past)
 
+    def lag(self, reached: object, measured: object = None) -> float | None:
+        """Give the seconds behind; what the server itself measured where that may be longer than we look back."""
+        behind = self.seconds_behind(reached) if isinstance(reached, float) else None
+        if behind and isinstance(reached, float) and isinstance(measured, float) and self.always_further(reached):
+            return max(behind, measured)
+        return behind
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standby:

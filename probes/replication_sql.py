@@ -62,7 +62,7 @@ STANDBYS = """
            coalesce(s.logical, false) as logical,
            count(*)::int as connections,
            bool_or(s.state is null) as hidden,
-           bool_or(s.state = 'backup' or s.application_name ~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$') as backup,
+           bool_or(s.state = 'backup') as backup,
            bool_or(s.state = 'catchup') as catching_up,
            count(*) filter (where s.state = 'streaming')::int as streaming,
            count(*) filter (where s.sync_state in ('sync', 'quorum'))::int as synchronous,

@@ -14,7 +14,8 @@ from monitor.errors import Needs
 from monitor.measurement import number
 from monitor.model import Finding, Result, Severity
 from probes.replication import PROBE
-from probes.replication_rules import Lag, StandbyLost
+from probes.replication_lost import StandbyLost
+from probes.replication_rules import Lag
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 from tests.conftest import absent
 from tests.database import Cluster, Database

@@ -11,8 +11,9 @@ from monitor.measurement import GIB, MIB, Measurement
 from monitor.model import Finding, NoVerdict, Severity, Target
 from monitor.rule import Rule
 from monitor.rules.evaluate import evaluate
+from probes.replication_lost import StandbyLost
 from probes.replication_past import DAY, Idle, Positions, Receiver, Standbys
-from probes.replication_rules import Lag, StandbyLost
+from probes.replication_rules import Lag
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
