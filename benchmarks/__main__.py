@@ -58,9 +58,7 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=2000, help="tables; five statements each")
     parser.add_argument("--only", nargs="+", default=(), metavar="PROBE", help="the others are switched off")
     options = parser.parse_args()
-    cost = asyncio.run(
-        measure(options.seconds, options.tables, options.only, lambda text: print(text, file=sys.stderr))
-    )
+    cost = asyncio.run(measure(options.seconds, options.tables, options.only, say))
     print(table(cost, scrape.measure()["bare_p99_ms"]))
 
 

@@ -98,7 +98,7 @@ class Bloat(Rule):
             summary=f"{'' if measured else 'about '}{size(wasted)} of {size(whole)} unused ({share(wasted, whole)}) in "
             f"{' and '.join(parts)}{'' if measured else ', by an estimate'}",
             impact="scans, cache and backups carry room that holds nothing",
-            remedy=_remedy(accused[0], indexes) if not heap else _rewrite(accused[0], indexes),
+            remedy=_rewritten(accused[0], indexes) if heap else _rebuilt(indexes),
             confidence=_confidence(accused),
             count=len(accused),
             wasted_bytes=round(wasted),
@@ -133,7 +133,7 @@ def _name(row: Row) -> str:
     return identifier(str(row["schema"]), str(row["index"]))
 
 
-def _remedy(_table: Row, indexes: Sequence[Row]) -> Remedy:
+def _rebuilt(indexes: Sequence[Row]) -> Remedy:
     return Remedy(
         sql=tuple(f"reindex index concurrently {_name(row)}" for row in indexes),
         caution="Reads and writes go on; it needs room for a second copy, waits for open transactions, and runs "
@@ -143,7 +143,7 @@ def _remedy(_table: Row, indexes: Sequence[Row]) -> Remedy:
     )
 
 
-def _rewrite(row: Row, indexes: Sequence[Row]) -> Remedy:
+def _rewritten(row: Row, indexes: Sequence[Row]) -> Remedy:
     table = identifier(str(row["schema"]), str(row["table"]))
     also = f" Its bloated indexes ({len(indexes)}) are rebuilt on the way." if indexes else ""
     return Remedy(

@@ -71,7 +71,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     columns = {"relid": kept.relids, **kept.columns}
     top = memory.server.of(Databases).each(seen, options.top)
     wanted = max(top, LISTED) if seen.snapshot else top  # only a snapshot makes a report of it
-    largest = [columns["relid"][place] for place in first(columns["pages"], wanted)]
+    pages = columns["pages"]
+    largest = [columns["relid"][place] for place in nlargest(wanted, range(len(pages)), key=pages.__getitem__)]
     ranked = [(relid,) for relid in ranking(largest[:top], seen.grown or ())]
     members = {
         int(str(relid)) for (relid,) in memory.of(Members).choose(ranked, seen.taken_at, top=top, hold=options.hold)
@@ -100,11 +101,6 @@ def ranking(largest: Iterable[int], grown: Iterable[Row]) -> list[int]:
     busy = [relid_of(row) for row in nlargest(MOST, grown, key=lambda row: sum(blocks(row)))]
     mixed = chain.from_iterable(zip_longest(largest, busy))
     return [relid for relid in dict.fromkeys(mixed) if relid is not None]
-
-
-def first(column: Column, count: int) -> list[int]:
-    """Give the places of the largest numbers, the largest first."""
-    return sorted(range(len(column)), key=column.__getitem__, reverse=True)[:count]
 
 
 def worth_a_look(column: Column) -> list[int]:

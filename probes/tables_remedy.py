@@ -44,8 +44,8 @@ def _late(ago: object, after: float) -> Cause | None:
     return Cause.LATE if ago >= after else None
 
 
-def words(cause: Cause, row: Row, whole: Row) -> str:
-    """Say the cause to people."""
+def words(cause: Cause, ago: object, whole: Row) -> str:
+    """Say the cause to people; `ago`: the seconds since autovacuum was there."""
     match cause:
         case Cause.TABLE_OFF:
             return "autovacuum is switched off for this table"
@@ -56,7 +56,6 @@ def words(cause: Cause, row: Row, whole: Row) -> str:
         case Cause.NEVER:
             return "autovacuum never came" + _workers(whole)
         case Cause.LATE:
-            ago = row["vacuumed_ago"] if whole else row["analyzed_ago"]
             return f"autovacuum was last there {duration(float(str(ago)))} ago" + _workers(whole)
 
 

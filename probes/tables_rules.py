@@ -98,7 +98,8 @@ class DeadTuples(TableRule):
             seen,
             subject=subject,
             object=accused,
-            summary=f"{plural(dead, 'dead row')} ({share(dead, dead + live)} of all); {words(cause, row, whole)}",
+            summary=f"{plural(dead, 'dead row')} ({share(dead, dead + live)} of all); "
+            + words(cause, row["vacuumed_ago"], whole),
             impact="scans read past them, and the table and its indexes grow instead of using the space again",
             remedy=vacuumed(subject, cause),
             severity=Severity.INFO if late or cause is Cause.HORIZON else self.severity,
@@ -158,7 +159,7 @@ class StaleStatistics(TableRule):
             seen,
             subject=subject,
             object=accused,
-            summary=f"{plural(changed, 'row')} changed since the last analyze; {words(cause, row, {})}",
+            summary=f"{plural(changed, 'row')} changed since the last analyze; {words(cause, row['analyzed_ago'], {})}",
             impact="the planner chooses plans for a table that is no more",
             remedy=analyzed(subject, cause),
             severity=Severity.INFO if late else self.severity,

@@ -85,7 +85,7 @@ IO = Aside(
     metrics=counters(IO_COUNTERS),
 )
 KEY = ("kind", "backend_type", "object", "context")
-ALL_COUNTERS = (*COUNTERS, *IO_COUNTERS)
+ALL_COUNTERS: Mapping[str, str] = {**COUNTERS, **IO_COUNTERS}
 BLANK: Row = {**dict.fromkeys(KEY, ""), "stats_reset": None, **dict.fromkeys(ALL_COUNTERS, 0)}
 """What a row has beside what its view gave: growth of a row is known only if all of its counters are."""
 
@@ -122,9 +122,7 @@ async def asked(session: Session, question: Question) -> Sequence[Row]:
 
 def filled(row: Row) -> Row:
     """Put a nought where a counter is NULL."""
-    return {
-        name: 0 if value is None and name in BLANK and name in ALL_COUNTERS else value for name, value in row.items()
-    }
+    return {name: 0 if value is None and name in ALL_COUNTERS else value for name, value in row.items()}
 
 
 def given(row: Row) -> tuple[str, ...]:

@@ -171,11 +171,13 @@ def _pages(total: int, each: int) -> int:
 def grouped(targets: Sequence[TargetStatus]) -> list[TargetStatus]:
     """Put each server's replicas after it, and theirs after them; whose primary is not watched stands by itself."""
     names = {target.server for target in targets}
+    below: dict[str | None, list[TargetStatus]] = {}
+    for target in targets:
+        below.setdefault(target.replica_of if target.replica_of in names else None, []).append(target)
 
     def under(name: str | None) -> Iterator[TargetStatus]:
-        for target in targets:
-            if target.replica_of == name or (name is None and target.replica_of not in names):
-                yield target
-                yield from under(target.server)
+        for target in below.get(name, ()):
+            yield target
+            yield from under(target.server)
 
     return list(under(None))
