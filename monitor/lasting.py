@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -52,12 +53,16 @@ class Memory:
             raise TypeError(kind)
         return kept
 
-    def documents(self) -> Iterator[tuple[str, str]]:
-        """Give all that is to be kept, by kind, as JSON; also what nobody has asked for yet."""
-        yield from self._waiting.items()
+    @property
+    def waiting(self) -> AbstractSet[str]:
+        """The kinds of documents that nobody has asked for yet."""
+        return self._waiting.keys()
+
+    def lasting(self) -> Iterator[tuple[str, Lasting]]:
+        """Give all that can say itself as a document, by kind."""
         for kind, kept in self._kept.items():
-            if isinstance(kept, Lasting) and (document := kept.document()) is not None:
-                yield name_of(kind), json.dumps(document, separators=(",", ":"))
+            if isinstance(kept, Lasting):
+                yield name_of(kind), kept
 
     def _made(self, kind: type[T]) -> T:
         made, text = kind(), self._waiting.pop(name_of(kind), None)
@@ -77,7 +82,7 @@ def name_of(kind: type) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Which server was read, and when: what is remembered of it is of no other."""
+    """Which server was read, and when (all in seconds since 1970): what is remembered of it is of no other."""
 
     system_identifier: int | None
     timeline: int | None

@@ -116,6 +116,7 @@ HOUSE: dict[str, set[str]] = {
     "earlier": {"baseline", "history", "store"},
     "record": {"collect.runner", "earlier", "history", "measurement", "model", "newest", "probe", "store", "tide"},
     "recorder": EVERYTHING,
+    "memories": {"collect.runner", "errors", "keeper", "lasting", "model", "store"},
     "workload": EVERYTHING,
     "pending": {"findings", "model", "store"},
     "courier": {"collect.runner", "errors", "findings", "model", "notice", "notify"},
