@@ -11,11 +11,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
+from monitor.errors import MonitorError
 from monitor.model import Target
 
 T = TypeVar("T")
 
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+UNREADABLE = (MonitorError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a document raises in who does not understand it: another version of us wrote it."""
 
 

@@ -48,7 +48,7 @@ HOUSE: dict[str, set[str]] = {
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
     "sight": {"sqltext"},
     "history": {"errors", "model"},
-    "lasting": {"model"},
+    "lasting": {"errors", "model"},
     "baseline": {"history"},
     "newest": set(),
     "tide": {"history"},
