@@ -24,6 +24,7 @@ WORDS = {
     "rule",
     "probe",
     "sight",
+    "sight_links",
 }
 EVERYTHING = {"*"}
 
@@ -45,7 +46,9 @@ HOUSE: dict[str, set[str]] = {
     "sqlskeleton": {"sqllex"},
     "sqltautology": {"sqlskeleton"},
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
-    "sight": {"sqltext"},
+    "sight_words": set(),
+    "sight_links": {"sight_words"},
+    "sight": {"sight_links", "sight_words", "sqltext"},
     "history": {"errors", "model"},
     "baseline": {"history"},
     "newest": set(),
