@@ -25,6 +25,7 @@ WORDS = {
     "rule",
     "probe",
     "sight",
+    "sight_links",
 }
 EVERYTHING = {"*"}
 
@@ -46,7 +47,9 @@ HOUSE: dict[str, set[str]] = {
     "sqlskeleton": {"sqllex"},
     "sqltautology": {"sqlskeleton"},
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
-    "sight": {"sqltext"},
+    "sight_words": set(),
+    "sight_links": {"sight_words"},
+    "sight": {"sight_links", "sight_words", "sqltext"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
     "baseline": {"history"},
