@@ -48,6 +48,8 @@ class Routing:
     route: Route | None = None
     intervals: Mapping[str, Sequence[TimeInterval]] = field(default_factory=dict)
     inhibitions: Sequence[Inhibition] = ()
+    primaries: Mapping[str, str] = field(default_factory=dict)
+    """Of targets that are replicas, of whom."""
     quiet_ends: frozenset[str] = frozenset()
     receivers: Sequence[Receiver] = ()
     streams: Sequence[Streamed] = ()
@@ -206,7 +208,7 @@ class Dispatch:
             await self.plan_aside(alerts, now)
 
     def _decide(self, router: Router | None, silences: Silences, alerts: Sequence[Alert], now: datetime) -> _Decision:
-        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts)
+        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts, self._routing.primaries)
         muted = _muted(silences, sources, now)
         plan = router.plan(alerts, now, muted) if router else Plan()
         notices = [notice for notice in plan.notices if notice.receiver not in self._channels]

@@ -23,6 +23,12 @@ def named(row: Row) -> str:
     return slot if slot and application in DEFAULT_NAMES else application
 
 
+def known_as(server: Row) -> str | None:
+    """Name a standby as its primary does; None where it is not connected, or hides that."""
+    application, slot = server["receiver_application"], server["receiver_slot"]
+    return named({"application": application, "slot": slot or ""}) if application else None
+
+
 class Positions:
     """Where the end of the WAL was at each of the last readings."""
 
