@@ -64,6 +64,11 @@ class Memory:
             raise TypeError(kind)
         return kept
 
+    def recall(self, documents: Mapping[str, str]) -> None:
+        """Let documents that came late take the place of what began afresh; nobody may be in the midst of it."""
+        self._waiting.update(documents)
+        self._kept = {kind: kept for kind, kept in self._kept.items() if name_of(kind) not in documents}
+
     @property
     def waiting(self) -> AbstractSet[str]:
         """The kinds of documents that nobody has asked for yet."""

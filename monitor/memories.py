@@ -94,7 +94,7 @@ class Memories:
         self._forget_at = clock.monotonic()
 
     async def load(self) -> None:
-        """Take up what an earlier process left; what is read too late begins afresh."""
+        """Take up what an earlier process left."""
         try:
             self._into = self._keeper.store
             past = await self._stored.load()
@@ -116,6 +116,7 @@ class Memories:
             await self.load()
         if not self.due():
             return
+        self._runner.recall()
         self._next_at = self._clock.monotonic() + PAUSE_SECONDS
         try:
             await self._write(self._clock.monotonic() - WRITE_SECONDS)

@@ -308,8 +308,9 @@ async def test_while_the_store_is_locked_it_waits_and_nothing_fails(process: Pro
     assert len(await process.stored()) == 2
 
 
-async def test_a_store_that_comes_late_gives_what_nobody_has_begun_yet(process: Process, tmp_path: Path) -> None:
-    """Who has begun without it goes on from there."""
+@pytest.mark.parametrize("begun", [0, 1], ids=["not begun", "begun afresh"])
+async def test_a_store_that_comes_late_gives_what_was_remembered(process: Process, tmp_path: Path, begun: int) -> None:
+    """What began without it meanwhile is let go: it is a minute's."""
     await process.look()
     await process.memories.write()
     await process.keeper.close()
@@ -318,14 +319,39 @@ async def test_a_store_that_comes_late_gives_what_nobody_has_begun_yet(process: 
     late = Process(process.url, process.now, process.seconds, lives=process.lives)
     await late.begin()
     assert late.keeper.reason
+    for _ in range(begun):
+        assert (await late.look()).result is Result.OK
+        assert late.of().looks == 1
     (tmp_path / "state.db").rmdir()
     (tmp_path / "away").rename(tmp_path / "state.db")
     late.sleep(MENDING_SECONDS)
     await late.keeper.write()
     await late.memories.round()
     await late.look()
-    assert late.of().looks == 2
-    await late.keeper.close()
+    assert (late.of().looks, late.of("", Target("main")).looks) == (2, 20)
+
+
+async def test_who_is_in_the_midst_of_it_is_given_the_past_a_round_later(process: Process) -> None:
+    await process.look()
+    await process.memories.write()
+    past = await StoredMemories(process.keeper).load()
+    other = Process(process.url, process.now, process.seconds, lives=process.lives)
+    await other.begin()
+    other.runner.past.forget("main")
+
+    async def slow(_session: Session, memory: Memory, _options: object) -> Sequence[Row]:
+        memory.of(Counted).looks += 5
+        other.runner.past.add(past)
+        other.runner.recall()
+        assert memory.of(Counted).looks == 5
+        return ()
+
+    other.probe = replace(PROBE, observe=slow)
+    assert (await other.look()).result is Result.OK
+    other.runner.recall()
+    other.probe = PROBE
+    await other.look()
+    assert (other.of().looks, other.of("", Target("main")).looks) == (2, 20)
 
 
 async def test_a_new_store_is_given_all_there_is(process: Process, tmp_path: Path) -> None:
