@@ -274,6 +274,8 @@ def _muted(silences: Silences, sources: Sources, now: datetime) -> Muted:
     def muted(alert: Alert) -> Mute:
         if silences.silenced_by(alert.all_labels, now) or sources.inhibited_by(alert):
             return Mute.ALL
+        if alert.acked and alert.moved_from:  # who took note of it before the failover need not hear of it again
+            return Mute.ALL
         return Mute.REPEATS if alert.acked else Mute.NONE
 
     return muted

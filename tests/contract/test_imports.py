@@ -115,6 +115,7 @@ HOUSE: dict[str, set[str]] = {
     "watch": EVERYTHING,
     "roster": EVERYTHING,
     "desk": EVERYTHING,
+    "succession": {"findings", "measurement", "model", "standing", "steps", "store"},
     "steps": {"findings", "model", "proof", "store"},
     "earlier": {"baseline", "history", "store"},
     "record": {"collect.runner", "earlier", "history", "measurement", "model", "newest", "probe", "store", "tide"},
