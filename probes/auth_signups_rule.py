@@ -71,7 +71,8 @@ class SignupAnomaly(Rule):
     `min_days` days): a flood has `min_rows`, is `factor` times the median, `sigmas` standard deviations above it and
     more than any of those hours; in a silence none came, the median is `silence_rows` at least and `silence_sigmas`
     standard deviations above nothing, and each of those hours had some. Sign-ups that were rolled back are counted by
-    the server as well: those a trigger makes fail are no silence of auth.users, but one of auth.sessions.
+    the server as well: those a trigger makes fail are no silence of auth.users, but one of auth.sessions. Refresh
+    tokens are silent only where sessions are: newer levels of GoTrue make none.
     Cost: none beyond the probe's three counters.
     """
 
@@ -98,16 +99,16 @@ class SignupAnomaly(Rule):
             yield NoVerdict(reason="the counters began anew", needs=Needs.HISTORY)
             return
         for table, past in seen.details.items():
-            yield from self._judged(seen, str(table), number(growth, str(table)), past)
+            yield from self._judged(seen, str(table), growth, past)
 
-    def _judged(self, seen: Measurement, table: str, count: float, past: Row) -> Iterator[Finding | NoVerdict]:
-        usuals = self._usuals(past)
+    def _judged(self, seen: Measurement, table: str, growth: Row, past: Row) -> Iterator[Finding | NoVerdict]:
+        usuals, count = self._usuals(past), number(growth, table)
         if not usuals:
             reason = f"a baseline takes the same hour of {self.min_days} days, or of {self.min_weeks} weeks"
             yield NoVerdict(reason=reason, needs=Needs.HISTORY, subject=identifier(_schema(seen), table))
         elif all(self._is_flood(count, usual) for usual in usuals):
             yield self._accused(seen, table, count, max(usuals, key=lambda usual: usual.middle), flood=True)
-        elif seen.window_seconds >= WHOLE and count == 0 and all(map(self._is_silence, usuals)):
+        elif seen.window_seconds >= WHOLE and _nothing(growth, table) and all(map(self._is_silence, usuals)):
             yield self._accused(seen, table, count, min(usuals, key=lambda usual: usual.middle), flood=False)
 
     def _usuals(self, past: Row) -> Sequence[Usual]:
@@ -161,6 +162,12 @@ SILENCE = (
     "A holiday or planned maintenance looks the same. Else sign up yourself, and read GoTrue's log: the form, the mail "
     "provider, a trigger on auth.users or GoTrue itself may have broken."
 )
+
+
+def _nothing(growth: Row, table: str) -> bool:
+    """Tell whether nothing came; newer levels of GoTrue refresh sessions without a row in refresh_tokens."""
+    renewed = table == "refresh_tokens" and number(growth, "sessions") > 0
+    return number(growth, table) == 0 and not renewed
 
 
 def _schema(seen: Measurement) -> str:

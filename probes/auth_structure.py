@@ -1,7 +1,7 @@
 """How links to auth.users are built: keys, indexes, types, the sign-up trigger; and GoTrue's schema level.
 
 Rows by kind: `link`, `foreign` (a key into schema auth that is not on a primary key), `trigger`, `level` (one).
-Cost: catalogue only, 20 ms on 10,000 tables; and one small table of GoTrue's, where we may read it.
+Cost: catalogue only, 80 ms in all on 10,000 tables, 0.1 ms a link; and one small table of GoTrue's, where we may.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ _KEYS = "(i.indkey::int2[])[0:i.indnkeyatts - 1]"
 
 # $1 auth schema; $2 to $4 name columns: schemas, tables, columns. Beside these, all with a foreign key to auth.users.
 # A key counts as a path when its end is auth.users by whichever tables: a post that points to a profile is bound.
+# Tables of Supabase's own services and of extensions are others' to mend.
 # Before PostgreSQL 18 conenforced is not there, and its name finds the `true` around it.
 SHAPES = rf"""{_USERS}
          bound as (
@@ -39,7 +40,16 @@ SHAPES = rf"""{_USERS}
               where c.relkind in ('r', 'p')
                 and n.nspname <> $1::text
                 and n.nspname !~ '^pg_|^information_schema$'
-                and (b.said or not c.relispartition and c.relpersistence <> 't')
+                and (b.said
+                     or not c.relispartition
+                        and c.relpersistence <> 't'
+                        and not (n.nspname in ('storage', 'realtime', '_realtime', 'supabase_functions', 'vault')
+                                 and pg_catalog.pg_get_userbyid(c.relowner) like 'supabase%')
+                        and not exists (select
+                                          from pg_catalog.pg_depend d
+                                         where d.classid = 'pg_catalog.pg_class'::regclass
+                                           and d.objid = c.oid
+                                           and d.deptype = 'e'))
               group by c.oid, a.attnum
               limit 1000
          )
@@ -240,8 +250,13 @@ DIGEST = """
                pg_catalog.concat_ws('.', c.relname, a.attname, a.atttypid), ',' order by c.relname, a.attname), 0
            )::text as digest,
            pg_catalog.bool_or(c.relname = 'schema_migrations' and a.attname = 'version') as counted
-      from pg_catalog.pg_namespace n
-      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relkind = 'r'
-      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-     where n.nspname = $1::text
+      from pg_catalog.pg_class c
+     cross join lateral (select a.attname, a.atttypid
+                           from pg_catalog.pg_attribute a
+                          where a.attrelid = c.oid
+                            and a.attnum > 0
+                            and not a.attisdropped
+                         offset 0) a
+     where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = $1::text)
+       and c.relkind = 'r'
 """

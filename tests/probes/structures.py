@@ -2,8 +2,10 @@
 
 from monitor.model import Finding
 from probes.auth_links import PROBE as LINKS
+from probes.auth_links_discovery import Origin
 from probes.auth_links_options import AuthOptions, Link
 from probes.auth_structure import PROBE
+from probes.auth_structure_shape import Shape
 from tests.database import Database
 from tests.looking import Eye
 
@@ -54,3 +56,25 @@ async def with_samples(database: Database, options: AuthOptions = UNDECLARED) ->
     async with database.eye(PROBE, options=options) as eye:
         await Eye(eye.server, eye.runner, LINKS, eye.database).look()
         return eye.findings(await eye.look())
+
+
+def shape(table: str, column: str = "user_id") -> Shape:
+    """Make a plain, undeclared link by hand."""
+    return Shape(
+        place=("public", table, column),
+        origin=Origin.KEY,
+        declared=None,
+        partitioned=False,
+        partition=False,
+        rows=-1,
+        type="uuid",
+        base="uuid",
+        not_null=False,
+        keys=(),
+        indexes=(),
+        bound=False,
+        leaves_keyed=False,
+        leaves_indexed=False,
+        constraints=(),
+        major=18,
+    )

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from monitor.errors import Needs
-from monitor.measurement import Measurement
+from monitor.measurement import Measurement, Row
 from monitor.model import Finding, NoVerdict, Object, Result, Severity, Target
 from probes.auth_signups import PROBE
 from probes.auth_signups_rule import SignupAnomaly
@@ -166,6 +166,23 @@ def test_hours_outlive_a_restart() -> None:
     for rubbish in (None, 3, {"hours": 3}, {"hours": [3, [1], [1, 2, 3, 4, "x"], [1, -1, 0, 0, 0]]}):
         later.weeks.restore(rubbish)
         assert later.weeks.document() is None
+
+
+def test_a_level_of_gotrue_without_refresh_tokens_is_no_silence() -> None:
+    """None come while sessions do: they are refreshed another way now. With sessions gone as well, it is one."""
+    life = Life()
+    life.live(22 * 24, steady(60))
+    details: dict[object, Row] = {"refresh_tokens": life.weeks.alike("refresh_tokens", life.at, HOUR)}
+    for sessions, accused in ((1, 0), (0, 1)):
+        seen = Measurement(
+            target=Target("shop", "shop"),
+            probe=PROBE.name,
+            taken_at=datetime.fromtimestamp(life.at, UTC),
+            window_growth=[{"users": 1, "sessions": sessions, "refresh_tokens": 0}],
+            window_seconds=HOUR,
+            details=details,
+        )
+        assert len(list(RULE.check(seen))) == accused
 
 
 def test_totals_of_other_times_than_an_hour_are_not_judged() -> None:

@@ -17,6 +17,7 @@ from tests.probes.structures import (
     declared,
     faults,
     only,
+    shape,
     undone,
 )
 
@@ -183,3 +184,30 @@ async def test_what_the_configuration_names_wrongly_invents_nothing(auth: Databa
     await auth.execute("create table public.posts (nr int); create view public.seen as select 1 as user_id")
     links = tuple(Link(table=f"public.{name}", column="user_id") for name in ("posts", "seen", "gone"))
     assert await faults(auth, AuthOptions(links=links)) == set()
+
+
+def test_which_tables_keep_records() -> None:
+    """By whole words, in any spelling; a word that stands last may make it something else."""
+    records = "orders order_items invoices2024 Payments userTransactions audit_log audit_logs AuditLog billing_events"
+    others = "payment_methods order_settings subscription_plans billing_addresses border_crossings wholesalers profiles"
+    assert [name for name in records.split() if not shape(name).of_record] == []
+    assert [name for name in others.split() if shape(name).of_record] == []
+
+
+def test_which_links_are_a_persons_own() -> None:
+    """Undeclared: the names of table and column together."""
+    own = (("users", "id"), ("profiles", "user_id"), ("UserProfiles", "authUserId"), ("app_users", "supabase_uid"))
+    others = (("profiles", "invited_by"), ("members", "user_id"), ("customers", "user_id"), ("orders", "user_id"))
+    assert [names for names in own if not shape(*names).of_person] == []
+    assert [names for names in others if shape(*names).of_person] == []
+
+
+async def test_tables_of_managed_services_are_left_alone(auth: Database) -> None:
+    """Supabase's storage refers to auth.users, and only its owner could mend it; one's own schema counts."""
+    await auth.execute(
+        "create schema storage; create table storage.objects (owner uuid references auth.users);"
+        "alter table storage.objects owner to supabase_auth_admin"
+    )
+    assert await faults(auth, UNDECLARED) == set()
+    await auth.execute("alter table storage.objects owner to current_user")
+    assert await faults(auth, UNDECLARED) == {"no_on_delete"}
