@@ -31,6 +31,11 @@ class Hour:
         for table in TABLES:
             self.rows[table] += part * number(grown, table)
 
+    @property
+    def counts(self) -> Sequence[float]:
+        """Give the rows of each table, short enough to be written each minute."""
+        return [round(self.rows[table], 1) for table in TABLES]
+
     def rate(self, table: str) -> float:
         """Give rows an hour."""
         return self.rows[table] * HOUR / self.seconds
@@ -71,7 +76,7 @@ class Weeks:
         if not self._hours:
             return None
         hours = sorted(self._hours.items())
-        return {"hours": [[hour, each.seconds, *(each.rows[table] for table in TABLES)] for hour, each in hours]}
+        return {"hours": [[hour, round(each.seconds, 1), *each.counts] for hour, each in hours]}
 
     def restore(self, document: object) -> None:
         """Take up what was kept; what is not as we write it is left out."""
