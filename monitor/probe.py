@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from monitor import sight, sight_links
+from monitor import sight, sight_links, sight_structure
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -97,6 +97,7 @@ __all__ = [
     "share",
     "sight",
     "sight_links",
+    "sight_structure",
     "size",
     "spelling",
     "statement",

@@ -1,5 +1,5 @@
 -- People of the demo: users of schema auth, and public.users, their profiles. Rows are back-dated.
--- Planted: 7 profiles whose auth user is gone, 12 confirmed users without profile.
+-- Planted: 7 profiles whose auth user is gone, 12 confirmed users without profile, no foreign key.
 -- Near misses, which must not be found: guests, anonymous, unconfirmed and soft-deleted users.
 
 create role videochat_owner nologin;

@@ -26,6 +26,7 @@ WORDS = {
     "probe",
     "sight",
     "sight_links",
+    "sight_structure",
 }
 EVERYTHING = {"*"}
 
@@ -49,7 +50,8 @@ HOUSE: dict[str, set[str]] = {
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
     "sight_words": set(),
     "sight_links": {"sight_words"},
-    "sight": {"sight_links", "sight_words", "sqltext"},
+    "sight_structure": {"sight_words"},
+    "sight": {"sight_links", "sight_structure", "sight_words", "sqltext"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
     "baseline": {"history"},
