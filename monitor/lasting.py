@@ -22,7 +22,10 @@ UNREADABLE = (MonitorError, ArithmeticError, AttributeError, LookupError, Recurs
 
 @runtime_checkable
 class Lasting(Protocol):
-    """Something remembered that outlives a restart; no row value, literal or person belongs into its document."""
+    """Something remembered that outlives a restart; no row value, literal or person belongs into its document.
+
+    One exception: a sweep keeps the bounds of its slices, keys of rows, or it could not be resumed.
+    """
 
     def document(self) -> object:
         """Give what is to be kept, as JSON has it (a tuple comes back as a list); None: nothing.
