@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from monitor import sight, sight_links
+from monitor import sight, sight_accounts, sight_links
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -94,6 +94,7 @@ __all__ = [
     "same_text",
     "share",
     "sight",
+    "sight_accounts",
     "sight_links",
     "size",
     "spelling",

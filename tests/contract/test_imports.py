@@ -25,6 +25,7 @@ WORDS = {
     "probe",
     "sight",
     "sight_links",
+    "sight_accounts",
 }
 EVERYTHING = {"*"}
 
@@ -47,8 +48,9 @@ HOUSE: dict[str, set[str]] = {
     "sqltautology": {"sqlskeleton"},
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
     "sight_words": set(),
+    "sight_accounts": {"sight_words"},
     "sight_links": {"sight_words"},
-    "sight": {"sight_links", "sight_words", "sqltext"},
+    "sight": {"sight_accounts", "sight_links", "sight_words", "sqltext"},
     "history": {"errors", "model"},
     "baseline": {"history"},
     "newest": set(),
