@@ -275,6 +275,7 @@ PROBE = Probe(
     metrics=(Metric("orphans", Kind.GAUGE, "Rows without their user (profile), and users without their row (user)."),),
     options=AuthOptions(),
     section="auth",
+    feeds=("auth_states", "auth_structure"),
     rules=(CannotSee(), OrphanedProfile(), MissingProfile(), Undeclared()),
 )
 
