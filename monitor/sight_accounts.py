@@ -1,7 +1,7 @@
 """Sight of auth.users and auth.identities: accounts counted by state and fault, a slice of users at a time.
 
-Only numbers leave the server: a slice ends at a bound between two ids that is neither of them, and a role that stands
-in a user's row goes by its md5.
+Only numbers leave the server: a slice ends at the first digits in which two ids differ (of ids that are random, some
+seven of 32), and a role that stands in a user's row goes by its md5.
 """
 
 from monitor.sight_words import GUARD, RUN, Function, Group
@@ -23,7 +23,8 @@ TOKENS = (
 
 IDENTITIES = ("user_id", "provider", "email")
 
-# $1 after which id, $2 up to which, $3 how many users, $4 grace in seconds. Every name that this level of GoTrue may lack stands in
+# $1 after which id, $2 up to which (their first digits, to be filled with f; '' for the table's begin and end), $3 how
+# many users, $4 grace in seconds. Every name that this level of GoTrue may lack stands in
 # `absent` too: a name is looked for outside only where the innermost table has no such column.
 _PAGE = """
     with page as materialized (
@@ -36,9 +37,10 @@ _PAGE = """
                                          is_super_admin, role::text as role, is_anonymous, is_sso_user, instance_id,
                                          email::text as email, email_change::text as email_change, %2$s as untold
                                     from %1$I.users
-                                   where id >= coalesce($1::uuid, '00000000-0000-0000-0000-000000000000')
-                                     and id is distinct from $1::uuid
-                                     and id <= coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                                   where id >= pg_catalog.rpad($1::text, 32, case $1 when '' then '0'
+                                                                                       else 'f' end)::uuid
+                                     and ($1 = '' or id <> pg_catalog.rpad($1::text, 32, 'f')::uuid)
+                                     and id <= pg_catalog.rpad($2::text, 32, 'f')::uuid
                                    order by id
                                    limit greatest($3::integer, 100) + 1) each
          ),
@@ -64,9 +66,7 @@ _PAGE = """
 
 _COUNTS = f"""
          sums as (
-             select pg_catalog.count(*) as users,
-                    pg_catalog.count(*) filter (where state = 'confirmed') as confirmed,
-                    pg_catalog.count(*) filter (where state = 'unconfirmed') as unconfirmed,
+             select pg_catalog.count(*) filter (where state = 'unconfirmed') as unconfirmed,
                     pg_catalog.count(*) filter (where state = 'invited') as invited,
                     pg_catalog.count(*) filter (where state = 'anonymous') as anonymous,
                     pg_catalog.count(*) filter (where state = 'banned') as banned,
@@ -77,19 +77,19 @@ _COUNTS = f"""
                     pg_catalog.count(*) filter (where signed and age >= '8 days' and age < '36 days') as earlier,
                     pg_catalog.count(*) filter (where signed and open and age >= '8 days' and age < '36 days')
                         as earlier_open,
-                    pg_catalog.count(accounts) as cases_read,
+                    pg_catalog.count(*) filter (where accounts is null) as cases_unread,
                     pg_catalog.count(*) filter (where accounts > 1 and not counted) as cases,
                     pg_catalog.sum(accounts) filter (where accounts > 1 and not counted) as case_accounts,
-                    pg_catalog.count(identities) as identities_read,
+                    pg_catalog.count(*) filter (where identities is null) as identities_unread,
                     pg_catalog.sum(identities) as identities,
                     pg_catalog.count(*) filter (
                         where live
                           and identities = 0
                           and (age > pg_catalog.make_interval(secs => $4::float8)) is not false) as without_identity,
-                    pg_catalog.count(differs) as emails_read,
+                    pg_catalog.count(*) filter (where differs is null) as emails_unread,
                     pg_catalog.count(*) filter (where live and differs and coalesce(email_change, '') = '')
                         as other_email,
-                    pg_catalog.count(untold) as tokens_read,
+                    pg_catalog.count(*) filter (where untold is null) as tokens_unread,
                     pg_catalog.count(*) filter (where untold) as null_tokens,
                     pg_catalog.count(*) filter (where deleted_at is null and is_super_admin) as super_admins
                from account
@@ -113,6 +113,7 @@ _COUNTS = f"""
                     pg_catalog.count(*)
                from aged
               cross join lateral (select (pg_catalog.date_part('epoch', age) / 86400) as days) as spent
+              where days >= 1
               group by 1
              union all
              (select 'role:' || pg_catalog.md5(role), pg_catalog.count(*)
@@ -129,12 +130,13 @@ _COUNTS = f"""
                join page high on high.place = low.place + 1
               where low.place = greatest($3::integer, 100)
          )
-    select coalesce((select pg_catalog.rpad(pg_catalog.left(low, unlike.digit), 32, 'f')::uuid
+    select coalesce((select pg_catalog.left(low, unlike.digit)
                        from bound
                       cross join lateral (select pg_catalog.min(digit) as digit
                                             from pg_catalog.generate_series(1, 32) as digit
                                            where pg_catalog.substr(low, digit, 1) <> pg_catalog.substr(high, digit, 1)
-                                         ) unlike), $2::uuid)::text as upto,
+                                         ) unlike), $2::text) as upto,
+           (select pg_catalog.count(*) from account) as users,
            array(select name from named where number <> 0 order by name) as names,
            array(select number from named where number <> 0 order by name) as numbers
 """
@@ -167,7 +169,7 @@ _TWINS = """
 
 # $1 schema, $2 whether to look into the token columns, $3 whether to look at the identities. Looked up one by one,
 # identities and e-mails need their index.
-WRITE_ACCOUNTS = f"""
+WRITE_ACCOUNTS = rf"""
     with place as materialized (
              select c.oid, c.relname
                from pg_catalog.pg_class c
@@ -219,8 +221,8 @@ COUNT = Function(
         "in_auth text, in_tokens boolean, in_identities boolean, in_after text, in_until text, in_rows integer, "
         "in_grace double precision"
     ),
-    columns="upto text, names text[], numbers bigint[]",
-    body=f"{GUARD} statement := ({WRITE_ACCOUNTS}); {RUN} using in_after::uuid, in_until::uuid, in_rows, in_grace;",
+    columns="upto text, users bigint, names text[], numbers bigint[]",
+    body=f"{GUARD} statement := ({WRITE_ACCOUNTS}); {RUN} using in_after, in_until, in_rows, in_grace;",
 )
 
 ACCOUNTS = Group(functions=(COUNT,), columns={"users": USERS, "identities": IDENTITIES})

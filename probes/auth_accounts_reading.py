@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, identifier, number, sight_accounts
 from probes.auth_links_discovery import gotrue
@@ -60,14 +59,18 @@ class Accounts:
 
     schema: str
     counts: Mapping[str, int] = field(default_factory=dict)
+    total: int = 0
+    """How many accounts were looked at."""
     whole: bool = False
     part: float = 0.0
     unread: Mapping[str, Unread] = field(default_factory=dict)
-    """By "users", "identities", "emails" (those of identities), "tokens" and "cases"."""
+    """By topic: "users", "identities" and "tokens"."""
     columns: frozenset[str] = frozenset()
     """The columns of users, as this level of GoTrue has them."""
     roles: Sequence[str] = ()
     """The database's roles that stand in rows of users."""
+    turned_at: float | None = None
+    """When the last full turn ended, in seconds since 1970."""
 
     @property
     def users(self) -> str:
@@ -75,8 +78,37 @@ class Accounts:
         return identifier(self.schema, "users")
 
     def count(self, name: str) -> int:
-        """Give one count."""
+        """Give one count; the confirmed are those in no other state."""
+        if name == "confirmed":
+            return self.total - sum(self.count(state) for state in STATES[1:])
         return self.counts.get(name, 0)
+
+    @property
+    def roles_counted(self) -> Mapping[str, int]:
+        """Give the counts of users with an unusual role, named as `role_count` does."""
+        return {name: count for name, count in self.counts.items() if name.startswith("role:") and count}
+
+    def unable(self, topic: str) -> Unread | None:
+        """Say why nothing is known of a topic ("users", "identities", "emails", "tokens" or "cases"); None: it is."""
+        for each in ("users", "identities" if topic == "emails" else topic):
+            if each in self.unread:
+                return self.unread[each]
+        unread = self.count(f"{topic}_unread")
+        if not unread:
+            return None
+        if unread < self.total:
+            return Unread(reason=f"{self.users} was not looked at anew since more of it can be seen", needs=Needs.TIME)
+        return self._lacking("identities" if self.count("identities_unread") and topic == "emails" else topic)
+
+    def _lacking(self, topic: str) -> Unread:
+        identities = identifier(self.schema, "identities")
+        reasons = {
+            "identities": f"{identities} has no index that begins with user_id, as GoTrue makes it",
+            "cases": f"{self.users} has no index on (instance_id, lower(email)), as GoTrue makes it",
+            "emails": f"{identities} has no column email at this level of GoTrue",
+            "tokens": f"{self.users} has no token columns",
+        }
+        return Unread(reason=reasons[topic], needs=Needs.SETTING if topic in ("identities", "cases") else None)
 
     def older(self, what: str, days: int) -> int:
         """Count those of one kind that are at least so old; `days` is one of AGES."""
@@ -146,22 +178,24 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     tables = {str(row["relation"]): row for row in await session.fetch(CHANGES, options.schema)}
     sight = await _sight(session, options.schema, identities="identities" in tables)
     if sight.way is None:
-        return rows_of(Accounts(schema=options.schema, unread=sight.unread), None)
+        return rows_of(Accounts(schema=options.schema, unread=sight.unread))
     kept = memory.of(Kept)
     marks = {f"changes of {name}": int(number(row, "changes")) for name, row in tables.items()}
     marks |= {f"sees {name}": name not in sight.unread for name in ("tokens", "identities")} | {"columns": len(columns)}
     if session.facts.in_recovery or not kept.rests(marks):
-        await kept.turn(partial(_visit, sight, options.grace), marks)
+        await kept.turn(await _visitor(sight, sight.way, options.grace), marks)
     reading = Accounts(
         schema=options.schema,
         counts=kept.counts,
+        total=kept.sweep.rows,
         whole=kept.sweep.whole,
         part=kept.sweep.progress(number(tables["users"], "estimate")),
         unread=sight.unread,
         columns=columns,
         roles=await _roles(session, kept.counts),
+        turned_at=kept.sweep.turned_at,
     )
-    return rows_of(reading, kept.sweep.turned_at)
+    return rows_of(reading)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,24 +226,42 @@ async def _sight(session: Session, schema: str, *, identities: bool) -> _Sight:
     return _Sight(way=(wide or able)[0], unread=unread)
 
 
-async def _visit(sight: _Sight, grace: float, span: Span, _: Mapping[int, int]) -> Visit:
-    """Count the accounts of one slice."""
-    way = sight.way
-    if way is None:
-        raise TypeError(way)
-    parts = ("tokens" not in sight.unread, "identities" not in sight.unread)
-    if way.lent:
-        rows = await way.session.fetch(
-            sight_accounts.COUNT.call, way.schema, *parts, span.after, span.until, span.rows, grace
+@dataclass(frozen=True, kw_only=True)
+class _Visitor:
+    """Looks at slices, in the way that shows most."""
+
+    way: Way
+    parts: tuple[bool, bool]
+    grace: float
+    statement: str = ""
+    """What the server wrote for us; "" where a function does it."""
+
+    async def __call__(self, span: Span, _: Mapping[int, int]) -> Visit:
+        """Count the accounts of one slice. Its bounds are an id's first digits, "" where the table begins or ends."""
+        place = (span.after or "", span.until or "", span.rows, self.grace)
+        session = self.way.session
+        if self.way.lent:
+            rows = await session.fetch(sight_accounts.COUNT.call, self.way.schema, *self.parts, *place)
+        else:
+            rows = await session.fetch(self.statement, *place)
+        (row,) = rows
+        counts = zip(as_list(row["names"]), as_list(row["numbers"]), strict=True)
+        return Visit(
+            upto=str(row["upto"]) or None,
+            rows=int(number(row, "users")),
+            counts={str(name): int(str(count)) for name, count in counts},
         )
-    else:
-        written = await way.session.fetch(sight_accounts.WRITE_ACCOUNTS, way.schema, *parts)
-        if not written:
-            raise ProbeSkipped(f"{identifier(way.schema, 'users')} was changed just now", Needs.TIME)
-        rows = await way.session.fetch(str(written[0]["statement"]), span.after, span.until, span.rows, grace)
-    counts = {str(name): int(str(count)) for name, count in zip(*map(as_list, (rows[0]["names"], rows[0]["numbers"])))}
-    upto = rows[0]["upto"]
-    return Visit(upto=None if upto is None else str(upto), rows=counts.get("users", 0), counts=counts)
+
+
+async def _visitor(sight: _Sight, way: Way, grace: float) -> _Visitor:
+    parts = ("tokens" not in sight.unread, "identities" not in sight.unread)
+    visitor = _Visitor(way=way, parts=parts, grace=grace)
+    if way.lent:
+        return visitor
+    written = await way.session.fetch(sight_accounts.WRITE_ACCOUNTS, way.schema, *parts)
+    if not written:
+        raise ProbeSkipped(f"{identifier(way.schema, 'users')} was changed just now", Needs.TIME)
+    return replace(visitor, statement=str(written[0]["statement"]))
 
 
 async def _roles(session: Session, counts: Mapping[str, int]) -> list[str]:
@@ -220,11 +272,10 @@ async def _roles(session: Session, counts: Mapping[str, int]) -> list[str]:
     return [name for name in names if counts.get(role_count(name))]
 
 
-def rows_of(reading: Accounts, turned_at: float | None) -> list[Row]:
-    """Give a row for each state; the reading itself stands in the first."""
-    known = reading.whole
+def rows_of(reading: Accounts) -> list[Row]:
+    """Give a row for each state, all with the reading; numbers once every account was looked at."""
     return [
-        {"state": state, "users": reading.count(state) if known else None, "reading": reading, "turned_at": turned_at}
+        {"state": state, "users": reading.count(state) if reading.whole else None, "reading": reading}
         for state in STATES
     ]
 
