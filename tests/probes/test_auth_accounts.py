@@ -82,7 +82,8 @@ async def doubled(database: Database, *addresses: str) -> None:
 async def test_every_fault_is_counted_on_every_version(any_database: Database) -> None:
     """Sick, all nine, as superuser."""
     await found_auth(any_database)
-    assert await counts(any_database) == await sicken(any_database)
+    expected = await sicken(any_database)
+    assert await counts(any_database) == expected
 
 
 async def test_accounts_as_they_should_be_are_not_accused(auth: Database) -> None:
