@@ -153,7 +153,7 @@ _TWINS = """
            coalesce(pg_catalog.bool_or(t.id < page.id and t.email <> pg_catalog.lower(t.email)), false) as counted
       from (select id, email::text as email, deleted_at as gone, is_sso_user as sso
               from %1$I.users
-             where users.instance_id = coalesce(page.instance_id, '00000000-0000-0000-0000-000000000000')
+             where users.instance_id = coalesce(page.instance_id, pg_catalog.rpad('', 32, '0')::uuid)
                and pg_catalog.lower(users.email::text) = pg_catalog.lower(page.email)
              union all
             select id, email::text, deleted_at, is_sso_user
