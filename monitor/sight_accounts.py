@@ -10,18 +10,21 @@ AGES = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 180, 365)
 """Days at which a new class of ages begins; thresholds are among them."""
 
 USERS = (
-    "id", "instance_id", "email", "email_change", "role", "is_super_admin", "created_at", "confirmed_at", "invited_at",
-    "deleted_at", "banned_until", "is_anonymous", "is_sso_user",
+    "id", "instance_id", "role", "is_super_admin", "created_at", "confirmed_at", "invited_at", "deleted_at",
+    "banned_until", "is_anonymous", "is_sso_user",
 )  # fmt: skip
 
-# GoTrue reads them as strings: a user with a NULL in one cannot be read at all (supabase/auth #1940). They are secrets:
-# nobody is granted them.
+# GoTrue reads them as strings: a user with a NULL in one cannot be read at all (supabase/auth #1940).
 TOKENS = (
     "confirmation_token", "recovery_token", "email_change", "email_change_token_new", "email_change_token_current",
     "phone_change", "phone_change_token", "reauthentication_token",
 )  # fmt: skip
 
-IDENTITIES = ("user_id", "provider", "email")
+SECRETS = ("email", *TOKENS)
+"""Columns that nobody is granted: a function looks into them."""
+
+IDENTITIES = ("user_id",)
+SECRET_IDENTITIES = ("provider", "email")
 
 # $1 after which id, $2 up to which (their first digits, to be filled with f; '' for the table's begin and end), $3 how
 # many users, $4 grace in seconds. Every name that this level of GoTrue may lack stands in
@@ -35,7 +38,7 @@ _PAGE = """
                             null::text as email, '' as email_change) absent
               cross join lateral (select id, created_at, confirmed_at, deleted_at, banned_until, invited_at,
                                          is_super_admin, role::text as role, is_anonymous, is_sso_user, instance_id,
-                                         email::text as email, email_change::text as email_change, %2$s as untold
+                                         %5$s, %2$s as untold
                                     from %1$I.users
                                    where id >= pg_catalog.rpad($1::text, 32, case $1 when '' then '0'
                                                                                        else 'f' end)::uuid
@@ -167,8 +170,8 @@ _TWINS = """
        and t.sso is not true
 """
 
-# $1 schema, $2 whether to look into the token columns, $3 whether to look at the identities. Looked up one by one,
-# identities and e-mails need their index.
+# $1 schema, $2 whether to look into columns that hold secrets, $3 whether to look at the identities. Identities and
+# e-mails are looked up one by one: they need their index.
 WRITE_ACCOUNTS = rf"""
     with place as materialized (
              select c.oid, c.relname
@@ -197,7 +200,8 @@ WRITE_ACCOUNTS = rf"""
                                               case when (select pg_catalog.count(*)
                                                            from known
                                                           where relname = 'identities'
-                                                            and attname in ('provider', 'email')) = 2
+                                                            and attname in ('provider', 'email')
+                                                            and $2::boolean) = 2
                                                    then $held${_DIFFERS}$held$ else 'null::boolean' end)
                        from known
                        join indexed using (relname)
@@ -205,12 +209,16 @@ WRITE_ACCOUNTS = rf"""
                       limit 1) as held,
                     (select pg_catalog.format($twins${_TWINS}$twins$, $1::text)
                        from indexed
-                      where relname = 'users' and definition like '%(instance\_id, lower((email)::text)%'
+                      where relname = 'users'
+                        and $2::boolean
+                        and definition like '%(instance\_id, lower((email)::text)%'
                       limit 1) as twins
          )
     select pg_catalog.format($look${_PAGE}{_COUNTS}$look$, $1::text, coalesce(untold, 'null::boolean'),
                              coalesce(held, 'select null::int8 as identities, null::boolean as differs'),
-                             coalesce(twins, 'select null::int8 as accounts, null::boolean as counted')) as statement
+                             coalesce(twins, 'select null::int8 as accounts, null::boolean as counted'),
+                             case when $2::boolean then 'email::text as email, email_change::text as email_change'
+                                  else 'null::text as email, null::text as email_change' end) as statement
       from pieces
      where exists (select from known where relname = 'users')
 """
@@ -218,7 +226,7 @@ WRITE_ACCOUNTS = rf"""
 COUNT = Function(
     name="auth_accounts",
     arguments=(
-        "in_auth text, in_tokens boolean, in_identities boolean, in_after text, in_until text, in_rows integer, "
+        "in_auth text, in_secrets boolean, in_identities boolean, in_after text, in_until text, in_rows integer, "
         "in_grace double precision"
     ),
     columns="upto text, users bigint, names text[], numbers bigint[]",

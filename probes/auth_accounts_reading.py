@@ -13,6 +13,9 @@ from probes.auth_links_options import AuthOptions
 from probes.auth_sight import RUN_GRANTS, Way, as_list, seeing, ways
 from probes.auth_sweep import Span, Sweep, Visit, Visitor
 
+SECRET = ("tokens", "cases", "emails")
+"""Topics that need columns which nobody is granted."""
+
 STATES = ("confirmed", "unconfirmed", "invited", "anonymous", "banned", "deleted")
 
 FIRST_SECONDS, SECONDS = 3.0, 0.5
@@ -64,7 +67,7 @@ class Accounts:
     whole: bool = False
     part: float = 0.0
     unread: Mapping[str, Unread] = field(default_factory=dict)
-    """By topic: "users", "identities" and "tokens"."""
+    """By topic."""
     columns: frozenset[str] = frozenset()
     """The columns of users, as this level of GoTrue has them."""
     roles: Sequence[str] = ()
@@ -90,7 +93,7 @@ class Accounts:
 
     def unable(self, topic: str) -> Unread | None:
         """Say why nothing is known of a topic ("users", "identities", "emails", "tokens" or "cases"); None: it is."""
-        for each in ("users", "identities" if topic == "emails" else topic):
+        for each in ("users", *(("identities",) if topic == "emails" else ()), topic):
             if each in self.unread:
                 return self.unread[each]
         unread = self.count(f"{topic}_unread")
@@ -207,23 +210,26 @@ class _Sight:
 
 
 async def _sight(session: Session, schema: str, *, identities: bool) -> _Sight:
-    """Choose the way that shows all of users; then one that may look into the tokens, and at identities."""
+    """Choose the way that shows all of users; of these one that may look at secrets, and at identities."""
     known = await ways(session, schema, sight_accounts.ACCOUNTS.functions)
     able, hidden = await seeing(known, schema, "users", sight_accounts.USERS)
     if hidden:
-        return _Sight(way=None, unread={"users": Unread(reason=f"{hidden}. {RUN_GRANTS}", needs=Needs.RIGHTS)})
-    unread: dict[str, Unread] = {}
-    trusted, hidden = await seeing(able, schema, "users", sight_accounts.TOKENS)
-    if hidden:
-        unread["tokens"] = Unread(reason=f"{hidden}. {RUN_GRANTS}", needs=Needs.RIGHTS)
-    able = trusted or able
+        return _Sight(way=None, unread={"users": _hidden(hidden)})
+    trusted, hidden = await seeing(able, schema, "users", sight_accounts.SECRETS)
+    unread = dict.fromkeys(SECRET, _hidden(hidden)) if hidden else {}
+    able, columns = trusted or able, sight_accounts.IDENTITIES
     if not identities:
         unread["identities"] = Unread(reason=f"there is no {identifier(schema, 'identities')}", needs=None)
         return _Sight(way=able[0], unread=unread)
-    wide, hidden = await seeing(able, schema, "identities", sight_accounts.IDENTITIES)
+    wanted = columns if hidden else (*columns, *sight_accounts.SECRET_IDENTITIES)
+    wide, hidden = await seeing(able, schema, "identities", wanted)
     if hidden:
-        unread["identities"] = Unread(reason=f"{hidden}. {RUN_GRANTS}", needs=Needs.RIGHTS)
+        unread["identities"] = _hidden(hidden)
     return _Sight(way=(wide or able)[0], unread=unread)
+
+
+def _hidden(reason: str) -> Unread:
+    return Unread(reason=f"{reason}. {RUN_GRANTS}", needs=Needs.RIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,9 @@ class AccountRule(Rule):
         found = list(self.judge(seen, reading))
         yield from found
         if not found and not reading.whole:
-            yield NoVerdict(reason=f"{reading.part:.0%} of {reading.users} was looked at so far", needs=Needs.TIME)
+            yield NoVerdict(
+                reason=f"{share(reading.part, 1)} of {reading.users} was looked at so far", needs=Needs.TIME
+            )
 
     @abstractmethod
     def judge(self, seen: Measurement, reading: Accounts) -> Iterator[Finding]:
@@ -68,7 +70,7 @@ class AccountRule(Rule):
 
 def so_far(reading: Accounts, summary: str) -> str:
     """Add how much was looked at, where that is not all."""
-    return summary if reading.whole else f"{summary}, in the {reading.part:.0%} looked at so far"
+    return summary if reading.whole else f"{summary}, in the {share(reading.part, 1)} looked at so far"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,18 +1,25 @@
 """Accounts on real servers: which are counted as stuck, doubled or broken, which are not, and who can see it."""
 
+import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from monitor.cli.grants import Auth
 from monitor.demo.gotrue import older_level
 from monitor.errors import Needs
-from monitor.model import Finding, NoVerdict, Object, Severity
+from monitor.measurement import Measurement
+from monitor.model import Finding, NoVerdict, Object, Severity, Target
 from monitor.rule import Rule
+from monitor.rules.evaluate import evaluate
 from probes.auth_accounts import PROBE
 from probes.auth_accounts_faults import PrivilegedRole
+from probes.auth_accounts_reading import Accounts, Kept, rows_of
 from probes.auth_accounts_rules import AnonymousStale, InviteExpired, Unconfirmed
+from probes.auth_sweep import Span, Visit
 from tests.database import Cluster, Database
 from tests.probes.accounts import TOKENS, accounts, days_ago
 from tests.probes.people import found_auth
@@ -144,17 +151,28 @@ async def test_each_account_is_in_one_state(auth: Database) -> None:
 
 @pytest.mark.parametrize("way", GRANTED)
 async def test_each_way_of_sight_counts_the_same(auth: Database, way: Auth) -> None:
-    """What needs the secret token columns is counted by the functions only: nobody is granted those columns."""
+    """Also what stands in the secret token columns, which no way grants: a function counts it."""
     expected = await sicken(auth)
     role = await auth.as_monitor(way)
-    if way != "functions":
-        del expected[NULLS]
+    assert await counts(role) == expected
+    assert [each for each in await verdicts(role) if isinstance(each, NoVerdict)] == []
+    with pytest.raises(Exception, match="permission denied"):
+        await role.fetch("select recovery_token from auth.users")
+
+
+async def test_columns_alone_leave_secrets_unjudged(auth: Database) -> None:
+    """A role that was granted columns and a policy, and no function."""
+    expected = await sicken(auth)
+    role = await auth.as_monitor("policy")
+    await auth.execute("drop schema pgarchitect cascade")
+    for rule in (NULLS, CASES, MISMATCH):
+        del expected[rule]
     assert await counts(role) == expected
     unsaid = [each for each in await verdicts(role) if isinstance(each, NoVerdict)]
-    assert [each.needs for each in unsaid] == ([] if way == "functions" else [Needs.RIGHTS])
-    if unsaid:
-        assert "no SELECT on confirmation_token" in unsaid[0].reason
-        assert unsaid[0].reason.endswith("Run: monitor grants --auth functions")
+    assert [each.needs for each in unsaid] == [Needs.RIGHTS] * 3
+    (reason,) = {each.reason for each in unsaid}
+    assert "no SELECT on email, confirmation_token, " in reason
+    assert reason.endswith("Run: monitor grants --auth functions")
 
 
 async def test_the_functions_count_on_every_version(any_database: Database) -> None:
@@ -181,8 +199,8 @@ async def test_hidden_identities_leave_the_rest_judged(auth: Database) -> None:
     """Users shown by a policy, identities not."""
     expected = await sicken(auth)
     role = await auth.as_monitor("policy")
-    await auth.execute("drop policy pgarchitect_monitor on auth.identities")
-    for rule in (WITHOUT, MISMATCH, NULLS):
+    await auth.execute("drop schema pgarchitect cascade; drop policy pgarchitect_monitor on auth.identities")
+    for rule in (WITHOUT, MISMATCH, NULLS, CASES):
         del expected[rule]
     assert await counts(role) == expected
 
@@ -376,3 +394,53 @@ async def test_nothing_is_read_while_nothing_changes(auth: Database) -> None:
         await accounts(auth, 1, identity=False)
         await auth.value("select pg_stat_force_next_flush()")
         assert {each.rule for each in eye.findings(await eye.look())} == {WITHOUT}
+
+
+# Between two readings
+
+
+def test_what_was_found_in_a_part_is_told_and_the_rest_is_not_judged() -> None:
+    """A table too big for one look: what is there is there; what is not there may be further on."""
+    reading = Accounts(
+        schema="auth", total=12_000, part=0.12, counts={"null_tokens": 2, "recent": 99, "recent_open": 99}
+    )
+    seen = Measurement(
+        target=Target("test", "shop"), probe=PROBE.name, taken_at=datetime.now(UTC), rows=rows_of(reading)
+    )
+    judged = {each.rule: each.verdicts for each in evaluate(PROBE.rules, seen)}
+    (finding,) = judged.pop(NULLS)
+    assert isinstance(finding, Finding)
+    assert finding.summary.endswith("NULL in a token column, in the 12 % looked at so far")
+    assert {(each.reason, each.needs) for (each,) in judged.values() if isinstance(each, NoVerdict)} == {
+        ("12 % of auth.users was looked at so far", Needs.TIME)
+    }
+    assert len(judged) == len(RULES) - 1
+
+
+async def test_counts_and_the_turn_survive_a_restart() -> None:
+    """The document goes through JSON; after it a change is looked for at once."""
+
+    async def visit(span: Span, _: Mapping[int, int]) -> Visit:
+        return Visit(upto=None if span.after else "7", rows=100, counts={"deleted": 3, "role:ab": 1})
+
+    kept, again = Kept(), Kept()
+    await kept.turn(visit, {"changes of users": 5})
+    assert kept.rests({"changes of users": 5})
+    assert not kept.rests({"changes of users": 6})
+    again.restore(json.loads(json.dumps(kept.document())))
+    assert again.counts == {"deleted": 6, "role:ab": 2}
+    assert (again.sweep.whole, again.sweep.rows, again.rests({"changes of users": 5})) == (True, 200, False)
+    Kept().restore({"sweep": 7, "names": "x"})
+
+
+async def test_an_unchanged_table_is_read_again_when_accounts_have_aged() -> None:
+    """No counter tells that a day has passed."""
+
+    async def visit(_span: Span, _: Mapping[int, int]) -> Visit:
+        return Visit(upto=None, rows=1, counts={})
+
+    kept = Kept()
+    with time_machine.travel(datetime(2026, 11, 23, tzinfo=UTC), tick=False) as clock:
+        await kept.turn(visit, {})
+        clock.shift(timedelta(days=1, seconds=1))
+        assert not kept.rests({})
