@@ -11,7 +11,7 @@ AGES = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 180, 365)
 
 USERS = (
     "id", "instance_id", "role", "is_super_admin", "created_at", "confirmed_at", "invited_at", "deleted_at",
-    "banned_until", "is_anonymous", "is_sso_user",
+    "banned_until", "last_sign_in_at", "is_anonymous", "is_sso_user",
 )  # fmt: skip
 
 # GoTrue reads them as strings: a user with a NULL in one cannot be read at all (supabase/auth #1940).
@@ -27,25 +27,26 @@ IDENTITIES = ("user_id",)
 SECRET_IDENTITIES = ("provider", "email")
 
 # $1 after which id, $2 up to which (their first digits, to be filled with f; '' for the table's begin and end), $3 how
-# many users, $4 grace in seconds. Every name that this level of GoTrue may lack stands in
-# `absent` too: a name is looked for outside only where the innermost table has no such column.
+# many users (fewer than 500 cost as much, and would show more of whom), $4 grace in seconds. Every name that this level
+# of GoTrue may lack stands in `absent` too: a name is looked for outside only where the innermost table lacks it.
 _PAGE = """
     with page as materialized (
              select each.*, pg_catalog.row_number() over (order by each.id) as place
                from (select null::timestamptz as deleted_at, null::timestamptz as banned_until,
-                            null::timestamptz as invited_at, null::boolean as is_super_admin, null::text as role,
+                            null::timestamptz as invited_at, null::timestamptz as last_sign_in_at,
+                            null::boolean as is_super_admin, null::text as role,
                             false as is_anonymous, false as is_sso_user, null::uuid as instance_id,
                             null::text as email, '' as email_change) absent
               cross join lateral (select id, created_at, confirmed_at, deleted_at, banned_until, invited_at,
-                                         is_super_admin, role::text as role, is_anonymous, is_sso_user, instance_id,
-                                         %5$s, %2$s as untold
+                                         last_sign_in_at, is_super_admin, role::text as role, is_anonymous,
+                                         is_sso_user, instance_id, %5$s, %2$s as untold
                                     from %1$I.users
                                    where id >= pg_catalog.rpad($1::text, 32, case $1 when '' then '0'
                                                                                        else 'f' end)::uuid
                                      and ($1 = '' or id <> pg_catalog.rpad($1::text, 32, 'f')::uuid)
                                      and id <= pg_catalog.rpad($2::text, 32, 'f')::uuid
                                    order by id
-                                   limit greatest($3::integer, 100) + 1) each
+                                   limit greatest($3::integer, 500) + 1) each
          ),
          account as materialized (
              select page.*, held.identities, held.differs, twins.accounts, twins.counted,
@@ -63,7 +64,7 @@ _PAGE = """
                from page
                left join lateral (%3$s) held on true
                left join lateral (%4$s) twins on true
-              where place <= greatest($3::integer, 100)
+              where place <= greatest($3::integer, 500)
          ),
 """
 
@@ -88,7 +89,13 @@ _COUNTS = f"""
                     pg_catalog.count(*) filter (
                         where live
                           and identities = 0
+                          and last_sign_in_at is not null
                           and (age > pg_catalog.make_interval(secs => $4::float8)) is not false) as without_identity,
+                    pg_catalog.count(*) filter (
+                        where live
+                          and identities = 0
+                          and last_sign_in_at is null
+                          and (age > pg_catalog.make_interval(secs => $4::float8)) is not false) as unused_without,
                     pg_catalog.count(*) filter (where differs is null) as emails_unread,
                     pg_catalog.count(*) filter (where live and differs and coalesce(email_change, '') = '')
                         as other_email,
@@ -131,7 +138,7 @@ _COUNTS = f"""
              select pg_catalog.replace(low.id::text, '-', '') as low, pg_catalog.replace(high.id::text, '-', '') as high
                from page low
                join page high on high.place = low.place + 1
-              where low.place = greatest($3::integer, 100)
+              where low.place = greatest($3::integer, 500)
          )
     select coalesce((select pg_catalog.left(low, unlike.digit)
                        from bound

@@ -60,37 +60,47 @@ class UserWithoutIdentity(AccountRule):
     e-mail is looked up among identities nobody is found.
     What to do: insert the identity of provider email (or phone) with the user's id as provider_id, or let these people
     sign up anew.
-    When it is wrong: accounts that somebody inserted by SQL, and an administrator of old versions: they are counted.
-    Anonymous and soft-deleted ones are not, nor those younger than auth.grace.
+    When it is wrong: accounts that an administrator made, with old versions of GoTrue or by SQL, and that nobody has
+    signed in to yet: these alone are mentioned only. Anonymous and soft-deleted ones are not counted, nor those younger
+    than auth.grace.
     Cost: comes with the pass over auth.users; identities are looked up by their index.
     """
 
     id: ClassVar[str] = "auth.user_without_identity"
     topic: ClassVar[str] = "identities"
     severity: Severity = Severity.WARNING
+    severity_unused: Severity = Severity.INFO
+    """Where nobody has signed in to any of them."""
 
     def judge(self, seen: Measurement, reading: Accounts) -> Iterator[Finding]:
-        """Accuse."""
-        count = reading.count("without_identity")
-        if count:
-            identities = identifier(reading.schema, "identities")
+        """Accuse of those that are used; mention those that are not."""
+        used, unused = reading.count("without_identity"), reading.count("unused_without")
+        identities = identifier(reading.schema, "identities")
+        people = plural(used, "account") if used else f"{plural(unused, 'account')} that nobody has signed in to,"
+        if used or unused:
             yield self.finding(
                 seen,
                 subject=self.subject(reading),
                 object=self.accused(reading),
-                count=count,
-                summary=so_far(reading, f"{plural(count, 'account')} without a row in {identities}"),
+                severity=self.severity if used else self.severity_unused,
+                summary=so_far(reading, f"{people} without a row in {identities}"),
                 impact="they cannot link a provider, and sign-ins that go by identity do not find them",
-                remedy=Remedy(
-                    caution=(
-                        f"Accounts made by SQL may be meant so. To see them: select u.id from {reading.users} u where "
-                        "u.deleted_at is null and not u.is_anonymous and not exists (select from "
-                        f"{identities} i where i.user_id = u.id). For one with an e-mail insert into {identities} "
-                        "(provider_id, user_id, identity_data, provider, created_at, updated_at) its id as text, its "
-                        "id, jsonb_build_object('sub', id, 'email', email), 'email', now(), now()."
-                    )
-                ),
+                remedy=_identified(reading, identities),
+                count=used or unused,
+                never_signed_in=unused,
             )
+
+
+def _identified(reading: Accounts, identities: str) -> Remedy:
+    return Remedy(
+        caution=(
+            f"Accounts made by SQL may be meant so. To see them: select u.id from {reading.users} u where "
+            f"u.deleted_at is null and not u.is_anonymous and not exists (select from {identities} i where "
+            f"i.user_id = u.id). For one with an e-mail insert into {identities} (provider_id, user_id, identity_data, "
+            "provider, created_at, updated_at) its id as text, its id, jsonb_build_object('sub', id, 'email', email), "
+            "'email', now(), now()."
+        )
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

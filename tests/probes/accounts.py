@@ -10,9 +10,10 @@ TOKENS = (
 )  # fmt: skip
 
 MADE = f"""
-    insert into auth.users (instance_id, id, aud, role, email, created_at, email_confirmed_at, {", ".join(TOKENS)})
+    insert into auth.users (instance_id, id, aud, role, email, created_at, email_confirmed_at, last_sign_in_at,
+                            {", ".join(TOKENS)})
     select '00000000-0000-0000-0000-000000000000', id, 'authenticated', 'authenticated', id || '@example.org',
-           born, born,
+           born, born, now(),
            {", ".join(["''"] * len(TOKENS))}
       from (select gen_random_uuid() as id, now() - interval '60 days' as born from generate_series(1, $1::int)) person
  returning id::text

@@ -222,11 +222,11 @@ async def test_no_person_leaves_the_server(auth: Database) -> None:
 
 
 async def test_slices_add_up_and_end_between_two_ids(auth: Database) -> None:
-    """A hundred accounts at a time, by ids that differ in the last digits only, and by random ones."""
+    """Five hundred accounts at a time, by ids that differ in the last digits only, and by random ones."""
     await accounts(auth, 320, days_ago(10))
     await auth.execute(
         "insert into auth.users (id, created_at)"
-        " select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, now() from generate_series(0, 229) n"
+        " select ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, now() from generate_series(0, 1229) n"
     )
     role = await auth.as_monitor("functions")
     total, stuck, slices, after = 0, 0, 0, ""
@@ -238,7 +238,7 @@ async def test_slices_add_up_and_end_between_two_ids(auth: Database) -> None:
         total, slices, after = total + row["users"], slices + 1, row["upto"]
         stuck += sum(n for name, n in zip(row["names"], row["numbers"], strict=True) if name.startswith("unconfirmed:"))
         assert after not in ids
-    assert (total, stuck, slices) == (555, 320, 6)
+    assert (total, stuck, slices) == (1555, 320, 4)
 
 
 # One rule each
@@ -366,6 +366,20 @@ async def test_the_printed_queries_give_those_that_were_counted(auth: Database) 
         "update auth.users u set email = i.email from auth.identities i where i.user_id = u.id"
     )
     assert await counts(auth) == {}
+
+
+async def test_accounts_that_nobody_has_used_are_mentioned_only(auth: Database) -> None:
+    """An administrator makes accounts, too; one that is used beside them is what counts."""
+    await accounts(auth, 4, "last_sign_in_at = null", identity=False)
+    finding = (await found(auth))[WITHOUT]
+    assert (finding.severity, finding.evidence["count"]) == (Severity.INFO, 4)
+    await accounts(auth, 1, identity=False)
+    finding = (await found(auth))[WITHOUT]
+    assert (finding.severity, finding.evidence["count"], finding.evidence["never_signed_in"]) == (
+        Severity.WARNING,
+        1,
+        4,
+    )
 
 
 async def test_a_role_is_named_when_it_is_the_databases_and_may_be_allowed(auth: Database) -> None:
