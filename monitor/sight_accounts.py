@@ -27,8 +27,8 @@ IDENTITIES = ("user_id",)
 SECRET_IDENTITIES = ("provider", "email")
 
 # $1 after which id, $2 up to which (their first digits, to be filled with f; '' for the table's begin and end), $3 how
-# many users (fewer than 500 cost as much, and would show more of whom), $4 grace in seconds. Every name that this level
-# of GoTrue may lack stands in `absent` too: a name is looked for outside only where the innermost table lacks it.
+# many users (500 to 20,000: fewer would cost as much), $4 grace in seconds. Every name that this level of GoTrue may
+# lack stands in `absent` too: a name is looked for outside only where the innermost table lacks it.
 _PAGE = """
     with page as materialized (
              select each.*, pg_catalog.row_number() over (order by each.id) as place
@@ -46,7 +46,7 @@ _PAGE = """
                                      and ($1 = '' or id <> pg_catalog.rpad($1::text, 32, 'f')::uuid)
                                      and id <= pg_catalog.rpad($2::text, 32, 'f')::uuid
                                    order by id
-                                   limit greatest($3::integer, 500) + 1) each
+                                   limit least(greatest($3::integer, 500), 20000) + 1) each
          ),
          account as materialized (
              select page.*, held.identities, held.differs, twins.accounts, twins.counted,
@@ -64,7 +64,7 @@ _PAGE = """
                from page
                left join lateral (%3$s) held on true
                left join lateral (%4$s) twins on true
-              where place <= greatest($3::integer, 500)
+              where place <= least(greatest($3::integer, 500), 20000)
          ),
 """
 
@@ -138,7 +138,7 @@ _COUNTS = f"""
              select pg_catalog.replace(low.id::text, '-', '') as low, pg_catalog.replace(high.id::text, '-', '') as high
                from page low
                join page high on high.place = low.place + 1
-              where low.place = greatest($3::integer, 500)
+              where low.place = least(greatest($3::integer, 500), 20000)
          )
     select coalesce((select pg_catalog.left(low, unlike.digit)
                        from bound
