@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, identifier, number, sight_accounts
+from probes.auth_accounts_kept import Kept
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sight import RUN_GRANTS, Way, as_list, seeing, ways
-from probes.auth_sweep import Span, Sweep, Visit, Visitor
+from probes.auth_sweep import Span, Visit
 
 SECRET = ("tokens", "cases", "emails")
 """Topics that need columns which nobody is granted."""
 
 STATES = ("confirmed", "unconfirmed", "invited", "anonymous", "banned", "deleted")
-
-FIRST_SECONDS, SECONDS = 3.0, 0.5
-"""What the first run may take, and each after it: under 1 % of a minute."""
-
-REST = 10_000
-"""So many times what a turn took it is not begun anew while nothing changes; a day at most: accounts grow older."""
-
-DAY = 86400.0
 
 # $1 schema. Counters of what changed, as cheap as they come: no view is asked.
 CHANGES = """
@@ -74,6 +66,8 @@ class Accounts:
     """The database's roles that stand in rows of users."""
     turned_at: float | None = None
     """When the last full turn ended, in seconds since 1970."""
+    usual: float = 0.0
+    """The share of a week's sign-ups that was unconfirmed one to five weeks ago, as it was then; 0: not known."""
 
     @property
     def users(self) -> str:
@@ -119,60 +113,6 @@ class Accounts:
         return sum(self.count(f"{what}:{number}") for number in range(first, len(sight_accounts.AGES) + 1))
 
 
-class Kept:
-    """What is kept between readings of one database, also over a restart: the sweep, and when it may rest."""
-
-    def __init__(self) -> None:
-        self.sweep = Sweep()
-        self._names: frozenset[str] = frozenset()
-        self._began: Mapping[str, int] = {}
-        """What had changed when the running turn began, and `_turned` when the last finished one did."""
-        self._turned: Mapping[str, int] | None = None
-        self._spent = 0.0
-        """Seconds of the running turn, and `_cost` of the last finished one."""
-        self._cost = 0.0
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Add up what each slice showed when it was last looked at."""
-        return {name: self.sweep.total(name) for name in self._names}
-
-    def rests(self, changes: Mapping[str, int]) -> bool:
-        """Tell whether nothing changed since the last turn began, and that is not long ago for what it took."""
-        turned_at = self.sweep.turned_at
-        if turned_at is None or self.sweep.turning or changes != self._turned:
-            return False
-        return time.time() - turned_at < min(DAY, REST * self._cost)
-
-    async def turn(self, visit: Visitor, changes: Mapping[str, int]) -> None:
-        """Go on with the turn, or begin one."""
-        if not self.sweep.turning:
-            self._began, self._spent = changes, 0.0
-        before = time.monotonic()
-        await self.sweep.run(self._noting(visit), SECONDS if self.sweep.whole else FIRST_SECONDS)
-        self._spent += time.monotonic() - before
-        if not self.sweep.turning:
-            self._turned, self._cost = self._began, self._spent
-
-    def _noting(self, visit: Visitor) -> Visitor:
-        async def noted(span: Span, suspects: Mapping[int, int]) -> Visit:
-            seen = await visit(span, suspects)
-            self._names |= seen.counts.keys()
-            return seen
-
-        return noted
-
-    def document(self) -> object:
-        """Give the sweep, and the names of its counts; a restart begins with a look at what is next."""
-        return {"sweep": self.sweep.document(), "names": sorted(self._names)} if self._names else None
-
-    def restore(self, document: object) -> None:
-        """Take both up, where they can be read."""
-        if isinstance(document, dict) and isinstance(names := document.get("names"), list):
-            self.sweep.restore(document.get("sweep"))
-            self._names = frozenset(str(name) for name in names)
-
-
 async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
     """Look at some slices; raises ProbeSkipped where there is no GoTrue."""
     if not isinstance(options, AuthOptions):
@@ -187,6 +127,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     marks |= {f"sees {name}": name not in sight.unread for name in ("tokens", "identities")} | {"columns": len(columns)}
     if session.facts.in_recovery or not kept.rests(marks):
         await kept.turn(await _visitor(sight, sight.way, options.grace), marks)
+        kept.note()
     reading = Accounts(
         schema=options.schema,
         counts=kept.counts,
@@ -197,6 +138,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         columns=columns,
         roles=await _roles(session, kept.counts),
         turned_at=kept.sweep.turned_at,
+        usual=kept.usual(),
     )
     return rows_of(reading)
 

@@ -95,8 +95,9 @@ class Unconfirmed(WaitingRule):
     messages are not delivered, or bots sign up.
     What to do: send yourself a confirmation, look at the mail provider's log and limits; purge what is old.
     When it is wrong: where unconfirmed accounts are purged after some days, the weeks before look better than they
-    were: raise `points`. Anonymous, invited, single-sign-on and soft-deleted users, and those who confirmed a phone,
-    are not counted; the week ends a day ago, so that nobody is judged who had no time.
+    were; after a week we know how they were, until then raise `points`. Anonymous, invited, single-sign-on and
+    soft-deleted users, and those who confirmed a phone, are not counted; the week ends a day ago, so that nobody is
+    judged who had no time.
     Cost: a pass over auth.users in slices, under 1 % of the time.
     """
 
@@ -147,7 +148,7 @@ class Unconfirmed(WaitingRule):
         new, before = _sign_ups(reading, "recent"), _sign_ups(reading, "earlier")
         if min(new.all, before.all) < LEAST:
             return False
-        was, is_ = before.open / before.all, new.open / new.all
+        was, is_ = max(before.open / before.all, reading.usual), new.open / new.all
         of_both = (new.open + before.open) / (new.all + before.all)
         error = math.sqrt(of_both * (1 - of_both) * (1 / new.all + 1 / before.all))
         return is_ - was >= max(self.points, SIGMAS * error) and is_ >= self.factor * was

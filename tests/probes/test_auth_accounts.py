@@ -17,7 +17,8 @@ from monitor.rule import Rule
 from monitor.rules.evaluate import evaluate
 from probes.auth_accounts import PROBE
 from probes.auth_accounts_faults import PrivilegedRole
-from probes.auth_accounts_reading import Accounts, Kept, rows_of
+from probes.auth_accounts_kept import Kept
+from probes.auth_accounts_reading import Accounts, rows_of
 from probes.auth_accounts_rules import AnonymousStale, InviteExpired, Unconfirmed
 from probes.auth_sweep import Span, Visit
 from tests.database import Cluster, Database
@@ -458,3 +459,29 @@ async def test_an_unchanged_table_is_read_again_when_accounts_have_aged() -> Non
         await kept.turn(visit, {})
         clock.shift(timedelta(days=1, seconds=1))
         assert not kept.rests({})
+
+
+async def test_sign_ups_are_compared_with_what_was_seen_before_the_purge() -> None:
+    """Where the unconfirmed are deleted after a week, half of a week's is what is usual there, not a warning."""
+
+    async def visit(_span: Span, _: Mapping[int, int]) -> Visit:
+        return Visit(upto=None, rows=200, counts={"recent": 40, "recent_open": 20, "earlier": 100})
+
+    kept, again = Kept(), Kept()
+    with time_machine.travel(datetime(2026, 11, 1, tzinfo=UTC), tick=False) as clock:
+        await kept.turn(visit, {})
+        kept.note()
+        assert (kept.usual(), severities(kept)) == (0.0, [Severity.WARNING])
+        clock.shift(timedelta(days=8))
+        again.restore(json.loads(json.dumps(kept.document())))
+        assert (again.usual(), severities(again)) == (0.5, [])
+        clock.shift(timedelta(days=40))
+        assert again.usual() == 0.0
+
+
+def severities(kept: Kept) -> list[Severity]:
+    reading = Accounts(schema="auth", counts=kept.counts, total=200, whole=True, part=1.0, usual=kept.usual())
+    seen = Measurement(
+        target=Target("test", "shop"), probe=PROBE.name, taken_at=datetime.now(UTC), rows=rows_of(reading)
+    )
+    return [each.severity for each in Unconfirmed().check(seen) if isinstance(each, Finding)]
