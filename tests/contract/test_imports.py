@@ -27,6 +27,7 @@ WORDS = {
     "sight",
     "sight_links",
     "sight_structure",
+    "sight_accounts",
 }
 EVERYTHING = {"*"}
 
@@ -49,9 +50,10 @@ HOUSE: dict[str, set[str]] = {
     "sqltautology": {"sqlskeleton"},
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
     "sight_words": set(),
+    "sight_accounts": {"sight_words"},
     "sight_links": {"sight_words"},
     "sight_structure": {"sight_words"},
-    "sight": {"sight_links", "sight_structure", "sight_words", "sqltext"},
+    "sight": {"sight_accounts", "sight_links", "sight_structure", "sight_words", "sqltext"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
     "baseline": {"history"},
