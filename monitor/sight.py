@@ -8,10 +8,23 @@ from collections.abc import Mapping, Sequence
 
 from monitor.sight_links import LINKS
 from monitor.sight_sessions import SESSIONS
-from monitor.sight_words import SCHEMA, SIGHT, Function
+from monitor.sight_words import SCHEMA, SIGHT, UUID, Function
 from monitor.sqltext import identifier, literal
 
-__all__ = ["FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SEE", "SIGHT", "Function", "lend", "lent", "needed", "take_back"]
+__all__ = [
+    "FUNCTIONS",
+    "LENT",
+    "LINKS",
+    "SCHEMA",
+    "SEE",
+    "SIGHT",
+    "UUID",
+    "Function",
+    "lend",
+    "lent",
+    "needed",
+    "take_back",
+]
 
 GROUPS = (LINKS, SESSIONS)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from monitor.probe import (
@@ -52,7 +52,7 @@ class SessionRule(Rule):
     what: ClassVar[tuple[str, str]]
     """What is counted, in words: one of them, and many."""
     impact: ClassVar[str]
-    mend: ClassVar[staticmethod[[Place], Remedy]]
+    mend: ClassVar[Callable[[Place], Remedy]]
     columns: ClassVar[tuple[str, ...]] = ()
     """Where one of these is lacking the rule does not apply."""
     beside: ClassVar[Mapping[str, str]] = {}
@@ -75,14 +75,15 @@ class SessionRule(Rule):
     def _accuse(self, seen: Measurement, part: Part, count: int) -> Finding:
         schema = schema_of(seen)
         so_far = "" if part.progress == 1 else ", in the part looked at so far"
-        return self.finding(
+        beside = {name: part.counts[counted] for name, counted in self.beside.items()}
+        found = self.finding(
             seen,
             subject=identifier(schema, self.accused),
             object=Object("table", schema=schema, name=self.accused),
             summary=f"{plural(count, *self.what)}{so_far}",
             impact=self.impact,
-            remedy=self.mend(Place(schema=schema, lacks=part.lacks)),
+            remedy=type(self).mend(Place(schema=schema, lacks=part.lacks)),
             confidence=Confidence.MEDIUM if self.ripens and seen.snapshot else Confidence.HIGH,
             count=count,
-            **{name: part.counts[counted] for name, counted in self.beside.items()},
         )
+        return replace(found, evidence={**found.evidence, **beside})

@@ -75,23 +75,30 @@ class Part:
 
 
 @dataclass
-class _Gate:
+class Gate:
     """What one table's last turn began with: the counters, the time, and what it took."""
 
-    state: object = None
+    states: Sequence[object] = ()
     at: float = 0.0
     took: float = 0.0
 
+    def shut(self, states: Sequence[object], now: float) -> bool:
+        """Tell whether another turn can wait: it is dear, nothing was written, and little can have ripened."""
+        return self.took >= CHEAP and None not in states and self.states == states and now - self.at < STALE
 
-class _Gates:
+
+class _Kept:
     """The gates of a database's tables, and the slices with suspects that are watched."""
 
     def __init__(self) -> None:
-        self._gates: dict[str, _Gate] = {}
-        self.watched: dict[str, set[str | None]] = {}
+        self._gates: dict[str, Gate] = {}
+        self._watched: dict[str, set[str | None]] = {}
 
-    def of(self, table: str) -> _Gate:
-        return self._gates.setdefault(table, _Gate())
+    def gate(self, table: str) -> Gate:
+        return self._gates.setdefault(table, Gate())
+
+    def watched(self, table: str) -> set[str | None]:
+        return self._watched.setdefault(table, set())
 
 
 async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
@@ -123,11 +130,9 @@ class _Look:
     """One run's look at one table; a failure is this table's alone."""
 
     def __init__(self, session: Session, memory: Memory, table: str, sights: Sights) -> None:
-        gates = memory.of(_Gates)
+        kept = memory.of(_Kept)
         self.session, self.table, self.sights, self.schema = session, table, sights, sights.schema
-        self.sweep = memory.of(Sweeps).of(table)
-        self.gate = gates.of(table)
-        self.watched = gates.watched.setdefault(table, set())
+        self.sweep, self.gate, self.watched = memory.of(Sweeps).of(table), kept.gate(table), kept.watched(table)
         self.fresh = False
         """Somebody became suspect just now."""
         self.failed: Part | None = None
@@ -154,15 +159,13 @@ class _Look:
             self.failed = _failed(self.table, identifier(self.schema, self.table), error)
 
     def _rests(self, states: Sequence[object]) -> bool:
-        gate, sweep = self.gate, self.sweep
-        if sweep.turning or not sweep.whole or gate.took < CHEAP or None in states:
-            return False
-        return gate.state == states and time.monotonic() - gate.at < STALE
+        between = self.sweep.whole and not self.sweep.turning
+        return between and self.gate.shut(states, time.monotonic())
 
     async def _swept(self, states: Sequence[object]) -> None:
         gate, began = self.gate, time.monotonic()
         if not self.sweep.turning:
-            gate.state, gate.at, gate.took = states, began, 0.0
+            gate.states, gate.at, gate.took = states, began, 0.0
             self.watched.clear()
         later = self.sweep.whole or self.sweep.turning
         few, small = (LATER, SMALL_LATER) if later else (FIRST, SMALL_FIRST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor.probe import Remedy, identifier, literal, sight_sessions
+from monitor.probe import Remedy, identifier, literal, sight
 
 AGAIN = "Their people must sign in again; what is deleted or revoked cannot be brought back."
 
@@ -41,7 +41,7 @@ def _sessions_of(place: Place, condition: str) -> Remedy:
 def orphaned_tokens(place: Place) -> Remedy:
     """Delete refresh tokens of nobody."""
     tokens, users = place.table("refresh_tokens"), place.table("users")
-    key = f"case when t.user_id ~ {literal(sight_sessions.UUID)} then t.user_id::uuid end"
+    key = f"case when t.user_id ~ {literal(sight.UUID)} then t.user_id::uuid end"
     delete = (
         f"delete from {tokens} t where t.user_id is not null and not exists (select from {users} u where u.id = {key})"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,7 +42,7 @@ class BannedLiveSession(SessionRule):
     impact: ClassVar[str] = (
         "who was banned may go on until the access token ends, and comes back with the old session after the ban"
     )
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(banned_sessions)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(banned_sessions)
     columns: ClassVar[tuple[str, ...]] = ("users.banned_until",)
     severity: Severity = Severity.CRITICAL
 
@@ -67,7 +67,7 @@ class SoftDeletedLiveSession(SessionRule):
         "live sessions of users who are deleted",
     )
     impact: ClassVar[str] = "an account that is said to be gone can still be used"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(deleted_sessions)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(deleted_sessions)
     columns: ClassVar[tuple[str, ...]] = ("users.deleted_at",)
     severity: Severity = Severity.CRITICAL
 
@@ -90,7 +90,7 @@ class RefreshTokenOrphan(SessionRule):
     accused: ClassVar[str] = "refresh_tokens"
     what: ClassVar[tuple[str, str]] = ("refresh token belongs to no user", "refresh tokens belong to no user")
     impact: ClassVar[str] = "they are of no use, and show that users were removed past GoTrue"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(orphaned_tokens)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(orphaned_tokens)
     beside: ClassVar[Mapping[str, str]] = {"malformed": "malformed"}
     severity: Severity = Severity.WARNING
 
@@ -116,7 +116,7 @@ class RefreshTokenMismatch(SessionRule):
         "refresh tokens belong to another user than their session",
     )
     impact: ClassVar[str] = "who holds one may act as somebody else"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(mismatched_tokens)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(mismatched_tokens)
     beside: ClassVar[Mapping[str, str]] = {"live": "mismatches_live"}
     severity: Severity = Severity.CRITICAL
 
@@ -141,7 +141,7 @@ class ManyLiveTokens(SessionRule):
         "sessions have more than one live refresh token",
     )
     impact: ClassVar[str] = "a stolen token that is used beside the rightful one goes unnoticed"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(crowded_sessions)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(crowded_sessions)
     severity: Severity = Severity.WARNING
 
 
@@ -165,7 +165,7 @@ class LiveTokenExpiredSession(SessionRule):
         "live refresh tokens of sessions that ended more than a day ago",
     )
     impact: ClassVar[str] = "GoTrue's cleanup does not revoke what is over"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(overdue_tokens)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(overdue_tokens)
     columns: ClassVar[tuple[str, ...]] = ("sessions.not_after",)
     severity: Severity = Severity.WARNING
 
@@ -192,7 +192,7 @@ class Aal2WithoutFactor(SessionRule):
         "sessions claim a second factor that their user does not have",
     )
     impact: ClassVar[str] = "what asks for a second factor lets them pass"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(bare_sessions)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(bare_sessions)
     ripens: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("sessions.aal", "mfa_factors.user_id", "mfa_factors.status")
     severity: Severity = Severity.CRITICAL
@@ -220,7 +220,7 @@ class SessionFactorMissing(SessionRule):
         "sessions name a factor that does not exist",
     )
     impact: ClassVar[str] = "the session goes on though the factor it was raised with is gone"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(lost_factors)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(lost_factors)
     ripens: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("sessions.factor_id", "mfa_factors.id")
     severity: Severity = Severity.WARNING
@@ -244,5 +244,5 @@ class FlowStateOrphan(SessionRule):
     accused: ClassVar[str] = "flow_state"
     what: ClassVar[tuple[str, str]] = ("sign-in flow belongs to no user", "sign-in flows belong to no user")
     impact: ClassVar[str] = "tokens of providers outlive the user they were for"
-    mend: ClassVar[staticmethod[[Place], Remedy]] = staticmethod(orphaned_states)
+    mend: ClassVar[Callable[[Place], Remedy]] = staticmethod(orphaned_states)
     severity: Severity = Severity.INFO
