@@ -34,22 +34,26 @@ NEEDED = {
 }  # fmt: skip
 """Also the place of a row must be granted, where columns are."""
 
+BLOCK, TOKEN = 20, 2
+"""What a block weighs, and a refresh token, whose session and user are looked up; a slice may hold so much."""
+
 # $1 where the slice before ended, $2 where this one must, $3 how much it may hold. %1$I is the schema; the other places
 # hold what some levels of GoTrue lack. Most tables are read in the order of their blocks, as quick as a scan of the
 # whole; what must be known of few rows is looked up by key, row by row (LIMIT and the scalar selects keep it so).
-_BLOCKS = """
-              where {of}.ctid >= ('(' || (coalesce($1::text::int8, -1) + 1)::text || ',0)')::tid
-                and {of}.ctid < ('(' || (least(coalesce($1::text::int8, -1) + $3::int4 / 20, $2::text::int8) + 1)::text
-                               || ',0)')::tid
+
+_BLOCKS = f"""
+              where {{of}}.ctid >= ('(' || (coalesce($1::text::int8, -1) + 1)::text || ',0)')::tid
+                and {{of}}.ctid < ('(' || (least(coalesce($1::text::int8, -1) + $3::int4 / {BLOCK}, $2::text::int8)
+                                           + 1)::text || ',0)')::tid
 """
 
 # Blocks looked at, and the last of them; none where the slice came to the table's end.
-_END = """
-    select case when $2::text is null and $1::text is null and end_of.size <= $3::int4 / 20
-                  or $2::text is null and $1::text::int8 + $3::int4 / 20 >= end_of.size - 1 then null
-                else least(coalesce($1::text::int8, -1) + $3::int4 / 20, $2::text::int8)::text end as upto,
-           greatest(least(coalesce($1::text::int8, -1) + $3::int4 / 20, $2::text::int8, end_of.size - 1)
-                    - coalesce($1::text::int8, -1), 0) as held,
+_END = f"""
+    select case when $2::text is null and $1::text is null and end_of.size <= $3::int4 / {BLOCK}
+                  or $2::text is null and $1::text::int8 + $3::int4 / {BLOCK} >= end_of.size - 1 then null
+                else least(coalesce($1::text::int8, -1) + $3::int4 / {BLOCK}, $2::text::int8)::text end as upto,
+           greatest(least(coalesce($1::text::int8, -1) + $3::int4 / {BLOCK}, $2::text::int8, end_of.size - 1)
+                    - coalesce($1::text::int8, -1), 0) * {BLOCK} as held,
            seen.counts
       from (select pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8 as size
               from pg_catalog.pg_class c
@@ -128,7 +132,7 @@ _TOKENS = rf"""
                 and r.id is distinct from $1::text::int8
                 and r.id <= coalesce($2::text::int8, 9223372036854775807)
               order by r.id
-              limit $3::int4
+              limit $3::int4 / {TOKEN}
          ),
          owned as materialized (
              select slice.*, session.owner, session.ended
@@ -158,8 +162,8 @@ _TOKENS = rf"""
                                   limit 2) others) = 1 as second
                from spelled t
          )
-    select (select slice.id from slice order by slice.id offset $3::int4 - 1 limit 1)::text as upto,
-           pg_catalog.count(*) as held,
+    select (select slice.id from slice order by slice.id offset $3::int4 / {TOKEN} - 1 limit 1)::text as upto,
+           pg_catalog.count(*) * {TOKEN} as held,
            array[pg_catalog.count(*) filter (where revoked is false),
                  pg_catalog.count(*) filter (where revoked is true),
                  pg_catalog.count(*) filter (where updated_at > pg_catalog.now() - interval '24 hours'),

@@ -185,7 +185,8 @@ class _Look:
         upto = span.until if row["upto"] is None else str(row["upto"])
         again = grew or self._special(span, upto, dirty=bool(now))
         seen = {names[place]: min(count, before.get(place, 0)) for place, count in now.items()}
-        return Visit(upto=upto, rows=int(number(row, "held")), counts={**counts, **seen}, suspects=now, again=again)
+        told = {name: count for name, count in {**counts, **seen}.items() if count}
+        return Visit(upto=upto, rows=int(number(row, "held")), counts=told, suspects=now, again=again)
 
     def _special(self, span: Span, upto: str | None, *, dirty: bool) -> bool:
         """Tell a slice that is to be looked at in each run: the newest tokens, and those with suspects."""
@@ -212,7 +213,7 @@ class _Look:
         if self.failed is not None:
             return self.failed
         counts = {name: self.sweep.total(name) for name in sight_sessions.PARTS[self.table]}
-        progress = 1.0 if self.sweep.whole else self.sweep.progress(self.sights.rows(self.table))
+        progress = 1.0 if self.sweep.whole else self.sweep.progress(self.sights.weight(self.table))
         return Part(table=self.table, counts=counts, progress=progress, lacks=self.sights.lacks)
 
 
@@ -236,7 +237,7 @@ def _row(look: _Look) -> Row:
         "live": part.counts.get(live) if known else None,
         "expired": part.counts.get("expired") if known else None,
         "revoked": part.counts.get("revoked") if known else None,
-        "sweep_progress_ratio": sweep.progress(look.sights.rows(look.table)) if part.known else None,
+        "sweep_progress_ratio": sweep.progress(look.sights.weight(look.table)) if part.known else None,
         "sweep_age_seconds": time.time() - sweep.turned_at if part.known and sweep.turned_at is not None else None,
         "part": part,
     }

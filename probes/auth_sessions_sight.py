@@ -36,6 +36,7 @@ MUST = {
 PRESENT = """
     select c.relname::text as table,
            greatest(c.reltuples, 0)::float8 as rows,
+           c.relpages::float8 as blocks,
            array(select a.attname::text
                    from pg_catalog.pg_attribute a
                   where a.attrelid = c.oid and not a.attisdropped) as columns
@@ -68,9 +69,13 @@ class Sights:
         able = await ways(session, schema, (sight_sessions.SLICE,))
         return cls(schema, able, {str(row["table"]): row for row in rows})
 
-    def rows(self, table: str) -> float:
-        """Give how many rows the server thinks a table has."""
-        return number(self.present[table], "rows") if table in self.present else 0.0
+    def weight(self, table: str) -> float:
+        """Give about how much there is to go through, as slices weigh it."""
+        if table not in self.present:
+            return 0.0
+        if table == "refresh_tokens":
+            return number(self.present[table], "rows") * sight_sessions.TOKEN
+        return number(self.present[table], "blocks") * sight_sessions.BLOCK
 
     @property
     def columns(self) -> frozenset[str]:

@@ -60,8 +60,12 @@ async def findings(eye: Eye) -> dict[str, object]:
 async def test_a_big_table_is_counted_exactly_over_its_turn(auth: Database) -> None:
     """Eight thousand people; what is new is found in the next run, what is cured is gone by the turn after."""
     await auth.execute(MANY_PEOPLE)
-    planted = {"auth.banned_live_session": 4, "auth.refresh_token_orphan": 11, "auth.refresh_token_mismatch": 4,
-               "auth.aal2_without_factor": 5}  # fmt: skip
+    planted: dict[str, object] = {
+        "auth.banned_live_session": 4,
+        "auth.refresh_token_orphan": 11,
+        "auth.refresh_token_mismatch": 4,
+        "auth.aal2_without_factor": 5,
+    }
     async with auth.eye(PROBE) as eye:
         await until(eye, planted)
         (user,) = await sign_up(auth)
