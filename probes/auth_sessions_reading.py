@@ -24,18 +24,20 @@ from monitor.probe import (
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sessions_sight import Sights, looked_at
+from probes.auth_sessions_sweeps import SessionSweeps
 from probes.auth_sight import RUN_GRANTS, Way, as_list
-from probes.auth_sweep import Span, Sweeps, Visit
+from probes.auth_sweep import TARGET, Span, Visit
 
 FIRST = {"users": 0.8, "sessions": 0.6, "refresh_tokens": 1.2}
 """Seconds the first run may take; of other tables SMALL_FIRST. A snapshot reads no more."""
-LATER = {"users": 0.1, "sessions": 0.1, "refresh_tokens": 0.3}
+LATER = {"users": 0.08, "sessions": 0.08, "refresh_tokens": 0.25}
 """Seconds a later run may take: with the small tables' under a hundredth of the time."""
 SMALL_FIRST, SMALL_LATER = 0.1, 0.02
 BETWEEN_LOOKS = 1.0
+CHECKS = 5  # at most; slices may have become smaller since the look before
 CHEAP = 0.1  # seconds; a table whose turn takes no longer is gone through each time
 STALE = 1800.0  # an unchanged table is gone through again by then: much ripens with time alone
-WATCHED = 20  # so many slices with suspects are looked at in every run, that a cure is seen at once
+WATCHED = 5  # so many slices with suspects are looked at in every run, that a cure is seen at once
 
 SUSPECT = frozenset({
     "banned", "deleted", "bare", "lost", "orphans", "malformed", "mismatches", "mismatches_live", "crowded", "overdue",
@@ -132,9 +134,11 @@ class _Look:
     def __init__(self, session: Session, memory: Memory, table: str, sights: Sights) -> None:
         kept = memory.of(_Kept)
         self.session, self.table, self.sights, self.schema = session, table, sights, sights.schema
-        self.sweep, self.gate, self.watched = memory.of(Sweeps).of(table), kept.gate(table), kept.watched(table)
+        self.sweep, self.gate, self.watched = memory.of(SessionSweeps).of(table), kept.gate(table), kept.watched(table)
         self.fresh = False
         """Somebody became suspect just now."""
+        self.cut = False
+        """A slice was larger than is looked at together: the rest of it is a slice that waits for its look."""
         self.failed: Part | None = None
         self._way: Way | None = None
         self._text = ""
@@ -154,7 +158,11 @@ class _Look:
         if not self.fresh or self.failed:
             return
         try:
-            await self.sweep.check(self._visit)
+            for _ in range(CHECKS):
+                self.cut = False
+                await self.sweep.check(self._visit)
+                if not self.cut:
+                    break
         except (ProbeError, TargetDenied) as error:
             self.failed = _failed(self.table, identifier(self.schema, self.table), error)
 
@@ -170,9 +178,14 @@ class _Look:
         later = self.sweep.whole or self.sweep.turning
         few, small = (LATER, SMALL_LATER) if later else (FIRST, SMALL_FIRST)
         try:
-            await self.sweep.run(self._visit, few.get(self.table, small))
+            await self.sweep.run(self._visit, few.get(self.table, small) + self._first)
         finally:
             gate.took += time.monotonic() - began
+
+    @property
+    def _first(self) -> float:
+        """The time for what is looked at in every run, that it leaves the turn its own."""
+        return 2 * TARGET * (len(self.watched) + (self.table == "refresh_tokens"))
 
     async def _visit(self, span: Span, before: Mapping[int, int]) -> Visit:
         """Look at a slice; of each kind of suspect as many count as there were in the look before too."""
@@ -183,6 +196,7 @@ class _Look:
         grew = any(count > before.get(place, 0) for place, count in now.items())
         self.fresh = self.fresh or grew
         upto = span.until if row["upto"] is None else str(row["upto"])
+        self.cut = self.cut or upto != span.until
         again = grew or self._special(span, upto, dirty=bool(now))
         seen = {names[place]: min(count, before.get(place, 0)) for place, count in now.items()}
         told = {name: count for name, count in {**counts, **seen}.items() if count}

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from monitor.probe import Memory, sight_sessions
 from monitor.rules.evaluate import evaluate
 from probes.auth_sessions import PROBE
 from probes.auth_sessions_reading import CHEAP, STALE, Gate, Part
-from probes.auth_sweep import Sweeps
+from probes.auth_sessions_sweeps import SLICES, SessionSweeps
 from tests.database import Cluster, Database
 from tests.looking import Eye
 from tests.patience import PATIENCE
@@ -72,10 +71,13 @@ async def test_a_big_table_is_counted_exactly_over_its_turn(auth: Database) -> N
         await token(auth, f"'{user}'", str(await auth.value("select id from auth.sessions limit 1")))
         seen = await findings(eye)
         assert seen["auth.refresh_token_mismatch"] == 5
+        await until(eye, {**planted, "auth.refresh_token_mismatch": 5, "auth.many_live_tokens": 1})
         for finding in eye.findings(await eye.look()):
             await auth.apply(finding.remedy)
-        await auth.execute("delete from auth.refresh_tokens t using auth.sessions s where s.id = t.session_id"
-                           " and t.user_id <> s.user_id::text")  # fmt: skip
+        await auth.execute(
+            "delete from auth.refresh_tokens t using auth.sessions s"
+            " where s.id = t.session_id and t.user_id <> s.user_id::text"
+        )
         await until(eye, {})
 
 
@@ -163,13 +165,13 @@ async def test_a_restart_goes_on_where_it_was(auth: Database) -> None:
     """Counts, bounds and the age of the last turn are kept as JSON."""
     await auth.execute(MANY_PEOPLE)
     memory = Memory()
-    sweeps = memory.of(Sweeps)
+    sweeps = memory.of(SessionSweeps)
     async with auth.eye(PROBE) as eye, eye.server.visit(auth.name, stay=True) as session:
         assert PROBE.observe is not None
         while not all(sweeps.of(table).whole for table in sight_sessions.PARTS):
             await PROBE.observe(session, memory, PROBE.options)
         after = Memory()
-        after.of(Sweeps).restore(json.loads(json.dumps(sweeps.document())))
+        after.of(SessionSweeps).restore(json.loads(json.dumps(sweeps.document())))
         rows = await PROBE.observe(session, after, PROBE.options)
     tokens = next(row for row in rows if row["table"] == "refresh_tokens")
     assert (tokens["live"], tokens["revoked"]) == (8_000, 8_007)
@@ -215,8 +217,24 @@ def test_a_table_that_was_not_read_accuses_nobody() -> None:
     assert {each.needs for each in verdicts if isinstance(each, NoVerdict)} == {Needs.TIME}
 
 
-def test_ages_are_of_the_wall_clock() -> None:
-    """`sweep_age_seconds` is told from the time of day, which a restart keeps."""
-    sweeps = Sweeps()
-    sweeps.restore({"users": {"turned_at": time.time() - 60, "turn": 2, "at": 0, "slices": [[None, 0, {}, 1]]}})
-    assert sweeps.of("users").whole
+@pytest.mark.parametrize("at", [0, 1, 4321, 9999])
+def test_what_is_kept_is_coarse_and_counts_the_same(at: int) -> None:
+    """Ten thousand slices become about a thousand; the turn goes on at the same place."""
+    slices: list[object] = [[str(nr), 2, {"live": nr % 3} if nr % 3 else {}, 2 if nr <= at else 1]
+                            for nr in range(1, 10_000)]  # fmt: skip
+    sweeps = SessionSweeps()
+    sweeps.restore({"users": {"turned_at": 1.0, "turn": 2, "at": at, "slices": [*slices, [None, 5, {"live": 7}, 1]]}})
+    sweep, kept = sweeps.of("users"), sweeps.document()
+    text = json.dumps(kept)
+    again = SessionSweeps()
+    again.restore(json.loads(text))
+    after = again.of("users")
+    assert (after.total("live"), after.rows, after.progress(), after.turned_at) == (
+        sweep.total("live"), sweep.rows, sweep.progress(), 1.0,
+    )  # fmt: skip
+    assert len(json.loads(text)["users"]["slices"]) <= SLICES + 2
+
+
+def test_no_sweep_is_no_document() -> None:
+    """Nothing to keep."""
+    assert SessionSweeps().document() is None
