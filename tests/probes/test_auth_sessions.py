@@ -2,16 +2,20 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from monitor.cli.grants import Auth, Wanted, grants_sql
 from monitor.demo.gotrue import older_level
 from monitor.errors import Needs
 from monitor.model import Confidence, Finding, NoVerdict, Object, Severity
+from monitor.probe import sight_sessions
 from probes.auth_sessions import PROBE
 from tests.database import Cluster, Database
 from tests.probes.people import found_auth, sign_up
 from tests.probes.people_sessions import factor, flow, one_of_each_fault, sign_in, token
+from tests.standby import follows, on, primary_of, standby_of
+from tests.versions import NEWEST
 
 BANNED, DELETED, ORPHAN, MISMATCH, MANY, EXPIRED, AAL2, FACTOR, FLOW, STALLED = (
     "auth.banned_live_session", "auth.soft_deleted_live_session", "auth.refresh_token_orphan",
@@ -110,6 +114,34 @@ async def test_secrets_are_never_granted(auth: Database) -> None:
          "one_time_tokens.token_hash", "one_time_tokens.relates_to", "flow_state.auth_code",
          "flow_state.provider_access_token", "users.email", "users.encrypted_password"}
     )  # fmt: skip
+
+
+async def test_the_lent_function_gives_numbers_only(auth: Database) -> None:
+    """Where a slice ends is a number of a block or of a token; other schemas and tables are refused."""
+    await one_of_each_fault(auth)
+    role = await seeing(auth, "functions")
+    for part in sight_sessions.PARTS:
+        (row,) = await role.fetch("select * from pgarchitect.auth_sessions('auth', $1, null, null, 100)", part)
+        assert row["upto"] is None or str(row["upto"]).isdigit()
+        assert (isinstance(row["held"], int), {type(count) for count in row["counts"]}) == (True, {int})
+    for schema, part in (("public", "users"), ("auth", "identities"), ("auth", "users; drop table auth.users")):
+        with pytest.raises(asyncpg.RaiseError):
+            await role.fetch("select * from pgarchitect.auth_sessions($1, $2, null, null, 100)", schema, part)
+
+
+@pytest.mark.soak
+async def test_a_standby_is_read_like_its_primary() -> None:
+    """It keeps no counters of writes, and needs none."""
+    async with primary_of(NEWEST) as cluster:
+        primary = on(cluster.server, cluster.server)
+        await found_auth(primary)
+        await one_of_each_fault(primary)
+        async with standby_of(primary, cluster.server, NEWEST, name="copy") as server:
+            await follows(primary, "copy")
+            standby = on(server, cluster.server)
+            assert await counts(standby) == ALL
+            await standby.close()
+        await primary.close()
 
 
 # What is said
