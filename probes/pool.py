@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.probe import Measurement, Memory, Probe, Scope, Session, gauges, of_kind
+from probes.pool_behind import Poolers
 from probes.pool_blocking import Tree, behind, blocking, roots
 from probes.pool_blocking_rule import Blocking
 from probes.pool_budget import Marks, PoolBudget, PoolOptions, budgeted
@@ -64,7 +65,9 @@ SQL = """
         select 'server' as kind, '' as name,
                current_setting('max_connections')::bigint
                - current_setting('superuser_reserved_connections')::bigint
-               - coalesce(current_setting('reserved_connections', true)::bigint, 0) as slots_limit,
+               - coalesce(current_setting('reserved_connections', true)::bigint, 0)
+               - coalesce(nullif(current_setting('rds.rds_superuser_reserved_connections', true), '')::bigint, 0)
+                   as slots_limit,
                sum(sessions) as slots_used,
                sum(own_sessions) as own_sessions, sum(begun_5) as begun_5, sum(begun_10) as begun_10,
                coalesce(extract(epoch from clock_timestamp() - min(began)), 0) as began_seconds,
@@ -192,7 +195,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         {**row, "application": safe(row["application"]), **behind(tree, row["pid"])}
         for row in of_kind(seen.rows, "transaction")
     ]
-    details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), all_groups))
+    watched, marks = memory.of(Marks).take(seen.taken_at.timestamp(), all_groups)
+    details = budgeted(seen, watched, marks, memory.joint.of(Poolers).pools())
     return replace(
         seen,
         rows=[*groups, *limits, *old, *holders(seen), *roots(tree)],
