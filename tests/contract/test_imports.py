@@ -28,6 +28,7 @@ WORDS = {
     "sight_links",
     "sight_structure",
     "sight_accounts",
+    "sight_sessions",
 }
 EVERYTHING = {"*"}
 
@@ -53,7 +54,8 @@ HOUSE: dict[str, set[str]] = {
     "sight_accounts": {"sight_words"},
     "sight_links": {"sight_words"},
     "sight_structure": {"sight_words"},
-    "sight": {"sight_accounts", "sight_links", "sight_structure", "sight_words", "sqltext"},
+    "sight": {"sight_accounts", "sight_links", "sight_sessions", "sight_structure", "sight_words", "sqltext"},
+    "sight_sessions": {"sight_words"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
     "baseline": {"history"},
