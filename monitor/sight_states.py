@@ -11,11 +11,14 @@ ADDRESSES = ("email", "email_change", "email_change_sent_at")
 _EMAIL = "^(user|auth|login|primary|account)?e?mail(address)?$"
 _GONE = "^(is)?(deleted|erased|removed|purged|redacted|anonymi[sz]ed|pseudonymi[sz]ed)(at|on|date)?$"
 
+ADDRESSED = ("ctid", "tableoid")
+"""Where a row lies: a grant of columns has to name these, too."""
+
 LINK_COLUMNS = (
-    "email", "e_mail", "mail", "email_address", "user_email", "deleted_at", "is_deleted", "deleted", "erased_at",
-    "removed_at", "anonymised_at", "anonymized_at", "is_anonymised", "is_anonymized",
+    *ADDRESSED, "email", "e_mail", "mail", "email_address", "user_email", "deleted_at", "deleted_on", "is_deleted",
+    "deleted", "erased_at", "removed_at", "anonymised_at", "anonymized_at", "is_anonymised", "is_anonymized",
 )  # fmt: skip
-"""Usual names of such columns, which `monitor grants` lets us read of declared tables where they are."""
+"""Those, and usual names of the columns above: `monitor grants` lets us read what a declared table has of them."""
 
 # A type that becomes text by no function of its own: citext does, and nobody's code runs in a lent function.
 _AS_TEXT = """

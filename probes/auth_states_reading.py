@@ -1,0 +1,74 @@
+"""One reading of the states of all links of a database: what their rows showed, or why they were not read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, sight_states
+from probes.auth_links_discovery import gotrue
+from probes.auth_links_known import KnownLinks
+from probes.auth_links_options import AuthOptions
+from probes.auth_sight import seeing, ways
+from probes.auth_states_looks import Eye, Reader, States
+from probes.auth_states_traits import StateReading, links_of
+from probes.auth_sweep import Sweeps
+
+STATES = {
+    "malformed": "malformed",
+    "duplicate": "duplicate",
+    "soft_deleted": "deleted",
+    "banned": "banned",
+    "email_drift": "drifted",
+}
+"""The label of each metric, and the count it shows."""
+
+
+async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
+    """Read all links that probe auth_links knows; raises ProbeSkipped where there is no GoTrue, or no link yet."""
+    if not isinstance(options, AuthOptions):
+        raise TypeError(options)
+    present = await gotrue(session, options)
+    known = memory.server.of(KnownLinks).of(session.facts.database)
+    if known is None:
+        raise ProbeSkipped("probe auth_links has not looked for links yet", Needs.TIME)
+    links = await links_of(session, options.schema, known)
+    eyes, hidden = await _eyes(session, options.schema, present)
+    if hidden:
+        blind = [StateReading(link=link, reason=hidden, needs=Needs.RIGHTS, common=True) for link in links]
+        return [row for reading in blind for row in _rows(reading)]
+    reader = Reader(
+        session=session,
+        grace=options.grace,
+        eyes=eyes,
+        sweeps=memory.of(Sweeps),
+        states=memory.of(States),
+        has_deletion="deleted_at" in present,
+    )
+    return [row for reading in await reader.all(links) for row in _rows(reading)]
+
+
+async def _eyes(session: Session, schema: str, present: frozenset[str]) -> tuple[list[Eye], str]:
+    """Give the ways that show all users, each with what hides their addresses from it."""
+    needed = sorted(present.intersection(sight_states.USERS))
+    able, hidden = await seeing(await ways(session, schema, sight_states.STATES.functions), schema, "users", needed)
+    addresses = sorted(present.intersection(sight_states.ADDRESSES))
+    return [Eye(way=way, blind=await way.hidden(schema, "users", addresses)) for way in able], hidden
+
+
+def _rows(reading: StateReading) -> list[Row]:
+    """Give a row for each state; the reading itself stands in the first."""
+    subject = reading.column.subject
+    return [
+        {
+            "link": subject,
+            "state": state,
+            "rows": None if reading.counts is None else reading.count(name),
+            "reading": reading if place == 0 else None,
+        }
+        for place, (state, name) in enumerate(STATES.items())
+    ]
+
+
+def readings(rows: Sequence[Row]) -> list[StateReading]:
+    """Give the links of a reading."""
+    return [reading for row in rows if isinstance(reading := row["reading"], StateReading)]
