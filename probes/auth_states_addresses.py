@@ -9,7 +9,7 @@ from typing import ClassVar
 from monitor.probe import Finding, Measurement, Needs, NoVerdict, Severity, identifier, plural
 from probes.auth_sight import RUN_GRANTS
 from probes.auth_states_advice import copy_remedy, drift_remedy
-from probes.auth_states_reading import readings
+from probes.auth_states_reading import UNKNOWN, readings, unknown
 from probes.auth_states_rule import StateRule, users_of
 from probes.auth_states_traits import StateReading
 
@@ -38,7 +38,9 @@ class EmailCopy(StateRule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Accuse each such table; no row is read for it."""
         found = [reading for reading in readings(seen.rows) if self.concerns(reading)]
-        if not found:
+        if unknown(seen.rows):
+            yield NoVerdict(reason=UNKNOWN, needs=Needs.TIME)
+        elif not found:
             yield NoVerdict(reason=self.nothing, needs=None)
         for reading in found:
             yield from self.judge(seen, reading)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, sight_states
+from monitor.probe import Memory, Needs, Row, Session, sight_states
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_known import KnownLinks
 from probes.auth_links_options import AuthOptions
@@ -22,20 +22,22 @@ STATES = {
 }
 """The label of each metric, and the count it shows."""
 
+UNKNOWN = "probe auth_links has not looked for links yet"
+
 
 async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
-    """Read all links that probe auth_links knows; raises ProbeSkipped where there is no GoTrue, or no link yet."""
+    """Read all links that probe auth_links knows; raises ProbeSkipped where there is no GoTrue."""
     if not isinstance(options, AuthOptions):
         raise TypeError(options)
     present = await gotrue(session, options)
     known = memory.server.of(KnownLinks).of(session.facts.database)
     if known is None:
-        raise ProbeSkipped("probe auth_links has not looked for links yet", Needs.TIME)
+        return [_no_row(UNKNOWN)]
     links = await links_of(session, options.schema, known)
     eyes, hidden = await _eyes(session, options.schema, present)
     if hidden:
         blind = [StateReading(link=link, reason=hidden, needs=Needs.RIGHTS, common=True) for link in links]
-        return [row for reading in blind for row in _rows(reading)]
+        return [row for reading in blind for row in _rows(reading)] or [_no_row(None)]
     reader = Reader(
         session=session,
         grace=options.grace,
@@ -44,7 +46,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         states=memory.of(States),
         has_deletion="deleted_at" in present,
     )
-    return [row for reading in await reader.all(links) for row in _rows(reading)]
+    return [row for reading in await reader.all(links) for row in _rows(reading)] or [_no_row(None)]
 
 
 async def _eyes(session: Session, schema: str, present: frozenset[str]) -> tuple[list[Eye], str]:
@@ -67,6 +69,16 @@ def _rows(reading: StateReading) -> list[Row]:
         }
         for place, (state, name) in enumerate(STATES.items())
     ]
+
+
+def _no_row(reason: str | None) -> Row:
+    """Give a row that shows no number; the reason why no link is known."""
+    return {"link": "", "state": "", "rows": None, "reading": reason}
+
+
+def unknown(rows: Sequence[Row]) -> bool:
+    """Tell whether nobody has looked for links yet."""
+    return any(row["reading"] == UNKNOWN for row in rows)
 
 
 def readings(rows: Sequence[Row]) -> list[StateReading]:

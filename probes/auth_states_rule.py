@@ -23,7 +23,7 @@ from monitor.probe import (
 )
 from probes.auth_links_options import AuthOptions
 from probes.auth_sight import RUN_GRANTS
-from probes.auth_states_reading import readings
+from probes.auth_states_reading import UNKNOWN, readings, unknown
 from probes.auth_states_traits import StateReading
 
 LOWER = {Severity.CRITICAL: Severity.WARNING, Severity.WARNING: Severity.INFO, Severity.INFO: Severity.INFO}
@@ -48,7 +48,9 @@ class StateRule(Rule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Judge each link it concerns."""
         found = [reading for reading in readings(seen.rows) if self.concerns(reading)]
-        if not found:
+        if unknown(seen.rows):
+            yield NoVerdict(reason=UNKNOWN, needs=Needs.TIME)
+        elif not found:
             yield NoVerdict(reason=self.nothing, needs=None)
         yield from _unread(found)
         for reading in found:
