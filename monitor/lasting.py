@@ -36,13 +36,23 @@ class Lasting(Protocol):
 class Memory:
     """A probe's scratch space on one target between its runs: one object of each type.
 
-    `server` is the space that all probes of one server share; `documents` are those of an earlier process, by kind.
+    `server` is the space that all probes of one server share, `joint` the one that a server and the poolers before it
+    share; `documents` are those of an earlier process, by kind.
     """
 
-    def __init__(self, server: Memory | None = None, documents: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        server: Memory | None = None,
+        documents: Mapping[str, str] | None = None,
+        joint: Memory | None = None,
+        name: str = "",
+    ) -> None:
+        self.name = name
+        """The server's, as the configuration calls it."""
         self._kept: dict[type, object] = {}
         self._waiting = dict(documents or {})
         self.server: Memory = server or self
+        self.joint: Memory = joint or self.server
 
     def of(self, kind: type[T]) -> T:
         """Give the kept object of this type, made anew the first time: from its document, if it has one."""

@@ -142,6 +142,7 @@ class Roster:
         before = self._desk.shelf.servers.get(server.name)
         if before is not None:
             watch.succeed(before)
+        self.runner.joints.join(server.name, server.serves)
         self.watches[server.name] = watch
         self._desk.shelf.servers[server.name] = watch.standing
         watch.begin(self._schedule)

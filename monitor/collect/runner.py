@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 
 from monitor.collect.identity import goes_on, identity
+from monitor.collect.joints import Joints
 from monitor.collect.rates import Growth, Rates
 from monitor.collect.recall import Past
 from monitor.collect.table import Table, as_table
@@ -69,8 +70,16 @@ class _Kept(_Shared):
 class Runner:
     """Runs probes and remembers, for each on each target, its counters and its scratch space."""
 
-    def __init__(self, clock: Clock | None = None, *, snapshot: bool = False, lifetime: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        snapshot: bool = False,
+        lifetime: bool = False,
+        joints: Joints | None = None,
+    ) -> None:
         self._clock = clock or Clock()
+        self.joints = joints or Joints()
         self._snapshot = snapshot
         self._lifetime = lifetime
         self._kept: dict[tuple[Target, str], _Kept] = {}
@@ -92,6 +101,7 @@ class Runner:
         self._kept = {key: kept for key, kept in self._kept.items() if key[0].server != server}
         self._servers.pop(server, None)
         self.past.forget(server)
+        self.joints.forget(server)
 
     async def run(self, probe: Probe, target: Target, session: Guarded) -> Measurement:
         """Ask and measure; never raises for the probe's own failures, only for a lost connection."""
@@ -153,7 +163,8 @@ class Runner:
         kept, read_at = self._kept.get((target, probe.name)), self._clock.now().timestamp()
         shared = self._shared_of(target.server, server, read_at)
         if kept is None or not kept.is_of(server):
-            memory = Memory(shared, self.past.documents(target, probe.name, server))
+            joint = self.joints.of(target.server)
+            memory = Memory(shared, self.past.documents(target, probe.name, server), joint, target.server)
             kept = self._kept[target, probe.name] = _Kept(memory, server, read_at, Rates(probe))
         elif not kept.rates.serves(probe):  # the configuration was reloaded
             kept.rates = Rates(probe)
