@@ -68,16 +68,18 @@ class Reader:
     sweeps: Sweeps
     states: States
     has_deletion: bool
+    first_seconds: float = FIRST_SECONDS
+    seconds: float = SECONDS
 
     async def all(self, links: Sequence[Link]) -> list[StateReading]:
         """Look at what is due, the longest forgotten first; one slice of each before more of any."""
         self.states.only(links)
         self.sweeps.only([link.name for link in links])
-        ends = time.monotonic() + (SECONDS if self.states.begun else FIRST_SECONDS)
+        ends = time.monotonic() + (self.seconds if self.states.begun else self.first_seconds)
         self.states.begun = True
         waiting = sorted((link for link in links if self._due(link)), key=lambda link: self.states.of(link).at)
-        for link in waiting:
-            if time.monotonic() < ends:
+        for place, link in enumerate(waiting):
+            if place == 0 or time.monotonic() < ends:
                 await self._look(link, 0)
         turning = [link for link in waiting if self._of(link).turning and self.states.of(link).failure is None]
         for place, link in enumerate(turning):

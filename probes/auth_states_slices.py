@@ -12,7 +12,7 @@ from probes.auth_sight import Way, as_list
 from probes.auth_states_traits import Link, StateReading
 from probes.auth_sweep import Span, Visit
 
-DENSITY = 40.0  # rows in a block, until the table has shown its own
+DENSITY = 100.0  # rows in a block, until the table has shown its own
 
 COUNTS = ("malformed", "users", "duplicate", "duplicate_rows", "deleted", "banned", "compared", "drifted")
 
