@@ -113,7 +113,7 @@ _STATES = """
                     %7$s as gone,
                     nullif(pg_catalog.lower(pg_catalog.btrim(%6$s)), '') as address
                from %2$I.%3$I p
-              cross join lateral (select p.%4$I as link, p.%4$I::text as written) w
+              cross join lateral (select p.%4$I as link, p.%4$I::text collate "C" as written) w
               where p.ctid >= $1::text::tid and p.ctid < $2::text::tid
          ),
          known as materialized (
@@ -190,7 +190,7 @@ WRITE_STATES = f"""
                $states${_STATES}$states$,
                $1::text, $2::text, $3::text, $4::text,
                case resolved.base when 'uuid'::regtype then 'w.link::uuid' else $key${_SPELLED}$key$ end,
-               coalesce((select pg_catalog.format('p.%I::text', m.attname)
+               coalesce((select pg_catalog.format('p.%I::text collate pg_catalog."default"', m.attname)
                            from pg_catalog.pg_attribute m
                            join pg_catalog.pg_type mt on mt.oid = m.atttypid
                           cross join lateral (select coalesce(nullif(mt.typbasetype, 0), mt.oid) as base) as e

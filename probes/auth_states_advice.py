@@ -84,7 +84,8 @@ def drift_remedy(reading: StateReading, users: str) -> Remedy:
     link = reading.link
     table, email = link.column.relation, identifier(str(link.email))
     if not (link.stated and link.traits.uuid and reading.whole):
-        rows = _rows(link, users, f"lower(btrim(p.{email}::text)) <> lower(btrim(u.email))")
+        live = "u.deleted_at is null and " if reading.has_deletion else ""
+        rows = _rows(link, users, f"{live}lower(btrim(p.{email}::text)) <> lower(btrim(u.email))")
         return Remedy(
             caution=(
                 f"Somebody must say which address is right. To see the rows: {rows}. People sign in with the address"

@@ -24,7 +24,7 @@ FIRST_SECONDS = 3.0
 """The first run may take so long: a snapshot has but one, and the daemon is to say something soon."""
 SECONDS = 0.6
 """Of each minute: a hundredth of the time."""
-CHEAP = 0.05  # a turn as quick as this is made each time
+SMALL = 5000  # rows; a table of no more is read each time: 50 ms at most
 REST = 6000  # a dearer one rests so many times as long as it took, while nothing changed: 10 ms of a minute
 LEAST_REST = 600.0  # the server's counters may lag behind idle sessions
 
@@ -93,7 +93,7 @@ class Reader:
 
     def _due(self, link: Link) -> bool:
         kept, sweep = self.states.of(link), self._of(link)
-        if kept.failure is not None or sweep.turning or not sweep.whole or kept.took < CHEAP:
+        if kept.failure is not None or sweep.turning or not sweep.whole or sweep.rows <= SMALL:
             return True
         if self.session.facts.in_recovery or kept.state != link.traits.state or time.time() >= kept.changes_at:
             return True

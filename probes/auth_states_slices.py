@@ -22,7 +22,8 @@ class Kept:
     """What is remembered of a link beside its sweep."""
 
     at: float = -math.inf
-    density: float = DENSITY
+    densest: float = 0.0
+    """The most rows in a block so far: a slice may hold fewer rows than it should, but not many times as many."""
     took: float = 0.0
     """Seconds the last full turn cost the server, as we saw it."""
     state: object = None
@@ -61,14 +62,15 @@ class Slices:
     async def __call__(self, span: Span, _before: Mapping[int, int]) -> Visit:
         """Look at the blocks from `after` on, about as many as hold the span's rows."""
         first = int(span.after or 0)
-        last = first + max(1, int(span.rows / self.kept.density))
+        last = first + max(1, int(span.rows / (self.kept.densest or DENSITY)))
         last = last if span.until is None else min(last, int(span.until))
         began = time.monotonic()
         row, doubles = await self._read(first, last, alone=span.after is None and span.until is None)
         rows, blocks = _count(row, "rows"), _count(row, "blocks")
         self._remember(row, time.monotonic() - began)
         self.kept.blocks, self.kept.reached = blocks, last
-        self.kept.density = min(1000.0, max(0.05, max(rows, 1) / max(1, min(last, blocks) - first)))
+        if first < blocks:
+            self.kept.densest = max(self.kept.densest, rows / (min(last, blocks) - first))
         ended = last >= blocks if span.until is None else last >= int(span.until)
         lacking = {"uncompared": int(not self.compares), "undoubled": int(self.link.may_double and not doubles)}
         counts = {name: count for name in COUNTS if (count := _count(row, name))} | lacking

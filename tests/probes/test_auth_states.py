@@ -218,6 +218,7 @@ async def texts(database: Database, type_: str) -> None:
 @pytest.mark.parametrize("type_", ["varchar(80)", "char(40)"])
 async def test_what_is_no_uuid_is_found_and_gone_when_mended(auth: Database, type_: str) -> None:
     """Sick; cured by what the caution says: set to NULL, then make the column a uuid."""
+    await auth.execute("create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
     await texts(auth, type_)
     finding = (await found(auth))[MALFORMED]
     assert (finding.severity, finding.confidence) == (Severity.CRITICAL, Confidence.HIGH)
@@ -229,6 +230,14 @@ async def test_what_is_no_uuid_is_found_and_gone_when_mended(auth: Database, typ
     await auth.execute(f"update public.users set auth_user_id = null where id in (select id from ({shown}) bad)")
     await auth.execute(caution.partition("by the type: ")[2].partition(" (it")[0])
     assert set(await counts(auth)) == {DUPLICATE}
+
+
+async def test_texts_under_a_collation_that_takes_no_patterns_are_read(auth: Database) -> None:
+    """Nondeterministic collations refuse LIKE and regular expressions."""
+    await auth.execute("create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    await texts(auth, "text collate caseless")
+    await auth.execute("alter table public.users alter email type text collate caseless")
+    assert await counts(auth) == {MALFORMED: 3, DUPLICATE: 1}
 
 
 async def test_a_uuid_cannot_be_malformed(auth: Database) -> None:

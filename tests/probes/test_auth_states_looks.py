@@ -19,7 +19,7 @@ from probes.auth_links_known import Known
 from probes.auth_links_options import Link as Declared
 from probes.auth_sight import Way
 from probes.auth_states import PROBE, SoftDeletedUser
-from probes.auth_states_looks import LEAST_REST, REST, Eye, Reader, States
+from probes.auth_states_looks import LEAST_REST, REST, SMALL, Eye, Reader, States
 from probes.auth_states_traits import Link, StateReading, links_of
 from probes.auth_sweep import Sweeps
 from tests.database import Cluster, Database
@@ -52,7 +52,7 @@ class Bench:
     async def slices(self) -> int:
         """Run once more and tell how many slices were read."""
         before = len(self.session.asked)
-        await self.run()
+        await self.run(60)
         return sum("with head as" in sql and "format(" not in sql for sql in self.session.asked[before:])
 
 
@@ -72,7 +72,7 @@ async def bench(database: Database, many: int = 30) -> Bench:
     return Bench(PlainSession(await database.connect()))
 
 
-async def test_a_cheap_turn_is_made_each_time(people: Database) -> None:
+async def test_a_small_table_is_read_each_time(people: Database) -> None:
     """Nothing stale where nothing is saved."""
     looks = await bench(people)
     assert [await looks.slices() for _ in range(3)] == [1, 1, 1]
@@ -80,25 +80,25 @@ async def test_a_cheap_turn_is_made_each_time(people: Database) -> None:
 
 async def test_a_dear_turn_rests_while_nothing_changed(people: Database) -> None:
     """In proportion to what it took; a change, a ban that ends, or a standby without counters ends the rest."""
-    looks = await bench(people)
+    looks = await bench(people, SMALL + 1)
     await people.execute("select pg_stat_force_next_flush()")
-    await looks.run()
+    await looks.run(60)
     kept = looks.states.of(await looks.link())
     kept.took = 0.2
     assert await looks.slices() == 0
     kept.at -= max(LEAST_REST, REST * 0.2) - 5
     assert await looks.slices() == 0
     kept.at -= 10
-    assert await looks.slices() == 1
+    assert await looks.slices() > 0
     kept.took, kept.changes_at = 0.2, time.time() - 1
-    assert await looks.slices() == 1
+    assert await looks.slices() > 0
     kept.took, kept.changes_at = 0.2, math.inf
     looks.session.in_recovery = True
-    assert await looks.slices() == 1
+    assert await looks.slices() > 0
     looks.session.in_recovery, kept.took = False, 0.2
     await people.execute("update public.users set name = 'x' where id = 1")
     await people.execute("select pg_stat_force_next_flush()")
-    assert await looks.slices() == 1
+    assert await looks.slices() > 0
 
 
 async def test_a_ban_that_ends_is_read_anew_when_it_ends(people: Database) -> None:
