@@ -8,7 +8,7 @@ from __future__ import annotations
 from monitor.probe import Kind, Metric, Probe, Scope
 from probes.auth_links_options import AuthOptions
 from probes.auth_states_addresses import EmailCopy, EmailDrift
-from probes.auth_states_reading import observe
+from probes.auth_states_reading import SWEEPS, detail, observe
 from probes.auth_states_rules import BannedUser, Duplicate, Malformed, SoftDeletedUser
 
 PROBE = Probe(
@@ -17,11 +17,13 @@ PROBE = Probe(
     every=60,
     timeout=5.0,
     observe=observe,
+    detail=detail,
     key=("link", "state"),
     labels=("link", "state"),
     metrics=(
         Metric("rows", Kind.GAUGE, "Rows that disagree with their user's state (of duplicate: users with two rows)."),
     ),
+    asides=(SWEEPS,),
     options=AuthOptions(),
     section="auth",
     rules=(Malformed(), Duplicate(), SoftDeletedUser(), BannedUser(), EmailCopy(), EmailDrift()),

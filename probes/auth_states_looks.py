@@ -150,6 +150,7 @@ class Reader:
             days=kept.days,
             share=1.0 if sweep.whole else min(1.0, kept.reached / max(1, kept.blocks)),
             whole=sweep.whole,
+            turned_at=sweep.turned_at,
             has_deletion=self.has_deletion,
             unseen=_uncompared(kept, sweep),
             undoubled=_undoubled(link) if sweep.total("undoubled") else "",

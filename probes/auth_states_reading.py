@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from monitor.probe import Memory, Needs, Row, Session, sight_states
+from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Needs, Row, Session, sight_states
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_known import KnownLinks
 from probes.auth_links_options import AuthOptions
@@ -21,6 +22,15 @@ STATES = {
     "email_drift": "drifted",
 }
 """The label of each metric, and the count it shows."""
+
+SWEEPS = Aside(
+    name="sweeps",
+    labels=("link",),
+    metrics=(
+        Metric("sweep_progress_ratio", Kind.GAUGE, "Share of the table that was looked at before its first full turn."),
+        Metric("sweep_age_seconds", Kind.GAUGE, "Seconds since the last full turn over the table ended."),
+    ),
+)
 
 UNKNOWN = "probe auth_links has not looked for links yet"
 
@@ -47,6 +57,21 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         has_deletion="deleted_at" in present,
     )
     return [row for reading in await reader.all(links) for row in _rows(reading)] or [_no_row(None)]
+
+
+async def detail(_session: Session, _memory: Memory, seen: Measurement) -> Measurement:
+    """Show how far the sweeps are."""
+    now = seen.taken_at.timestamp()
+    rows = [
+        {
+            "link": each.column.subject,
+            "sweep_progress_ratio": each.share,
+            "sweep_age_seconds": None if each.turned_at is None else max(0.0, now - each.turned_at),
+        }
+        for each in readings(seen.rows)
+        if each.counts is not None
+    ]
+    return replace(seen, asides={SWEEPS.name: rows})
 
 
 async def _eyes(session: Session, schema: str, present: frozenset[str]) -> tuple[list[Eye], str]:

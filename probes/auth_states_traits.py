@@ -134,6 +134,8 @@ class StateReading:
     """Rows of deleted users by the day of the deletion since 1970; None where not all of the table is known so."""
     share: float = 0.0
     whole: bool = False
+    turned_at: float | None = None
+    """When the last full turn ended, in seconds since 1970."""
     has_deletion: bool = True
     """False where this level of GoTrue deletes no user softly."""
     unseen: str = ""

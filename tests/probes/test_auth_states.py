@@ -461,6 +461,19 @@ async def test_the_copy_goes_with_the_column(auth: Database) -> None:
     assert await found(auth, PLAIN) == {}
 
 
+async def test_how_far_the_sweep_is_can_be_plotted(auth: Database) -> None:
+    """One row a state, one a link's sweep; no value for a link that was not read."""
+    await all_faults(auth)
+    seen = await look(auth)
+    assert {row["state"]: row["rows"] for row in seen.rows} == {
+        "malformed": 0, "duplicate": 5, "soft_deleted": 2, "banned": 3, "email_drift": 4
+    }  # fmt: skip
+    ((row,),) = seen.asides.values()
+    assert (row["link"], row["sweep_progress_ratio"]) == (SUBJECT, 1.0)
+    blind = await auth.as_monitor()
+    assert {row["rows"] for row in (await look(blind)).rows} == {None}
+
+
 # Links of every kind
 
 
