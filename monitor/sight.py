@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from monitor.sight_accounts import ACCOUNTS
 from monitor.sight_links import LINKS
 from monitor.sight_sessions import SESSIONS
+from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
 from monitor.sight_words import SCHEMA, SIGHT, UUID, Function
 from monitor.sqltext import identifier, literal
 
 __all__ = [
     "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SIGHT",
-    "STRUCTURE", "UUID", "Function", "lend", "lent", "needed", "take_back",
+    "STATES", "STRUCTURE", "UUID", "Function", "lend", "lent", "needed", "take_back",
 ]  # fmt: skip
 
-GROUPS = (LINKS, STRUCTURE, ACCOUNTS, SESSIONS)
+GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS)
 
 SEE = Function(
     name="auth_sight",

@@ -29,6 +29,7 @@ WORDS = {
     "sight_structure",
     "sight_accounts",
     "sight_sessions",
+    "sight_states",
 }
 EVERYTHING = {"*"}
 
@@ -54,8 +55,17 @@ HOUSE: dict[str, set[str]] = {
     "sight_accounts": {"sight_words"},
     "sight_links": {"sight_words"},
     "sight_structure": {"sight_words"},
-    "sight": {"sight_accounts", "sight_links", "sight_sessions", "sight_structure", "sight_words", "sqltext"},
+    "sight": {
+        "sight_accounts",
+        "sight_links",
+        "sight_sessions",
+        "sight_states",
+        "sight_structure",
+        "sight_words",
+        "sqltext",
+    },
     "sight_sessions": {"sight_words"},
+    "sight_states": {"sight_words"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
     "baseline": {"history"},
