@@ -28,8 +28,9 @@ from monitor.probe import (
     plural,
 )
 from probes.auth_links_advice import missing_remedy, orphan_remedy, seems, settings, sight_remedy
+from probes.auth_links_discovery import Origin
 from probes.auth_links_options import AuthOptions
-from probes.auth_links_reading import LinkReading, Origin, blinds, links, observe
+from probes.auth_links_reading import LinkReading, blinds, links, observe
 
 LOWER = {Severity.CRITICAL: Severity.WARNING, Severity.WARNING: Severity.INFO, Severity.INFO: Severity.INFO}
 
@@ -274,6 +275,7 @@ PROBE = Probe(
     metrics=(Metric("orphans", Kind.GAUGE, "Rows without their user (profile), and users without their row (user)."),),
     options=AuthOptions(),
     section="auth",
+    feeds=("auth_states", "auth_structure"),
     rules=(CannotSee(), OrphanedProfile(), MissingProfile(), Undeclared()),
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from monitor.probe import Remedy, Target, identifier, sight
-from probes.auth_links_reading import Blind, LinkReading, Origin
+from probes.auth_links_discovery import Origin
+from probes.auth_links_reading import Blind, LinkReading
 
 
 def seems(reading: LinkReading) -> str:

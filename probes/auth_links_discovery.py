@@ -6,11 +6,13 @@ import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from monitor.probe import Needs, ProbeSkipped, Row, Session, identifier
 from probes.auth_links_columns import BOUND, NAMED, NAMES
 from probes.auth_links_options import AuthOptions, Link
+from probes.auth_sight import as_list
 
 USERS = """
     select c.relkind::text as kind,
@@ -49,6 +51,15 @@ GUESS_EVERY = 295.0
 """Seconds; a little less than five minutes, so that rounds do not drift past it."""
 
 
+class Origin(StrEnum):
+    """Why we take a column for a link; a guess only proposes."""
+
+    DECLARED = "declared"
+    KEY = "foreign key"
+    SAMPLE = "sample"
+    GUESS = "name"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """A column that refers to auth.users, or may."""
@@ -76,6 +87,13 @@ class Column:
     @property
     def place(self) -> Place:
         return self.schema, self.table, self.column
+
+    @property
+    def origin(self) -> Origin:
+        """Tell why it is taken for a link before any of its values was looked at."""
+        if self.declared is not None:
+            return Origin.DECLARED
+        return Origin.KEY if self.keyed else Origin.GUESS
 
     @property
     def by_custom(self) -> bool:
@@ -197,8 +215,3 @@ def _column(row: Row, places: dict[Place, Link]) -> Column:
 def _declared(link: Link) -> Column:
     schema, table, column = link.place
     return Column(schema=schema, table=table, column=column, declared=link)
-
-
-def as_list(value: object) -> list[object]:
-    """Give an array the server sent; empty for anything else."""
-    return list(value) if isinstance(value, list) else []

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.probe import ProbeError, Row, Session, number
-from probes.auth_links_discovery import Column, Place, as_list
+from probes.auth_links_discovery import Column, Place
 from probes.auth_links_sight import Eye
+from probes.auth_sight import as_list
 
 KEYS = 10_000  # as many hashed keys a direction come back; counts are exact all the same
 BETWEEN_LOOKS = 1.0

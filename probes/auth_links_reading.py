@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypeGuard
 
 from monitor.probe import (
@@ -19,21 +18,14 @@ from monitor.probe import (
     TargetDenied,
     identifier,
 )
-from probes.auth_links_discovery import Column, Guessed, columns, gotrue, too_many, why_missing
+from probes.auth_links_discovery import Column, Guessed, Origin, columns, gotrue, too_many, why_missing
+from probes.auth_links_known import Known, KnownLinks
 from probes.auth_links_looks import BETWEEN_LOOKS, Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
-from probes.auth_links_sight import NEEDED, Eye, eyes, seeing
+from probes.auth_links_sight import NEEDED, Eye, eyes
+from probes.auth_sight import seeing
 
 ELIGIBLE = 20  # of fewer users no custom can be read
-
-
-class Origin(StrEnum):
-    """Why we take a column for a link; a guess only proposes."""
-
-    DECLARED = "declared"
-    KEY = "foreign key"
-    SAMPLE = "sample"
-    GUESS = "name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +91,17 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     looks.only(found)
     ways, hidden = await seeing(await eyes(session, options.schema), options.schema, "users", needed)
     rows = [_row(_unsound(column, why)) for column, why in wrong]
+    known = memory.server.of(KnownLinks)
     if hidden:
+        known.tell(session.facts.database, [Known(column=column, origin=column.origin) for column in sound])
         declared = bool(options.links)
         blind = Blind(schema=options.schema, table="users", reason=hidden, role=session.facts.role, declared=declared)
         return [_row(blind), *rows, *(_row(_unseen(column, hidden)) for column in sound)]
     reader = _Reader(session, ways, looks, options)
-    rows += [row for reading in await reader.all(sound) for row in _rows(reading)]
+    readings = await reader.all(sound)
+    found_links = [each for each in readings if isinstance(each, LinkReading)]
+    known.tell(session.facts.database, [Known(column=each.column, origin=each.origin) for each in found_links])
+    rows += [row for reading in readings for row in _rows(reading)]
     return rows or [_row(None)]
 
 
@@ -126,7 +123,7 @@ class _Reader:
 
     async def read(self, column: Column) -> list[Blind | LinkReading]:
         """Give what a link shows, and beside it what hides its table; a failure is this link's alone."""
-        reading = LinkReading(column=column, origin=_origin(column))
+        reading = LinkReading(column=column, origin=column.origin)
         if reading.origin is Origin.GUESS and (known := self.looks.of(column).no_link) is not None:
             return [replace(reading, distinct=known.distinct, present=known.present)]
         try:
@@ -168,18 +165,12 @@ class _Reader:
         return replace(reading, seen=await look(self.session, eye, reading.column, kept, self.options.grace))
 
 
-def _origin(column: Column) -> Origin:
-    if column.declared is not None:
-        return Origin.DECLARED
-    return Origin.KEY if column.keyed else Origin.GUESS
-
-
 def _unsound(column: Column, why: str) -> LinkReading:
     return LinkReading(column=column, origin=Origin.DECLARED, reason=why, needs=Needs.SETTING)
 
 
 def _unseen(column: Column, hidden: str) -> LinkReading:
-    return LinkReading(column=column, origin=_origin(column), reason=hidden, needs=Needs.RIGHTS)
+    return LinkReading(column=column, origin=column.origin, reason=hidden, needs=Needs.RIGHTS)
 
 
 def _rows(reading: Blind | LinkReading) -> list[Row]:

@@ -90,7 +90,7 @@ def _sight(wanted: Wanted, *, undo: bool) -> list[str]:
 
 def _columns(wanted: Wanted, *, undo: bool) -> list[str]:
     schemas = sorted({wanted.schema, *(schema for schema, *_ in wanted.links)})
-    tables = {(wanted.schema, "users"): list(sight.USERS_COLUMNS)}
+    tables = {(wanted.schema, table): list(columns) for table, columns in sight.needed().items()}
     for schema, table, column, created in wanted.links:
         columns = tables.setdefault((schema, table), [])
         columns += [name for name in (column, created) if name is not None and name not in columns]
@@ -99,28 +99,35 @@ def _columns(wanted: Wanted, *, undo: bool) -> list[str]:
 
 
 def _select(table: tuple[str, str], columns: Sequence[str], role: str, *, undo: bool) -> str:
-    """Grant the columns that exist: older levels of GoTrue lack some."""
+    """Grant the columns that exist: older levels of GoTrue lack some, and some tables."""
     verb = "revoke select (%s) on %I.%I from %I" if undo else "grant select (%s) on %I.%I to %I"
     names = ", ".join(literal(name) for name in columns)
     schema, name = (literal(part) for part in table)
     return f"""do $pgarchitect$
+declare
+    command text;
 begin
-    execute (select pg_catalog.format('{verb}', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', '),
-                                      n.nspname, c.relname, {literal(role)}::text)
-               from pg_catalog.pg_attribute a
-               join pg_catalog.pg_class c on c.oid = a.attrelid
-               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-              where n.nspname = {schema}
-                and c.relname = {name}
-                and a.attname in ({names})
-                and not a.attisdropped
-              group by n.nspname, c.relname);
+    select pg_catalog.format('{verb}', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', '),
+                             n.nspname, c.relname, {literal(role)}::text)
+      into command
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = {schema}
+       and c.relname = {name}
+       and a.attname in ({names})
+       and not a.attisdropped
+     group by n.nspname, c.relname;
+    if command is not null then
+        execute command;
+    end if;
 end
 $pgarchitect$"""
 
 
 def _policies(wanted: Wanted, *, undo: bool) -> list[str]:
-    tables = dict.fromkeys([(wanted.schema, "users"), *((schema, table) for schema, table, *_ in wanted.links)])
+    gotrue = [(wanted.schema, table) for table in sight.needed()]
+    tables = dict.fromkeys([*gotrue, *((schema, table) for schema, table, *_ in wanted.links)])
     statements: list[str] = []
     for table in tables:
         statements.append(f"drop policy if exists {POLICY} on {identifier(*table)}")

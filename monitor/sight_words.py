@@ -1,0 +1,93 @@
+"""What texts on sight of auth.* are made of: who sees what, and the shape of the functions that lend counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+SCHEMA = "pgarchitect"
+
+# $1 schema, $2 table, $3 columns. Names are resolved by joins: ::regclass raises where USAGE on the schema is missing.
+# Under a policy `using (true)` row_security_active stays true although every row is shown.
+SIGHT = """
+    select c.relkind::text as kind,
+           pg_catalog.has_schema_privilege(n.oid, 'usage') as usage,
+           array(select a.attname::text
+                   from pg_catalog.pg_attribute a
+                  where a.attrelid = c.oid
+                    and a.attnum > 0
+                    and not a.attisdropped
+                    and a.attname::text = any ($3::text[])
+                    and not pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
+                  order by a.attnum) as denied,
+           pg_catalog.row_security_active(c.oid) as filtered,
+           coalesce(policies.wide, false) and not coalesce(policies.narrowed, false) as shown,
+           coalesce(policies.some, false) as partly,
+           current_user::text as reader
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join lateral (select pg_catalog.bool_or(y.polpermissive) as some,
+                                pg_catalog.bool_or(y.polpermissive and u.unlimited) as wide,
+                                pg_catalog.bool_or(not y.polpermissive and not u.unlimited) as narrowed
+                           from pg_catalog.pg_policy y
+                          cross join lateral (select coalesce(pg_catalog.pg_get_expr(y.polqual, y.polrelid) = 'true',
+                                                              false) as unlimited) u
+                          where y.polrelid = c.oid
+                            and y.polcmd in ('r', '*')
+                            and exists (select
+                                          from pg_catalog.unnest(y.polroles) as listed (role)
+                                         where listed.role = 0 or pg_catalog.pg_has_role(listed.role, 'usage'))
+                        ) policies on true
+     where n.nspname = $1::text
+       and c.relname = $2::text
+"""
+
+# What uuid_in accepts: hyphens after any four digits, braces in pairs, upper and lower case.
+UUID = r"^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\})$"
+
+
+GUARD = "if $1 is distinct from {schema} then raise 'pgarchitect: made for one auth schema only'; end if; "
+"""The first line of every function that reads: its first argument is the auth schema."""
+
+RUN = (
+    "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if; "
+    "return query execute statement"
+)
+"""The last line of a function whose statement the server wrote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function that lends counts; its arguments stand in the order of its text's parameters.
+
+    `body` is what stands between begin and end in plpgsql; `{schema}` in it becomes the auth schema as a literal.
+    """
+
+    name: str
+    arguments: str
+    columns: str
+    body: str
+
+    @property
+    def types(self) -> str:
+        """Give its arguments' types: `in_auth text, in_rows integer` is `text, integer`."""
+        return ", ".join(argument.split(None, 1)[1] for argument in self.arguments.split(", "))
+
+    @property
+    def signature(self) -> str:
+        """Give its name and its arguments' types, as `drop function` wants them."""
+        return f"{SCHEMA}.{self.name}({self.types})"
+
+    @property
+    def call(self) -> str:
+        """Give the statement that asks it, with one parameter an argument."""
+        parameters = ", ".join(f"${number}" for number, _ in enumerate(self.arguments.split(", "), start=1))
+        return f"select * from {SCHEMA}.{self.name}({parameters})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The functions one probe needs, and the columns of GoTrue's tables it reads where its own role may."""
+
+    functions: Sequence[Function]
+    columns: Mapping[str, Sequence[str]]
