@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.database import Database
 from tests.end_to_end.command import monitor
@@ -34,11 +34,11 @@ class Cast:
             await self.database.execute(f"drop owned by {role}; drop role {role}")
 
 
-async def printed(database: Database, *words: str) -> Mapping[str, str]:
+async def printed(database: Database, *words: str, ways: Sequence[str] = WAYS) -> Mapping[str, str]:
     """Give what `monitor grants` prints for SAMPLE, by the way to sight; words are --dsn or --config and its value."""
     where = words or ("--dsn", "env:SHOP")
     done = await asyncio.gather(
-        *(monitor("grants", *where, "--role", SAMPLE, "--auth", way, env={"SHOP": database.dsn}) for way in WAYS)
+        *(monitor("grants", *where, "--role", SAMPLE, "--auth", way, env={"SHOP": database.dsn}) for way in ways)
     )
     assert {(each.status, each.err) for each in done} == {(0, "")}
-    return {way: each.out for way, each in zip(WAYS, done, strict=True)}
+    return {way: each.out for way, each in zip(ways, done, strict=True)}

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from monitor.demo.gotrue import older_level
 from tests.database import Cluster, Database
+from tests.end_to_end import auth_faults_census as census
 from tests.end_to_end import auth_states as states
 from tests.end_to_end.auth_casts import WAYS, Cast, printed
 from tests.end_to_end.auth_faults import AUTH_ROWS, LINK_ROWS
@@ -38,6 +39,18 @@ async def healthy(cluster: Cluster) -> AsyncIterator[Mapping[str, Report]]:
             yield await looks({name: (dsn, ("--fail-on-not-evaluated",)) for name, dsn in everybody.items()})
         finally:
             await cast.drop()
+
+
+@IN_SESSION
+async def test_the_healthy_world_has_no_fault(cluster: Cluster) -> None:
+    """Counted by plain SQL; everybody who needs a profile has one."""
+    async with cluster.fresh() as database:
+        await database.execute(states.HEALTHY)
+        rules, stale = await census.of_auth(database)
+        assert ({rule for rule, count in rules.items() if count}, set(stale.values())) == (set(), {0})
+        settled = "confirmed_at < now() - interval '1 hour' and deleted_at is null and not is_anonymous"
+        lonely = f"select count(*) from auth.users where {settled} and id not in (select id from public.profiles)"
+        assert await database.value(lonely) == 0
 
 
 @pytest.mark.parametrize("who", ["boss", *WAYS, "older"])
