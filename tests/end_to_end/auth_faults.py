@@ -91,7 +91,7 @@ STRUCTURE: Mapping[str, frozenset[str]] = {
         {ACCOUNTS, *(f"shp.{name} (user_id)" for name in ("no_index", "second_key", "partial", "invalid"))}
     ),
     "auth_links.wrong_type": frozenset({TICKETS, LEADS}),
-    "auth_links.nullable": frozenset({ACCOUNTS, ORDERS, "shp.nullable (user_id)", "shp.payments (user_id)"}),
+    "auth_links.nullable": frozenset({ACCOUNTS, "shp.nullable (user_id)"}),
     "auth_links.not_primary_key": frozenset({"shp.by_phone (phone)"}),
     "auth_links.email_copy": frozenset({PROFILES}),
     "auth_links.undeclared": frozenset({ORDERS, REVIEWS, ODD}),
@@ -100,6 +100,7 @@ STRUCTURE: Mapping[str, frozenset[str]] = {
 OPEN: Mapping[str, frozenset[str]] = {
     "auth_links.no_foreign_key": frozenset({TICKETS, LEADS}),
     "auth_links.no_unique": frozenset({ODD}),
+    "auth_links.nullable": frozenset({ORDERS, "shp.payments (user_id)"}),  # for guests, and for ON DELETE SET NULL
     "auth_links.wrong_type": frozenset({"shp.by_phone (phone)"}),
 }
 
@@ -138,6 +139,8 @@ SEVERITY: Mapping[str, str] = {
     "auth.super_admin": "warning",
     "auth.flow_state_orphan": "info",
 }
+SECRETIVE = frozenset({"auth.null_token_columns"})
+"""Its columns hold tokens: a role that reads by columns may have been given none of them, and then says so."""
 LOWER = {"critical": "warning", "warning": "info", "info": "info"}
 SAMPLED = frozenset({REVIEWS})
 """Known by a sample only: one step lower, confidence medium."""

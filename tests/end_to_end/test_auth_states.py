@@ -55,12 +55,17 @@ async def test_the_healthy_world_has_no_fault(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("who", ["boss", *WAYS, "older"])
 def test_a_healthy_gotrue_is_approved(healthy: Mapping[str, Report], who: str) -> None:
-    """Whatever may look like a fault is there, nothing is one: at most information, and all is evaluated."""
+    """Whatever may look like a fault is there, nothing is one: at most information, and all is evaluated.
+
+    Who reads by columns may have none of those that hold tokens: then that one rule wants rights.
+    """
     report = healthy[who]
     assert {each["rule"] for each in report.document["findings"] if each["severity"] != "info"} == set()
-    assert {
-        (each["rule"], each["needs"]) for each in report.document["not_evaluated"] if each["needs"] != "history"
-    } == set()
+    waiting = {(each["rule"], each["needs"]) for each in report.document["not_evaluated"] if each["needs"] != "history"}
+    if who in {"policy", "bypassrls"} and waiting == {(BLANKS, "rights")}:
+        assert report.document["verdict"] == "not evaluated"
+        return
+    assert waiting == set()
     assert (report.document["verdict"], report.status) == ("approved", 0)
 
 
