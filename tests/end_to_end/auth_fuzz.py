@@ -1,6 +1,7 @@
 """Calls the functions that lend counts with arguments of every sort, and judges the values and errors they give."""
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,8 +46,23 @@ PLACES = (
 TEXTS = ("auth", "public", "users", "id", "email", "created_at", "", "'", '"', "'; select email from auth.users; --",
          "%1$s", "decaf", "ffffffff-ffff-4fff-bfff-ffffffffffff", "2020-01-01", "0", "\\",
          "email)::int or (true")  # fmt: skip
+LINKED = 8
+# Where one may stand in a table, in each way of saying it (by key, row, number, beginning of a key); and parts.
+POSITIONS = (
+    (None, "", "00000000-0000-0000-0000-000000000000", "80000000-0000-0000-0000-000000000000"),
+    (None, "(0,0)", "(0,1)", "(5,0)", "(9999,1)"),
+    (None, "0", "1", "100"),
+    (None, "", "7", "f"),
+)
+PARTS = ("users", "identities", "sessions", "refresh_tokens", "mfa_factors", "one_time_tokens", "flow_state", "tokens",
+         "factors", "flows")  # fmt: skip
+WHOLE = ("0", "1", "-1", "2", "20", "300", "5000", "2147483647")
 NUMBERS = ("0", "1", "-1", "2", "300", "5000", "9223372036854775807", "NaN", "1e9")
 LISTS = ("{}", "{email}", "{id,created_at,email}", "{encrypted_password}", '{"a\'b"}', "{NULL}")
+
+
+# A counter's name with a class of age or a hash, a row's place, the beginning of a key that is too short to be one.
+HARMLESS = re.compile(r"[a-z_]*(:([0-9]{1,3}|[0-9a-f]{32}))?|\([0-9]+,[0-9]+\)|-?[0-9]+|[0-9a-f]{1,8}")
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,17 @@ def place_of(name: str, place: Sequence[str]) -> str | None:
     return None
 
 
+def sane(rng: random.Random, name: str, kind: str, place: Sequence[str], way: Sequence[str | None]) -> str | None:
+    """Choose one argument as the monitor might, positions in one way."""
+    if name == "in_auth":
+        return "auth"
+    if kind != "text":
+        return {"boolean": rng.choice(("true", "false")), "text[]": "{id}"}.get(kind, rng.choice(("1", "20", "5000")))
+    return place_of(name, place) or rng.choice(
+        {"in_created": ("created_at",), "in_email": ("email", None), "in_part": PARTS}.get(name, way)
+    )
+
+
 def chosen(rng: random.Random, name: str, kind: str, place: Sequence[str]) -> str | None:
     """Choose one argument as text."""
     if rng.random() < 0.04:
@@ -79,20 +106,26 @@ def chosen(rng: random.Random, name: str, kind: str, place: Sequence[str]) -> st
         return rng.choice(("true", "false"))
     if kind == "text":
         where = place_of(name, place)
-        return where if where is not None and rng.random() < 0.9 else rng.choice(TEXTS)
+        if where is not None:
+            return where if rng.random() < 0.9 else rng.choice(TEXTS)
+        return rng.choice(TEXTS)
     if kind == "uuid":
         return rng.choice((None, "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-4fff-bfff-ffffffffffff"))
-    return rng.choice(
-        NUMBERS if kind not in {"timestamp with time zone", "date"} else ("now", "2020-01-01", "infinity")
-    )
+    if kind in {"timestamp with time zone", "date"}:
+        return rng.choice(("now", "2020-01-01", "infinity"))
+    return rng.choice(NUMBERS if rng.random() < 0.1 else WHOLE)
 
 
 def calls(function: Any, many: int) -> Iterator[list[str | None]]:
     """Give arguments: each place at least once, then by chance; the same ones on every run."""
     rng = random.Random(function["signature"])
     for turn in range(many):
-        place = PLACES[turn % len(PLACES)]
-        yield [chosen(rng, name, kind, place) for name, kind in zip(function["names"], function["types"], strict=True)]
+        place = PLACES[turn % len(PLACES)] if turn % 4 > 1 else PLACES[turn // 2 % LINKED]
+        way, each = rng.choice(POSITIONS), zip(function["names"], function["types"], strict=True)
+        if turn % 4 < 2:
+            yield [sane(rng, name, kind, place, way) for name, kind in each]
+        else:
+            yield [chosen(rng, name, kind, place) for name, kind in each]
 
 
 async def ask(session: asyncpg.Connection, function: Any, arguments: Sequence[str | None]) -> Answer:
@@ -114,11 +147,13 @@ def flat(value: Any) -> Iterator[Any]:
 
 
 def leaks(answer: Answer, names: frozenset[str]) -> list[str]:
-    """Give what is no number, boolean, hash or name of the catalogue's; and of an error what looks like a secret."""
+    """Give what is no number, boolean, name of the catalogue's or harmless word; and what looks like a secret."""
     found = [
         repr(value)
         for value in flat(answer.rows)
-        if not isinstance(value, bool | int | float | Decimal) and str(value) not in names
+        if not isinstance(value, bool | int | float | Decimal)
+        and str(value) not in names
+        and not HARMLESS.fullmatch(str(value))
     ]
     said = answer.error + repr(answer.rows)
     for argument in sorted(filter(None, answer.arguments), key=len, reverse=True):

@@ -21,7 +21,7 @@ from tests.patience import PATIENCE
 
 IN_SESSION = pytest.mark.asyncio(loop_scope="session")
 CANARIES = ("canary", "192.0.2.77", "SCRAM-SHA")
-CALLS = 135
+CALLS = 270
 EVERY_COLUMN = """
     select c.relname::text as table, a.attname::text as column
       from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
