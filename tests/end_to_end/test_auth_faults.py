@@ -177,10 +177,15 @@ async def test_every_version_counts_the_same(clusters: Clusters, major: int, tmp
         older = major == NEWEST
         await database.execute(faults.OLDER_WORLD if older else faults.WORLD)
         report = await look(database.dsn, config=config_of(tmp_path, database))
-    auth = {**faults.AUTH_ROWS, "auth.aal2_without_factor": faults.AUTH_ROWS["auth.aal2_without_factor"] + older}
-    assert {rule: report.counts(rule) for rule in faults.LINK_ROWS} == faults.LINK_ROWS
-    assert {rule: structure(report, rule) for rule in faults.STRUCTURE} == faults.STRUCTURE
-    assert {rule: sum(report.counts(rule).values()) for rule in auth} == auth
     stale = report.found("auth.cleanup_stalled").values()
-    assert {each["object"]["name"]: each["evidence"]["count"] for each in stale} == faults.STALLED
-    assert {each["needs"] for each in report.document["not_evaluated"]} <= {"history"}
+    said = {
+        **{rule: report.counts(rule) for rule in faults.LINK_ROWS},
+        **{rule: structure(report, rule) for rule in faults.STRUCTURE},
+        **{rule: sum(report.counts(rule).values()) for rule in faults.AUTH_ROWS},
+        "auth.cleanup_stalled": {each["object"]["name"]: each["evidence"]["count"] for each in stale},
+        "needs": {each["needs"] for each in report.document["not_evaluated"]} - {"history"},
+    }
+    due = {**faults.LINK_ROWS, **faults.STRUCTURE, **faults.AUTH_ROWS, "auth.cleanup_stalled": faults.STALLED}
+    due |= {"needs": set(), "auth.aal2_without_factor": faults.AUTH_ROWS["auth.aal2_without_factor"] + older}
+    wrong = {rule: (said[rule], due[rule]) for rule in due if said[rule] != due[rule]}
+    assert wrong == {}, "what was said, what is due"
