@@ -113,7 +113,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     states = await _states(session, options.schema, sorted({each for used in tables.values() for each in used}))
     looks = [_Look(session, memory, table, sights) for table in tables]
     for look in looks:
-        await look.run([states.get(each) for each in sorted(tables[look.table])])
+        await look.run([states.get(each) for each in sorted(tables[look.table]) if each in sights.present])
     if any(look.fresh for look in looks):
         await asyncio.sleep(BETWEEN_LOOKS)
     for look in looks:
