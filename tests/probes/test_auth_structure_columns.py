@@ -17,6 +17,7 @@ from tests.probes.structures import (
     declared,
     faults,
     only,
+    said,
     shape,
     undone,
 )
@@ -95,16 +96,14 @@ async def test_an_index_must_begin_with_the_link_and_hold_every_row(auth: Databa
     """Sick and near misses; cured by what is printed."""
     for index, serves in INDEXES.items():
         await auth.execute(f"create table public.posts (nr int, user_id text); create index {index}")
-        assert ("no_index" in await faults(auth, POSTS)) is not serves, index
+        assert ("no_index" in await said(auth, POSTS)) is not serves, index
         if not serves:
             await undone(auth, await cured(auth, "no_index", POSTS), POSTS)
         await auth.execute("drop table public.posts")
 
 
-async def test_small_tables_and_bound_links_need_no_word_of_ours(auth: Database) -> None:
-    """At the limit: fewer rows than `small_rows` are info, as many a warning, unknown ones too. With a foreign key
-    probe indexes speaks.
-    """
+async def test_an_index_of_a_small_table_can_wait(auth: Database) -> None:
+    """At the limit: fewer rows than `small_rows` are info, as many a warning, unknown ones too. A key needs one too."""
     await auth.execute("create table public.posts (user_id uuid)")
     assert (await only(auth, "no_index", POSTS)).severity is Severity.WARNING
     await auth.execute(
@@ -112,12 +111,12 @@ async def test_small_tables_and_bound_links_need_no_word_of_ours(auth: Database)
     )
     async with auth.eye(PROBE, options=POSTS) as eye:
         seen = await eye.look()
-        said = [eye.findings(seen, NoIndex(small_rows=rows))[0].severity for rows in (10, 11)]
-    assert said == [Severity.WARNING, Severity.INFO]
+        told = [eye.findings(seen, NoIndex(small_rows=rows))[0].severity for rows in (10, 11)]
+    assert told == [Severity.WARNING, Severity.INFO]
     await auth.execute(
         "truncate public.posts; alter table public.posts add foreign key (user_id) references auth.users"
     )
-    assert await faults(auth, POSTS) == {"no_on_delete"}
+    assert await said(auth, POSTS) == {"no_on_delete", "no_index"}
 
 
 async def test_a_text_becomes_a_uuid(auth: Database) -> None:

@@ -9,6 +9,7 @@ from monitor.cli.grants import Auth
 from monitor.errors import Needs
 from monitor.model import NoVerdict, Object, Severity
 from monitor.probe import number
+from probes.auth_links_options import AuthOptions, Link
 from probes.auth_structure import PROBE
 from probes.auth_structure_level import Level, Levels, SchemaLevelChanged
 from tests.database import Cluster, Database
@@ -191,3 +192,12 @@ async def test_without_a_table_of_migrations_the_columns_stand_for_it(auth: Data
         seen = await eye.look()
         assert [each for each in eye.verdicts(seen) if isinstance(each, NoVerdict) and each.needs is Needs.REPAIR] == []
         assert [row["schema_level"] for row in seen.exposed or ()] == [None]
+
+
+async def test_no_trigger_at_all_is_told_only_where_every_user_must_have_a_row(auth: Database) -> None:
+    """As info: the application's code may make the rows. Near miss: a link that says nothing of every user."""
+    link = Link(table="public.users", column="auth_user_id", every_user=True)
+    assert await faults(auth) == set()
+    finding = await only(auth, "signup_trigger", AuthOptions(links=(link,)))
+    assert (finding.severity, finding.evidence["faults"]) == (Severity.INFO, ["missing"])
+    assert finding.remedy.sql == ()
