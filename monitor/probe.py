@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from monitor import sight, sight_links
+from monitor import sight, sight_links, sight_slices
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -95,6 +95,7 @@ __all__ = [
     "share",
     "sight",
     "sight_links",
+    "sight_slices",
     "size",
     "spelling",
     "statement",

@@ -7,12 +7,26 @@ A probe's texts and functions stand in `sight_<probe>`; what must be told apart 
 from collections.abc import Mapping, Sequence
 
 from monitor.sight_links import LINKS
+from monitor.sight_slices import SLICES
 from monitor.sight_words import SCHEMA, SIGHT, Function
 from monitor.sqltext import identifier, literal
 
-__all__ = ["FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SEE", "SIGHT", "Function", "lend", "lent", "needed", "take_back"]
+__all__ = [
+    "FUNCTIONS",
+    "LENT",
+    "LINKS",
+    "SCHEMA",
+    "SEE",
+    "SIGHT",
+    "SLICES",
+    "Function",
+    "lend",
+    "lent",
+    "needed",
+    "take_back",
+]
 
-GROUPS = (LINKS,)
+GROUPS = (LINKS, SLICES)
 
 SEE = Function(
     name="auth_sight",

@@ -25,6 +25,7 @@ WORDS = {
     "probe",
     "sight",
     "sight_links",
+    "sight_slices",
 }
 EVERYTHING = {"*"}
 
@@ -48,7 +49,8 @@ HOUSE: dict[str, set[str]] = {
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
     "sight_words": set(),
     "sight_links": {"sight_words"},
-    "sight": {"sight_links", "sight_words", "sqltext"},
+    "sight_slices": {"sight_links", "sight_words"},
+    "sight": {"sight_links", "sight_slices", "sight_words", "sqltext"},
     "history": {"errors", "model"},
     "baseline": {"history"},
     "newest": set(),
