@@ -69,6 +69,17 @@ class Catalog:
         return {name: probe for name, probe in self.probes.items() if probe.enabled}
 
     @property
+    def judging(self) -> set[str]:
+        """The rules that judge: those of probes that are asked, and those that belong to none."""
+        of_probes = {rule.id for probe in self.asked.values() for rule in probe.rules}
+        return of_probes | {judge.id for judge in self.judges}
+
+    @property
+    def silenced(self) -> set[str]:
+        """The rules whose probe is turned off."""
+        return set(self.rules) - self.judging
+
+    @property
     def unloaded(self) -> list[Row]:
         """The probes that could not be loaded, as runs that broke."""
         broken = {

@@ -14,7 +14,15 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError as Invalid
 
 from monitor.catalog import Catalog
-from monitor.config_checks import digest_mistakes, idle, receiver_mistakes, replica_mistakes, route_mistakes, templates
+from monitor.config_checks import (
+    digest_mistakes,
+    idle,
+    pooler_mistakes,
+    receiver_mistakes,
+    replica_mistakes,
+    route_mistakes,
+    templates,
+)
 from monitor.config_model import Limits, Log, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
 from monitor.config_routing import Receiver
@@ -153,7 +161,13 @@ def _people(root: Root | None, document: Document) -> tuple[Mapping[str, Templat
     if root is None:
         return {}, []
     read, mistakes = templates(root, Path(document.file).parent)
-    return read, [*receiver_mistakes(root), *mistakes, *digest_mistakes(root), *replica_mistakes(root)]
+    return read, [
+        *receiver_mistakes(root),
+        *mistakes,
+        *digest_mistakes(root),
+        *replica_mistakes(root),
+        *pooler_mistakes(root),
+    ]
 
 
 def _with_files(document: Document, patterns: object, catalog: Catalog) -> tuple[Catalog, list[ConfigError]]:

@@ -66,6 +66,21 @@ def replica_mistakes(root: Root) -> Iterator[Mistake]:
             yield Mistake(path, "leads back to this target", "one of them has to be the primary, without replica_of")
 
 
+def pooler_mistakes(root: Root) -> Iterator[Mistake]:
+    """Find poolers that stand before nobody, or before what is no server."""
+    servers = {target.name: target for target in root.targets if isinstance(target, TargetYaml)}
+    for place, target in enumerate(root.targets):
+        served = target.serves if isinstance(target, TargetYaml) else None
+        path: KeyPath = ("targets", place, "serves")
+        if served is None:
+            continue
+        if served not in servers:
+            if not root.discovery:
+                yield from _unknown(served, servers, path, "target")
+        elif servers[served].kind != POSTGRES:
+            yield Mistake(path, "is no server", "name the server that its databases lead to")
+
+
 def _upstream(name: str, follows: Mapping[str, str | None]) -> set[str]:
     """Give whom a server follows, and whom those follow."""
     found: set[str] = set()

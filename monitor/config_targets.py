@@ -74,12 +74,15 @@ class TargetYaml(Strict):
     databases: Databases = Databases()
     labels: Labels = Field(default_factory=dict)
     replica_of: Name | None = None
+    serves: Name | None = None
     through_pooler: ThroughPooler = "auto"
 
     @model_validator(mode="after")
     def _of_a_console(self) -> TargetYaml:
         if self.kind == PGBOUNCER:
             _check_console(self, self.dsn.reveal())
+        elif self.serves is not None:
+            raise ValueError("only a PgBouncer (kind: pgbouncer) serves another target")
         return self
 
     @property
@@ -93,6 +96,7 @@ class TargetYaml(Strict):
             include=self.databases.include,
             exclude=self.databases.exclude,
             replica_of=self.replica_of,
+            serves=self.serves,
             through_pooler=self.through_pooler,
         )
 

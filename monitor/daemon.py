@@ -26,6 +26,7 @@ from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
 from monitor.handling import DaemonHandling
 from monitor.measurement import Row
+from monitor.memories import Memories
 from monitor.memory import release
 from monitor.model import Alert, State
 from monitor.pending import Pending
@@ -83,6 +84,7 @@ class Daemon:
             heard=self._heard,
         )
         self._hours = StoredHours(self._telling.keeper)
+        self._memories = Memories(self._roster.runner, self._telling.keeper, self._clock)
         self._desk.recorder.retention = config.retention_statements
         self._controls = DaemonControls(
             self._desk,
@@ -124,8 +126,9 @@ class Daemon:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""
         await self._web.start()
         await self._telling.keeper.open()
+        await self._memories.load()
         await self._roster.read()
-        self._desk.end_rules(_silenced(self.config.catalog))
+        self._desk.end_rules(self.config.catalog.silenced)
         self._desk.wake = self._telling.want
         self._telling.begin(self.config, self._link())
         self._schedule.begin()
@@ -146,6 +149,7 @@ class Daemon:
         try:
             async with asyncio.timeout(DRAIN_SECONDS / 2):
                 await self._telling.keeper.write()
+                await self._memories.write()
                 await self._desk.recorder.write(self._hours)
         except TimeoutError:
             log.warning("not everything could be written")
@@ -260,7 +264,7 @@ class Daemon:
         """End what probes and rules said that were asked before and are no more."""
         now = self.config.catalog
         self._desk.end_probes(before.asked.keys() - now.asked.keys())
-        self._desk.end_rules({*_judging(before), *_silenced(now)} - _judging(now))
+        self._desk.end_rules({*before.judging, *now.silenced} - now.judging)
 
     def _advising(self, advisor: Advisor) -> Callable[[], None]:
         async def advise() -> None:
@@ -284,6 +288,8 @@ class Daemon:
             self._telling.want()
         if self._desk.recorder.due():
             self._tasks.start("history", lambda: self._desk.recorder.round(self._hours))
+        if self._memories.due():
+            self._tasks.start("memories", self._memories.round)
         old = self._clock.now() - timedelta(seconds=self.config.retention_findings)
         self._desk.forget(old)
         self._telling.forget(old)
@@ -310,14 +316,3 @@ class Daemon:
         if wrong := self._reload_failed or self._roster.problem:
             rows.append({"kind": "config", "reason": wrong})
         return [*rows, *self._desk.about_ignores()]
-
-
-def _judging(catalog: Catalog) -> set[str]:
-    """Give the rules that judge: those of probes that are asked, and those that belong to none."""
-    of_probes = {rule.id for probe in catalog.asked.values() for rule in probe.rules}
-    return of_probes | {judge.id for judge in catalog.judges}
-
-
-def _silenced(catalog: Catalog) -> set[str]:
-    """Give the rules whose probe is turned off."""
-    return set(catalog.rules) - _judging(catalog)

@@ -110,6 +110,8 @@ class Server:
     labels: Mapping[str, str] = field(default_factory=dict)
     replica_of: str | None = None
     """The server that it is a standby of, by its name here."""
+    serves: str | None = None
+    """Of a pooler, the server that it stands before, by its name here."""
     through_pooler: str = "auto"
     """"true", "false", or "auto": found out from a refused startup parameter."""
     include: tuple[str, ...] = (".*",)

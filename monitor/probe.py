@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import sight, sight_links, sight_slices
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
+from monitor.lasting import Lasting, Memory
 from monitor.measurement import (
     GIB,
     KIB,
@@ -46,6 +47,7 @@ __all__ = [
     "Finding",
     "Kept",
     "Kind",
+    "Lasting",
     "Literal",
     "LiteralKind",
     "Measurement",
@@ -102,8 +104,6 @@ __all__ = [
     "summed",
     "table_names",
 ]  # fmt: skip
-
-T = TypeVar("T")
 
 
 class Scope(StrEnum):
@@ -210,24 +210,6 @@ class PerTarget(Protocol):
 
     def for_target(self, target: Target) -> object:
         """Give the options as they are for this target."""
-
-
-class Memory:
-    """A probe's scratch space on one target between its runs: one object of each type.
-
-    `server` is the space that all probes of one server share.
-    """
-
-    def __init__(self, server: Memory | None = None) -> None:
-        self._kept: dict[type, object] = {}
-        self.server: Memory = server or self
-
-    def of(self, kind: type[T]) -> T:
-        """Give the kept object of this type, made anew the first time."""
-        kept = self._kept.setdefault(kind, kind())
-        if not isinstance(kept, kind):
-            raise TypeError(kind)
-        return kept
 
 
 Observe: TypeAlias = Callable[[Session, Memory, object], Awaitable[Sequence[Row]]]

@@ -37,7 +37,7 @@ class Roster:
         self.watches: dict[str, Watch] = {}
         self._config, self._desk = config, desk
         self._tasks, self._schedule, self._clock = tasks, schedule, clock
-        self._runner, self._crowd = Runner(clock), asyncio.Semaphore(CROWD)
+        self.runner, self._crowd = Runner(clock), asyncio.Semaphore(CROWD)
         self._lookout, self._look = Lookout(), Look()
         self._seen: Config | None = None
         self._servers: dict[str, Server] = {}
@@ -134,7 +134,7 @@ class Roster:
             server,
             list(self._config.catalog.asked.values()),
             self._desk,
-            self._runner,
+            self.runner,
             tasks=self._tasks,
             crowd=self._crowd,
             clock=self._clock,
@@ -142,6 +142,7 @@ class Roster:
         before = self._desk.shelf.servers.get(server.name)
         if before is not None:
             watch.succeed(before)
+        self.runner.joints.join(server.name, server.serves)
         self.watches[server.name] = watch
         self._desk.shelf.servers[server.name] = watch.standing
         watch.begin(self._schedule)
@@ -152,7 +153,7 @@ class Roster:
         await watch.close()
         del self.watches[name]
         if name not in self._servers or self._servers[name].dsn != watch.server.dsn:
-            self._runner.forget(name)
+            self.runner.forget(name)
         if name not in self._servers:
             self._desk.end_server(name)
 

@@ -299,6 +299,7 @@ PROBE = Probe(
     asides=(SWEEP,),
     options=AuthOptions(),
     section="auth",
+    feeds=("auth_states", "auth_structure"),
     rules=(CannotSee(), OrphanedProfile(), MissingProfile(), Undeclared()),
 )
 

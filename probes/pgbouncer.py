@@ -27,6 +27,7 @@ from monitor.probe import (
 from probes.pgbouncer_clients import ClientForecast, ClientSaturation, forecast
 from probes.pgbouncer_reading import Column, bounded, busiest, cleaned, read
 from probes.pgbouncer_waiting import Waiting
+from probes.pool_behind import Poolers, of_console
 from probes.pool_groups import safe
 from probes.pool_listing import of_pgbouncer
 from probes.pool_series import Watched
@@ -112,11 +113,13 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
     """Give the pools, each with its database's limits, then databases, clients by application, and the whole."""
     whole = {str(row.get("list")): row.get("items") for row in await session.fetch("SHOW LISTS")}
     config = {str(row.get("key")): row.get("value") for row in await session.fetch("SHOW CONFIG")}
-    databases = [read(row, DATABASES, database=row.get("name")) for row in await session.fetch("SHOW DATABASES")]
+    listed = await session.fetch("SHOW DATABASES")
+    databases = [read(row, DATABASES, database=row.get("name")) for row in listed]
     if await memory.of(Whole).paused(session):
         databases = [{**row, "paused": 1.0} for row in databases]
     by_name, usual = {str(row["database"]): row for row in databases}, _number(config.get("default_pool_size"))
     pools = list(cleaned(await session.fetch("SHOW POOLS"), by_name, usual))
+    memory.joint.of(Poolers).tell(memory.name, of_console(pools, listed, _number(config.get("max_user_connections"))))
     used = whole.get("used_clients")
     few = isinstance(used, int) and used <= MOST_CLIENTS
     clients = clients_of(await session.fetch("SHOW CLIENTS")) if few else ()

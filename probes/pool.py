@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from monitor.probe import Measurement, Memory, Probe, Scope, Session, gauges, of_kind
+from probes.pool_behind import Poolers
 from probes.pool_blocking import Tree, behind, blocking, roots
 from probes.pool_blocking_rule import Blocking
 from probes.pool_budget import Marks, PoolBudget, PoolOptions, budgeted
@@ -192,7 +193,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         {**row, "application": safe(row["application"]), **behind(tree, row["pid"])}
         for row in of_kind(seen.rows, "transaction")
     ]
-    details = budgeted(seen, *memory.of(Marks).take(seen.taken_at.timestamp(), all_groups))
+    watched, marks = memory.of(Marks).take(seen.taken_at.timestamp(), all_groups)
+    details = budgeted(seen, watched, marks, memory.joint.of(Poolers).pools())
     return replace(
         seen,
         rows=[*groups, *limits, *old, *holders(seen), *roots(tree)],

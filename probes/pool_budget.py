@@ -23,6 +23,7 @@ from monitor.probe import (
     number,
     plural,
 )
+from probes.pool_behind import Pool
 from probes.pool_groups import safe, whose
 from probes.pool_limits import LimitRule
 
@@ -130,8 +131,12 @@ class Marks:
         return at - self._since, {key: most for key, (most, _) in self._marks.items()}
 
 
-def demands(budgets: Sequence[Budget], marks: Mapping[tuple[str, str, str], float]) -> Sequence[Demand]:
-    """Give the lines of the sum: what is declared, and what was seen of everybody else."""
+def demands(
+    budgets: Sequence[Budget], marks: Mapping[tuple[str, str, str], float], pools: Sequence[Pool] = ()
+) -> Sequence[Demand]:
+    """Give the lines of the sum: what is declared, what PgBouncers may open, and what was seen of everybody else."""
+    pools = [pool for pool in pools if not any(_same(each, pool) for each in budgets)]
+    known: Sequence[Budget | Pool] = [*budgets, *pools]
     seen = [
         Demand(
             name=whose(role, application),
@@ -141,9 +146,24 @@ def demands(budgets: Sequence[Budget], marks: Mapping[tuple[str, str, str], floa
             database=database,
         )
         for (database, role, application), most in marks.items()
-        if not any(each.covers(database, role, application) for each in budgets)
+        if not any(each.covers(database, role, application) for each in known)
     ]
-    return [*(_declared(each, marks) for each in budgets), *sorted(seen, key=lambda each: -each.most)]
+    return [
+        *(_declared(each, marks) for each in budgets),
+        *map(_pooled, pools),
+        *sorted(seen, key=lambda each: -each.most),
+    ]
+
+
+def _same(budget: Budget, pool: Pool) -> bool:
+    """Tell whether a declared pool is the one that a PgBouncer told of."""
+    pooled = budget.application is None and budget.role in {None, pool.role}
+    return pooled and budget.database in {None, pool.database}
+
+
+def _pooled(pool: Pool) -> Demand:
+    """Give the line of a PgBouncer's pool, which is known as well as if somebody had declared it."""
+    return Demand(name=pool.name, most=pool.most, how=pool.how, role=pool.role, database=pool.database, declared=True)
 
 
 def _declared(budget: Budget, marks: Mapping[tuple[str, str, str], float]) -> Demand:
@@ -166,9 +186,10 @@ class PoolBudget(LimitRule):
     """The pools together may take more connections than the server can give.
 
     Why: each pool fits by itself; on the day when all of them are busy, or the next replica starts, the last one is
-    refused. Counted are declared pools (`pools: {budgets: […]}`), of everybody else the most seen within a day,
-    against max_connections without the reserved slots, and each role's and database's CONNECTION LIMIT.
-    A pooler's pool is declared by its role and database: `{role: app, database: shop, size: 20}`, as its pool_size.
+    refused. Counted are declared pools (`pools: {budgets: […]}`), what each PgBouncer that `serves` this target may
+    open (pool_size and reserve_pool of each of its pools), of everybody else the most seen within a day, against
+    max_connections without the reserved slots, and each role's and database's CONNECTION LIMIT.
+    The pool of a PgBouncer that is no target is declared: `{role: app, database: shop, size: 20}`, as its pool_size.
     What to do: make the pools smaller until the sum fits, or put a transaction pooler before the server; a pool of
     two to four sessions for each core of the server is enough for most work.
     When it is wrong: applications that are never busy together. Declare what they may take, or ignore the finding.
@@ -239,7 +260,9 @@ def remedy(row: Row, under: Sequence[Demand]) -> Remedy:
     )
 
 
-def budgeted(seen: Measurement, watched: float, marks: Mapping[tuple[str, str, str], float]) -> Mapping[object, Row]:
+def budgeted(
+    seen: Measurement, watched: float, marks: Mapping[tuple[str, str, str], float], pools: Sequence[Pool]
+) -> Mapping[object, Row]:
     """Put the sum's lines beside a measurement, for the rule."""
     budgets = seen.options.budgets if isinstance(seen.options, PoolOptions) else ()
-    return {"budget": {"demands": demands(budgets, marks), "watched": watched}}
+    return {"budget": {"demands": demands(budgets, marks, pools), "watched": watched}}

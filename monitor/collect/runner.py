@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 
-from monitor.collect.identity import goes_on
+from monitor.collect.identity import goes_on, identity
+from monitor.collect.joints import Joints
 from monitor.collect.rates import Growth, Rates
+from monitor.collect.recall import Past
 from monitor.collect.table import Table, as_table
 from monitor.collect.way import Guarded
 from monitor.errors import (
@@ -25,6 +27,7 @@ from monitor.errors import (
     TargetUnreachable,
 )
 from monitor.kinds import POSTGRES
+from monitor.lasting import Identity
 from monitor.measurement import Measurement, Row
 from monitor.model import Result, Target
 from monitor.probe import Facts, Memory, PerTarget, Probe, Session, Shape
@@ -44,14 +47,20 @@ class Clock:
 
 
 @dataclass
-class _Kept:
-    """What is remembered of one probe on one target."""
+class _Shared:
+    """What all probes of one server remember together."""
 
-    rates: Rates
     memory: Memory
     server: Facts
     """The server that was read."""
     read_at: float
+
+
+@dataclass
+class _Kept(_Shared):
+    """What is remembered of one probe on one target."""
+
+    rates: Rates
 
     def is_of(self, server: Facts) -> bool:
         """Tell whether this server's counters are the ones read before."""
@@ -61,23 +70,45 @@ class _Kept:
 class Runner:
     """Runs probes and remembers, for each on each target, its counters and its scratch space."""
 
-    def __init__(self, clock: Clock | None = None, *, snapshot: bool = False, lifetime: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        snapshot: bool = False,
+        lifetime: bool = False,
+        joints: Joints | None = None,
+    ) -> None:
         self._clock = clock or Clock()
+        self.joints = joints or Joints()
         self._snapshot = snapshot
         self._lifetime = lifetime
         self._kept: dict[tuple[Target, str], _Kept] = {}
-        self._servers: dict[str, Memory] = {}
+        self._servers: dict[str, _Shared] = {}
+        self._under_way: set[tuple[Target, str]] = set()
+        self.past = Past()
+        """What an earlier process remembered."""
+
+    def memories(self) -> Iterator[tuple[Target, str, Memory, Identity]]:
+        """Give what is remembered, by target and probe, of probes that are not under way; "" is what all share."""
+        for (target, probe), kept in list(self._kept.items()):
+            if (target, probe) not in self._under_way:
+                yield target, probe, kept.memory, identity(kept.server, kept.read_at)
+        for server, shared in list(self._servers.items()):
+            yield Target(server), "", shared.memory, identity(shared.server, shared.read_at)
 
     def forget(self, server: str) -> None:
         """Drop what is remembered of a server that is watched no longer."""
         self._kept = {key: kept for key, kept in self._kept.items() if key[0].server != server}
         self._servers.pop(server, None)
+        self.past.forget(server)
+        self.joints.forget(server)
 
     async def run(self, probe: Probe, target: Target, session: Guarded) -> Measurement:
         """Ask and measure; never raises for the probe's own failures, only for a lost connection."""
         began = self._clock.monotonic()
         seen = self.blank(probe, target)
         session.within(probe.timeout)
+        self._under_way.add((target, probe.name))
         try:
             await _able(probe, session)
             seen = await self._measure(probe, seen, session)
@@ -88,6 +119,8 @@ class Runner:
         except Exception as error:
             log.exception("probe broke", probe=probe.name, target=str(target), error=type(error).__name__)
             seen = replace(seen, result=Result.BROKEN, reason=_place(error), needs=Needs.REPAIR)
+        finally:
+            self._under_way.discard((target, probe.name))
         return replace(seen, duration_seconds=self._clock.monotonic() - began)
 
     def blank(self, probe: Probe, target: Target) -> Measurement:
@@ -128,13 +161,24 @@ class Runner:
     def _kept_of(self, probe: Probe, target: Target, server: Facts) -> _Kept:
         """Give what is remembered; nothing of another server than the one that answers now."""
         kept, read_at = self._kept.get((target, probe.name)), self._clock.now().timestamp()
+        shared = self._shared_of(target.server, server, read_at)
         if kept is None or not kept.is_of(server):
-            memory = Memory(self._servers.setdefault(target.server, Memory()))
-            kept = self._kept[target, probe.name] = _Kept(Rates(probe), memory, server, read_at)
+            joint = self.joints.of(target.server)
+            memory = Memory(shared, self.past.documents(target, probe.name, server), joint, target.server)
+            kept = self._kept[target, probe.name] = _Kept(memory, server, read_at, Rates(probe))
         elif not kept.rates.serves(probe):  # the configuration was reloaded
             kept.rates = Rates(probe)
         kept.server, kept.read_at = server, read_at
         return kept
+
+    def _shared_of(self, name: str, server: Facts, read_at: float) -> Memory:
+        """Give what all probes of a server remember together."""
+        shared = self._servers.get(name)
+        if shared is None:
+            memory = Memory(documents=self.past.documents(Target(name), "", server))
+            shared = self._servers[name] = _Shared(memory, server, read_at)
+        shared.server, shared.read_at = server, read_at
+        return shared.memory
 
 
 def _compared(probe: Probe, rates: Rates, rows: Sequence[Row], at: float) -> tuple[Table, Growth]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
+from monitor.collect.joints import Joints
 from monitor.collect.runner import Runner, failed
 from monitor.collect.way import way_to
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
@@ -70,11 +71,13 @@ class Question:
 
 async def take_snapshot(question: Question, progress: Progress = lambda _: None) -> Review:
     """Look at every server, several at a time, and give the whole review."""
-    crowd = asyncio.Semaphore(AT_ONCE)
+    crowd, joints = asyncio.Semaphore(AT_ONCE), Joints()
+    for server in question.servers:
+        joints.join(server.name, server.serves)
 
     async def one(server: Server) -> Look:
         async with crowd:
-            look = Look(server, question, progress)
+            look = Look(server, question, progress, joints)
             await look.take()
             return look
 
@@ -111,6 +114,7 @@ class Look:
     server: Server
     question: Question
     progress: Progress
+    joints: Joints = field(default_factory=Joints)
     newest: dict[tuple[Target, str], Measurement] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
@@ -120,7 +124,7 @@ class Look:
     def __post_init__(self) -> None:
         self._ignores = Ignores(self.question.ignores)
         self._way = way_to(self.server)
-        self._runner = Runner(snapshot=True, lifetime=not self.question.window)
+        self._runner = Runner(snapshot=True, lifetime=not self.question.window, joints=self.joints)
         self.standing = ServerStanding(self.server, spent=lambda: self._way.own_seconds)
         self._ours = self.standing.apply(self.question.probes)
 

@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Dialect, Integer, MetaData, String, Tab
 from sqlalchemy.types import TypeDecorator
 
 # The newest revision in migrations/versions. Known here so that the daemon need not import Alembic.
-HEAD = "0005"
+HEAD = "0006"
 
 metadata = MetaData()
 
@@ -161,4 +161,18 @@ hours = Table(
     Column("series", Integer, primary_key=True, autoincrement=False),
     Column("figures", Text, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# The mark (a digest) stands for target, database, probe and kind together; `of` is the server that was read, as JSON.
+memories = Table(
+    "memories",
+    metadata,
+    Column("mark", String(32), primary_key=True),
+    Column("target", Words, nullable=False),
+    Column("database", Words),
+    Column("probe", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("of", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("kept_at", Moment, nullable=False),
 )
