@@ -12,6 +12,9 @@ LARGE = 250_000
 SLOW = 20_000
 """So many are looked at in slices where a whole look took that long."""
 
+RUN_SECONDS = 10.0
+"""No run takes longer, while what a stopped standby shows grows older."""
+
 # $1 auth schema, $2 to $4 the column. A partial index serves where it leaves out NULL only. Rows that were never
 # counted are taken for thirty a block.
 SHAPE = """
@@ -108,8 +111,9 @@ def _shape(row: Row) -> Shape:
 
 
 async def lag(session: Session) -> float:
-    """Give how many seconds old what a standby shows may be: rows are that much younger there than the clock says."""
+    """Give how old what a standby shows may get during a run: rows are that much younger there than the clock says."""
     if not session.facts.in_recovery:
         return 0.0
     (row,) = await session.fetch(LAG)
-    return max(number(row, "seconds"), 0.0)
+    seconds = max(number(row, "seconds"), 0.0)
+    return seconds + RUN_SECONDS if seconds else 0.0
