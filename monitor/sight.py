@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from monitor.sight_links import LINKS
 from monitor.sight_slices import SLICES
-from monitor.sight_words import SCHEMA, SIGHT, Function
+from monitor.sight_words import SCHEMA, SIGHT, UUID, Function
 from monitor.sqltext import identifier, literal
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SEE",
     "SIGHT",
     "SLICES",
+    "UUID",
     "Function",
     "lend",
     "lent",

@@ -29,7 +29,7 @@ from monitor.probe import (
     plural,
     share,
 )
-from probes.auth_links_advice import missing_remedy, orphan_remedy, seems, settings, sight_remedy
+from probes.auth_links_advice import Checked, missing_remedy, orphan_remedy, seems, settings, sight_remedy
 from probes.auth_links_discovery import Origin
 from probes.auth_links_looks import Seen
 from probes.auth_links_metrics import SWEEP, sweeps
@@ -146,7 +146,7 @@ class OrphanedProfile(LinkRule):
             summary=f"{_at_least(looked)}{plural(count, 'row')} of {reading.column.relation} {_belong(count)} to no "
             f"user of {users}",
             impact="nobody can sign in to them, and personal data of deleted users may live on",
-            remedy=orphan_remedy(reading, users),
+            remedy=orphan_remedy(reading, users, Checked(count, options_of(seen).grace)),
             count=count,
             origin=reading.origin.value,
             grace_seconds=options_of(seen).grace,
@@ -199,7 +199,7 @@ class MissingProfile(LinkRule):
             confidence=Confidence.HIGH if reading.origin is Origin.DECLARED else Confidence.MEDIUM,
             summary=f"{_at_least(looked)}{people} no row in {reading.column.relation}",
             impact="they sign in to an application that does not know them",
-            remedy=missing_remedy(reading, users),
+            remedy=missing_remedy(reading, users, Checked(count, options_of(seen).grace)),
             count=count,
             origin=reading.origin.value,
             grace_seconds=options_of(seen).grace,

@@ -18,7 +18,7 @@ from probes.auth_links_suspects import BETWEEN_LOOKS, MOST, Ages, Span, Suspects
 from probes.auth_sight import as_list
 
 LEAST_KEYS, MOST_KEYS, FIRST_KEYS = 1000, 50_000, 2000
-SLICE_SECONDS = 0.01
+SLICE_SECONDS = 0.008
 REST = 6 * 3600.0
 """Counters may lag or be reset: unchanged ones are believed no longer than this."""
 REPLAYED = "select pg_catalog.pg_last_wal_replay_lsn()::text as state"
