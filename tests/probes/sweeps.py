@@ -15,13 +15,14 @@ from probes.auth_links_options import Link
 from probes.auth_links_shape import shape
 from probes.auth_links_sight import LinkEye
 from probes.auth_links_suspects import BETWEEN_LOOKS
-from probes.auth_links_sweep import LEAST_KEYS, Ask, LinkSweep
+from probes.auth_links_sweep import Ask, LinkSweep
 from probes.auth_sight import Way
 from tests.database import Database
 
 LINK = Link(table="public.users", column="auth_user_id", every_user=True)
 COLUMN = Column(schema="public", table="users", column="auth_user_id", created="created_at", declared=LINK)
 A_LONG_TIME = 1000.0
+FEW_KEYS = 1000
 
 
 @dataclass
@@ -62,7 +63,7 @@ async def asking(session: Recorder, *, lent: bool = False, column: Column = COLU
 async def sweep(ask: Ask, known: LinkSweep | None = None) -> LinkSweep:
     """Sweep a whole turn, in small slices, and look at the suspects again."""
     made = known or LinkSweep(ask.ways)
-    made.keys = LEAST_KEYS
+    made.keys = FEW_KEYS
     await made.run(ask, A_LONG_TIME)
     await asyncio.sleep(BETWEEN_LOOKS)
     await made.again(ask, A_LONG_TIME)

@@ -18,11 +18,11 @@ from probes.auth_links_discovery import Column, Origin
 from probes.auth_links_looks import Seen
 from probes.auth_links_options import AuthOptions, Link
 from probes.auth_links_reading import LinkReading
-from probes.auth_links_sweep import LEAST_KEYS, LinkSweep
+from probes.auth_links_sweep import LinkSweep
 from probes.auth_links_sweeps import LinkSweeps
 from tests.database import Cluster, Database
 from tests.probes.people import found_auth, give_profiles, orphan, profiles, sign_up
-from tests.probes.sweeps import A_LONG_TIME, COLUMN, LINK, Recorder, asking, sweep, swept
+from tests.probes.sweeps import A_LONG_TIME, COLUMN, FEW_KEYS, LINK, Recorder, asking, sweep, swept
 
 MANY = 3500
 
@@ -239,7 +239,7 @@ async def test_a_sweep_goes_on_where_it_was_after_a_restart(auth: Database) -> N
     await peopled(auth)
     ask, sweeps = await asking(Recorder(auth)), LinkSweeps()
     known = sweeps.of(COLUMN, ask.ways)
-    known.keys = LEAST_KEYS
+    known.keys = FEW_KEYS
     await known.run(ask, 0.0)
     assert 0 < known.progress(ask.shape) < 1
     assert known.seen(ask).looked < 1
@@ -281,7 +281,7 @@ async def test_a_link_that_changes_during_a_sweep_is_left_alone(auth: Database, 
     await peopled(auth)
     ask = await asking(Recorder(auth))
     known = LinkSweep(ask.ways)
-    known.keys = LEAST_KEYS
+    known.keys = FEW_KEYS
     await known.run(ask, 0.0)
     await auth.execute(change)
     with pytest.raises(ProbeSkipped, match="changed just now"):

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from probes.auth_links_sweep import LEAST_KEYS, LinkSweep
+from probes.auth_links_sweep import LinkSweep
 from tests.database import Cluster, Database
 from tests.probes.people import found_auth, profiles
-from tests.probes.sweeps import Recorder, asking
+from tests.probes.sweeps import FEW_KEYS, Recorder, asking
 
 SIGN_UPS = {
     "user first": (
@@ -56,7 +56,7 @@ async def test_nobody_is_invented_while_people_sign_up(cluster: Cluster, type_: 
         ask = replace(await asking(Recorder(database)), grace=GRACE)
         known, looks = LinkSweep(ask.ways), 0
         while not writing.done():
-            known.keys = LEAST_KEYS
+            known.keys = FEW_KEYS
             await known.run(ask, 0.05)
             seen = known.seen(ask)
             assert (seen.orphans, seen.missing) == (0, 0)
