@@ -65,6 +65,7 @@ class Config:
     retention_statements: float
     limits: Limits
     log: Log
+    compat: tuple[str, ...] = ()
     digests: tuple[Periodical, ...] = ()
     templates: Mapping[str, Template] = field(default_factory=dict)
     """By the receiver's name."""
@@ -294,6 +295,7 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
         retention_statements=root.retention.statements,
         limits=root.limits,
         log=root.log,
+        compat=root.compat,
         warnings=warnings,
     )
 

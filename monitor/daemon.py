@@ -19,6 +19,7 @@ from monitor.courier import Outcome
 from monitor.desk import Desk
 from monitor.door import door
 from monitor.errors import ConfigErrors, MonitorError
+from monitor.expose.compat import Compat
 from monitor.expose.metrics import Exposition, clashes
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
@@ -68,11 +69,11 @@ class Daemon:
         self.config = config
         self._clock = clock or Clock()
         self._tasks, self._schedule = Tasks(), Schedule()
-        self._exposition = Exposition(limit=config.limits.series)
+        self._exposition = Exposition(limit=config.limits.series, compat=Compat(config.compat))
         pending = Pending()
         self._desk = Desk(Ledger(), self._exposition, self._clock, pending)
         self._desk.ignores = Ignores(config.ignores)
-        self._own = Own(self._desk.shelf, self._exposition.left_away)
+        self._own = Own(self._desk.shelf, self._exposition.left_away, lambda: self._exposition.compat)
         self._roster = Roster(config, self._desk, tasks=self._tasks, schedule=self._schedule, clock=self._clock)
         self._telling = Telling(
             self._desk,
@@ -220,6 +221,7 @@ class Daemon:
         self._rules.update(config.catalog.rules)
         self._desk.ignores = Ignores(config.ignores, self._desk.ignores)
         self._desk.recorder.retention = config.retention_statements
+        self._exposition.turn_to(Compat(config.compat))
         self._desk.shelf.changed()
         return before
 

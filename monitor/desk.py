@@ -31,6 +31,7 @@ from monitor.shelf import Shelf
 from monitor.standing import ServerStanding, shown, wanted
 from monitor.steps import logged, remedied, step_of
 from monitor.store.ledger_book import StoredLedger
+from monitor.succession import Succession
 
 log = structlog.get_logger()
 
@@ -39,7 +40,6 @@ MONITOR = Target("pgarchitect")
 
 QUIET_SECONDS = 30.0
 """How long a change that nobody need hear of (a newer `last_seen`) may wait to be written."""
-
 
 BITE = 100
 """Rows or findings that are worked on before anybody else has a turn."""
@@ -51,6 +51,7 @@ class Desk:
     def __init__(self, ledger: Ledger, exposition: Exposition, clock: Clock, pending: Pending) -> None:
         self.ledger, self.exposition, self.clock = ledger, exposition, clock
         self.shelf = Shelf(ledger)
+        self._succession = Succession(self.shelf.servers, pending.step)
         self.recorder = Recorder(clock)
         self.newest: dict[tuple[Target, str], Measurement] = {}
         self.listeners: list[Callable[[Alert], None]] = []
@@ -73,6 +74,7 @@ class Desk:
         self.newest[seen.target, probe.name] = seen
         self.exposition.absorb(probe, shown(server, seen))
         self.recorder.take(server, probe, seen)
+        self._succession.saw(seen)
         self._look_for_remedies(probe, seen)
         if max(len(seen.rows), len(self.ledger)) <= BITE:
             self.judged(server, evaluate(probe.rules, seen))
@@ -115,13 +117,14 @@ class Desk:
 
     def follow(self, judgements: Sequence[Judgement]) -> None:
         """Enter judgements into the ledger, and note what is to be written and told."""
-        self.note(self.ledger.observe(judgements, self.clock.now()))
+        now = self.clock.now()
+        self.note(self._succession.followed(self.ledger, self.ledger.observe(judgements, now), now))
 
     async def _follow_slowly(self, judgements: Sequence[Judgement]) -> None:
-        steps = self.ledger.observing(judgements, self.clock.now())
-        told = 0
+        now, told = self.clock.now(), 0
+        steps = self.ledger.observing(judgements, now)
         while changes := list(islice(steps, BITE)):
-            told += self.note(changes, told)
+            told += self.note(self._succession.followed(self.ledger, changes, now), told)
             await asyncio.sleep(0)
 
     def note(self, changes: Sequence[Change], before: int = 0) -> int:

@@ -48,6 +48,8 @@ class Routing:
     route: Route | None = None
     intervals: Mapping[str, Sequence[TimeInterval]] = field(default_factory=dict)
     inhibitions: Sequence[Inhibition] = ()
+    primaries: Mapping[str, str] = field(default_factory=dict)
+    """Of targets that are replicas, of whom."""
     quiet_ends: frozenset[str] = frozenset()
     receivers: Sequence[Receiver] = ()
     streams: Sequence[Streamed] = ()
@@ -206,7 +208,7 @@ class Dispatch:
             await self.plan_aside(alerts, now)
 
     def _decide(self, router: Router | None, silences: Silences, alerts: Sequence[Alert], now: datetime) -> _Decision:
-        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts)
+        sources = Sources((*BUILT_IN, *self._routing.inhibitions), alerts, self._routing.primaries)
         muted = _muted(silences, sources, now)
         plan = router.plan(alerts, now, muted) if router else Plan()
         notices = [notice for notice in plan.notices if notice.receiver not in self._channels]
@@ -271,6 +273,8 @@ class Dispatch:
 def _muted(silences: Silences, sources: Sources, now: datetime) -> Muted:
     def muted(alert: Alert) -> Mute:
         if silences.silenced_by(alert.all_labels, now) or sources.inhibited_by(alert):
+            return Mute.ALL
+        if alert.acked and alert.moved_from:  # who took note of it before the failover need not hear of it again
             return Mute.ALL
         return Mute.REPEATS if alert.acked else Mute.NONE
 

@@ -11,17 +11,21 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
+from monitor.errors import MonitorError
 from monitor.model import Target
 
 T = TypeVar("T")
 
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+UNREADABLE = (MonitorError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a document raises in who does not understand it: another version of us wrote it."""
 
 
 @runtime_checkable
 class Lasting(Protocol):
-    """Something remembered that outlives a restart; no row value, literal or person belongs into its document."""
+    """Something remembered that outlives a restart; no row value, literal or person belongs into its document.
+
+    One exception: a sweep keeps the bounds of its slices, keys of rows, or it could not be resumed.
+    """
 
     def document(self) -> object:
         """Give what is to be kept, as JSON has it (a tuple comes back as a list); None: nothing.
@@ -62,6 +66,11 @@ class Memory:
         if not isinstance(kept, kind):
             raise TypeError(kind)
         return kept
+
+    def recall(self, documents: Mapping[str, str]) -> None:
+        """Let documents that came late take the place of what began afresh; nobody may be in the midst of it."""
+        self._waiting.update(documents)
+        self._kept = {kind: kept for kind, kept in self._kept.items() if name_of(kind) not in documents}
 
     @property
     def waiting(self) -> AbstractSet[str]:

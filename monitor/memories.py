@@ -40,8 +40,8 @@ KEPT = timedelta(days=30)
 LARGEST = 2**20
 """Characters of one document; a larger one is not kept."""
 
-BITE = 4 * 2**20
-"""About so many characters are written at once."""
+BITE, ROWS = 4 * 2**20, 500
+"""About so many characters, and documents, are written at once: others want to write as well."""
 
 Owner: TypeAlias = tuple[Target, str]
 
@@ -66,9 +66,15 @@ class _Change:
     kept: dict[Place, Remembered] = field(default_factory=dict)
     dropped: set[Place] = field(default_factory=set)
 
+    size: int = 0
+
     @property
-    def size(self) -> int:
-        return sum(len(each.text) for each in self.kept.values())
+    def full(self) -> bool:
+        return self.size > BITE or len(self.kept) >= ROWS
+
+    def keep(self, place: Place, each: Remembered) -> None:
+        self.kept[place] = each
+        self.size += len(each.text)
 
 
 class Memories:
@@ -78,7 +84,8 @@ class Memories:
         self._runner, self._keeper, self._clock = runner, keeper, clock
         self._stored = StoredMemories(keeper)
         self._written: dict[Owner, dict[str, _Mark]] = {}
-        self._looked_at: dict[Owner, float] = {}
+        self._looked_at: dict[Owner, tuple[float, float]] = {}
+        """When an owner's documents were asked for, and its newest reading then."""
         self._refused: set[Place] = set()
         self._into: Store | None = None
         """The store that holds what is marked as written."""
@@ -87,7 +94,7 @@ class Memories:
         self._forget_at = clock.monotonic()
 
     async def load(self) -> None:
-        """Take up what an earlier process left; what is read too late begins afresh."""
+        """Take up what an earlier process left."""
         try:
             self._into = self._keeper.store
             past = await self._stored.load()
@@ -109,6 +116,7 @@ class Memories:
             await self.load()
         if not self.due():
             return
+        self._runner.recall()
         self._next_at = self._clock.monotonic() + PAUSE_SECONDS
         try:
             await self._write(self._clock.monotonic() - WRITE_SECONDS)
@@ -125,14 +133,15 @@ class Memories:
 
     async def _write(self, before: float) -> None:
         if self._keeper.store is not self._into:  # it may be a new one
-            self._into, self._written = self._keeper.store, {}
+            self._into, self._written, self._looked_at = self._keeper.store, {}, {}
         change, now = _Change(), self._clock.monotonic()
         for target, probe, memory, of in self._runner.memories():
-            if self._looked_at.get((target, probe), before) <= before:
-                self._looked_at[target, probe] = now
+            looked_at, read_at = self._looked_at.get((target, probe), (before, None))
+            if looked_at <= before and read_at != of.read_at:
+                self._looked_at[target, probe] = now, of.read_at
                 self._compare(change, (target, probe), memory, of)
                 await asyncio.sleep(0)
-            if change.size > BITE:
+            if change.full:
                 await self._put(change)
                 change = _Change()
         await self._put(change)
@@ -144,7 +153,7 @@ class Memories:
         for kind, text in now.items():
             new = Remembered(text=text, of=of)
             if kind not in there or not there[kind].holds(_mark(new)):
-                change.kept[_place(owner, kind)] = new
+                change.keep(_place(owner, kind), new)
         change.dropped |= {_place(owner, kind) for kind in there.keys() - now.keys() - memory.waiting}
 
     def _documents(self, owner: Owner, memory: Memory) -> Iterator[tuple[str, str]]:

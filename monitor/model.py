@@ -257,6 +257,8 @@ class Alert:
     """What ended it, in words: "not seen any more", "its database is gone" …"""
     cure: Cure | None = None
     """The remedy that was applied since it fires, or that ended it."""
+    moved_from: str = ""
+    """The server it stood on before a failover."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The target's labels of the configuration; put on when it goes out to people."""
 

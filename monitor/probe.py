@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from monitor import sight, sight_links, sight_slices
+from monitor import sight, sight_accounts, sight_links, sight_slices, sight_structure
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -96,8 +96,10 @@ __all__ = [
     "same_text",
     "share",
     "sight",
+    "sight_accounts",
     "sight_links",
     "sight_slices",
+    "sight_structure",
     "size",
     "spelling",
     "statement",

@@ -21,6 +21,7 @@ def routing(config: Config, link: str, places: Places) -> Routing:
         route=config.route,
         intervals=config.intervals,
         inhibitions=config.inhibitions,
+        primaries={server.name: server.replica_of for server in config.servers if server.replica_of},
         quiet_ends=frozenset(name for name, each in told.items() if not each.send_resolved),
         receivers=[
             receiver(name, each, link, places, config.templates.get(name))

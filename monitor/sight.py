@@ -6,28 +6,19 @@ A probe's texts and functions stand in `sight_<probe>`; what must be told apart 
 
 from collections.abc import Mapping, Sequence
 
+from monitor.sight_accounts import ACCOUNTS
 from monitor.sight_links import LINKS
 from monitor.sight_slices import SLICES
+from monitor.sight_structure import STRUCTURE
 from monitor.sight_words import SCHEMA, SIGHT, UUID, Function
 from monitor.sqltext import identifier, literal
 
 __all__ = [
-    "FUNCTIONS",
-    "LENT",
-    "LINKS",
-    "SCHEMA",
-    "SEE",
-    "SIGHT",
-    "SLICES",
-    "UUID",
-    "Function",
-    "lend",
-    "lent",
-    "needed",
-    "take_back",
-]
+    "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE", "SIGHT", "SLICES", "STRUCTURE",
+    "UUID", "Function", "lend", "lent", "needed", "take_back",
+]  # fmt: skip
 
-GROUPS = (LINKS, SLICES)
+GROUPS = (LINKS, SLICES, STRUCTURE, ACCOUNTS)
 
 SEE = Function(
     name="auth_sight",
@@ -37,6 +28,9 @@ SEE = Function(
 )
 
 FUNCTIONS = (SEE, *(function for group in GROUPS for function in group.functions))
+
+SECRETIVE = (SEE, *ACCOUNTS.functions)
+"""Those that count what no column should be granted for: NULLs among secrets."""
 
 # The functions we may run. row_security=off inside them turns blindness into an error.
 LENT = """
@@ -65,13 +59,13 @@ def needed() -> Mapping[str, Sequence[str]]:
     return {table: tuple(columns) for table, columns in wanted.items()}
 
 
-def lend(role: str, schema: str) -> list[str]:
+def lend(role: str, schema: str, functions: Sequence[Function] = FUNCTIONS) -> list[str]:
     """Give the statements that lend `role` counts about schema `schema` through functions of whoever runs them.
 
     Roles to which they are lent already keep them.
     """
     statements = [f"create schema if not exists {SCHEMA}", f"revoke all on schema {SCHEMA} from public"]
-    for function in FUNCTIONS:
+    for function in functions:
         statements += [
             _reshaped(function),
             _created(function, schema),
@@ -82,9 +76,9 @@ def lend(role: str, schema: str) -> list[str]:
     return [*statements, f"grant usage on schema {SCHEMA} to {identifier(role)}"]
 
 
-def take_back() -> list[str]:
+def take_back(functions: Sequence[Function] = FUNCTIONS) -> list[str]:
     """Give the statements that undo `lend` for every role; the schema goes when nothing else is in it."""
-    drops = [f"drop function if exists {function.signature}" for function in FUNCTIONS]
+    drops = [f"drop function if exists {function.signature}" for function in functions]
     return [*drops, f"drop schema if exists {SCHEMA} restrict"]
 
 

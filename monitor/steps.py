@@ -41,6 +41,11 @@ def step_of(alert: Alert, now: datetime) -> Transition:
     )
 
 
+def arrived(alert: Alert, now: datetime) -> Transition:
+    """Say where it was before."""
+    return replace(step_of(alert, now), state="moved", why=f"it stood on {alert.moved_from} before")
+
+
 def remedied(alert: Alert, cure: Cure) -> Transition:
     """Say that its remedy is there."""
     why = f"{cure.thing.kind} {cure.thing.name} is there; its effect is measured"

@@ -17,6 +17,9 @@ from monitor.probe import ProbeTimeout
 TARGET = 0.010
 """Seconds a slice should take: far from what a user of the server could notice."""
 
+STALE = 86400.0
+"""Seconds after which a turn is no longer taken up after a restart: its counts would be told as if they were new."""
+
 LEAST, MOST, FIRST = 100, 20_000, 2_000
 """Keys in a slice."""
 
@@ -161,17 +164,18 @@ class Sweep:
             self._rows = min(MOST, self._rows * 2)
 
     def document(self) -> object:
-        """Give what a restart must not lose; suspects are not kept: they are seen twice again."""
+        """Give what a restart must not lose, bounds too: a key a slice; suspects are seen twice again."""
         slices = [[each.until, each.rows, dict(each.counts), each.turn] for each in self._slices]
         return {"turned_at": self.turned_at, "turn": self._turn, "at": self._at, "slices": slices}
 
     def restore(self, document: object) -> None:
-        """Go on where `document` stood; from the beginning where it cannot be read."""
+        """Go on where `document` stood; from the beginning where it cannot be read, or is too old."""
         try:
             slices, turn, at, turned_at = _read(document)
         except (TypeError, ValueError, KeyError, IndexError):
             return
-        if slices and slices[-1].until is None and 0 <= at < len(slices):
+        fresh = turned_at is None or time.time() - turned_at < STALE
+        if fresh and slices and slices[-1].until is None and 0 <= at < len(slices):
             self._slices, self._turn, self._at, self.turned_at = slices, turn, at, turned_at
 
 

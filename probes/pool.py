@@ -65,7 +65,9 @@ SQL = """
         select 'server' as kind, '' as name,
                current_setting('max_connections')::bigint
                - current_setting('superuser_reserved_connections')::bigint
-               - coalesce(current_setting('reserved_connections', true)::bigint, 0) as slots_limit,
+               - coalesce(current_setting('reserved_connections', true)::bigint, 0)
+               - coalesce(nullif(current_setting('rds.rds_superuser_reserved_connections', true), '')::bigint, 0)
+                   as slots_limit,
                sum(sessions) as slots_used,
                sum(own_sessions) as own_sessions, sum(begun_5) as begun_5, sum(begun_10) as begun_10,
                coalesce(extract(epoch from clock_timestamp() - min(began)), 0) as began_seconds,

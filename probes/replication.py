@@ -23,7 +23,7 @@ from monitor.probe import (
     of_kind,
 )
 from probes.replication_lost import StandbyLost
-from probes.replication_past import Idle, Positions, Receiver, Standbys
+from probes.replication_past import Idle, Positions, Receiver, Standbys, known_as
 from probes.replication_rules import Lag
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 from probes.replication_sql import CONFLICTS, SERVER, SLOTS, STANDBYS, SUBSCRIPTIONS
@@ -88,7 +88,7 @@ class _Received(Positions):
 def _own(memory: Memory, server: Row) -> Row:
     """Add what a standby knows of its own lag; on a primary there is none."""
     if not server["in_recovery"]:
-        return {**server, "lag_bytes": None, "lag_seconds": None, "deaf_seconds": None, "replay_paused": None}
+        return {**server, **dict.fromkeys(("lag_bytes", "lag_seconds", "deaf_seconds", "replay_paused", "known_as"))}
     at, replayed = number(server, "at"), number(server, "replayed")
     known = max(number(server, "position"), number(server, "announced") if server["announced"] is not None else 0)
     received = memory.of(_Received)
@@ -98,6 +98,7 @@ def _own(memory: Memory, server: Row) -> Row:
         "lag_bytes": max(known - replayed, 0),
         "lag_seconds": received.lag(replayed, server["transaction_age"]),
         "deaf_seconds": memory.of(Receiver).deaf_seconds(server),
+        "known_as": known_as(server),
         "replay_paused": int(server["pause_state"] == "paused"),
     }
 

@@ -30,9 +30,9 @@ class StandbyLost(Rule):
     every write hangs: then it is critical at once.
     What to do: start it again, or see in its log why it does not connect.
     When it is wrong: it was taken away on purpose; acknowledge it, it is forgotten after a day. Backups, first copies
-    for a subscription, and standbys that stood for less than `settled` are not missed. What stood before the monitor
-    began is not known; standbys of one name count as one, so give each an application_name (or a cluster_name, or a
-    slot).
+    for a subscription, and standbys that stood for less than `settled` are not missed. What left while the monitor
+    was away is timed from the monitor's return; standbys of one name count as one, so give each an application_name (or
+    a cluster_name, or a slot).
     Cost: none beyond the probe's questions.
     """
 

@@ -12,6 +12,7 @@ from monitor.probe import Row, number
 
 READINGS = 240
 DAY = 86400.0
+UNKNOWN = "unknown"
 DEFAULT_NAMES = ("walreceiver", "unnamed")
 """What a standby is called that nobody gave a name; its slot tells more."""
 
@@ -20,6 +21,12 @@ def named(row: Row) -> str:
     """Name a standby: by its application_name, or by its slot where it has but the default one."""
     application, slot = str(row["application"]), str(row["slot"])
     return slot if slot and application in DEFAULT_NAMES else application
+
+
+def known_as(server: Row) -> str | None:
+    """Name a standby as its primary does; None where it is not connected, or hides that."""
+    application, slot = server["receiver_application"], server["receiver_slot"]
+    return named({"application": application, "slot": slot or ""}) if application else None
 
 
 class Positions:
@@ -66,6 +73,8 @@ class Standby:
     backup: bool = False
     replied_at: object = None
     replied_seen: float = 0.0
+    missed_at: float | None = None
+    """Since when it is missed, where that is not since it was there last: we were away meanwhile."""
 
 
 class Standbys:
@@ -74,6 +83,28 @@ class Standbys:
     def __init__(self) -> None:
         self._known: Mapping[str, Standby] = {}
         self.blocked_since: float | None = None
+        self._at = 0.0
+        self._away = False
+
+    def document(self) -> object:
+        """Give who was there and when, and since when who was not there at the last reading is missed."""
+        return {
+            name: {
+                "first": each.first,
+                "last": each.last,
+                "slot": each.slot,
+                "synchronous": each.synchronous,
+                "backup": each.backup,
+                "missed_at": each.last if each.missed_at is None and each.last < self._at else each.missed_at,
+            }
+            for name, each in self._known.items()
+        } or None
+
+    def restore(self, document: object) -> None:
+        """Go on from there: who is not there at the next reading, and was before, is missed from then on."""
+        if isinstance(document, dict):
+            self._known = {str(name): _restored(each) for name, each in document.items()}
+        self._away = True
 
     def note(self, rows: Iterable[Row], at: float) -> Iterator[Row]:
         """Take in who is there; give the rows with since when they stand and are silent."""
@@ -84,7 +115,9 @@ class Standbys:
             if not row["logical"] and not row["hidden"]:
                 known[name] = each
             yield {**row, "name": name, "unanswered_seconds": at - each.replied_seen}
-        self._known = known
+        if self._away:
+            known = {name: each if each.last == at else _missed(each, at) for name, each in known.items()}
+        self._known, self._at, self._away = known, at, False
 
     def _seen(self, before: Standby | None, row: Row, at: float) -> Standby:
         each = before or Standby(first=at, last=at, replied_seen=at)
@@ -92,7 +125,12 @@ class Standbys:
             each = replace(each, replied_at=row["replied_at"], replied_seen=at)
         synchronous = bool(row["synchronous"]) or (each.synchronous and not row["streaming"])
         return replace(
-            each, last=at, slot=str(row["slot"]), synchronous=synchronous, backup=each.backup or bool(row["backup"])
+            each,
+            last=at,
+            missed_at=None,
+            slot=str(row["slot"]),
+            synchronous=synchronous,
+            backup=each.backup or bool(row["backup"]),
         )
 
     def lost(self, at: float) -> Iterator[Row]:
@@ -102,7 +140,7 @@ class Standbys:
                 yield {
                     "name": name,
                     "slot": each.slot,
-                    "gone_seconds": at - each.last,
+                    "gone_seconds": at - (each.last if each.missed_at is None else each.missed_at),
                     "stood_seconds": each.last - each.first,
                     "was_synchronous": each.synchronous,
                 }
@@ -114,6 +152,24 @@ class Standbys:
             return None
         self.blocked_since = at if self.blocked_since is None else min(self.blocked_since, at)
         return at - self.blocked_since
+
+
+def _restored(row: Row) -> Standby:
+    """Read a standby from a document; when it answered last is not known."""
+    return Standby(
+        first=number(row, "first"),
+        last=number(row, "last"),
+        slot=str(row["slot"]),
+        synchronous=bool(row["synchronous"]),
+        backup=bool(row["backup"]),
+        replied_at=UNKNOWN,
+        missed_at=None if row["missed_at"] is None else number(row, "missed_at"),
+    )
+
+
+def _missed(each: Standby, at: float) -> Standby:
+    """Miss one from now on, unless it was missed before already."""
+    return each if each.missed_at is not None else replace(each, missed_at=at)
 
 
 class Idle:

@@ -42,7 +42,8 @@ class Lag(Rule):
     When it is wrong: a standby that lags on purpose. Its own recovery_min_apply_delay is taken off when it is asked
     itself; for its primary name it in `delayed`, then only what it received counts. Bytes count once they have stood
     for `settled_seconds`, so that a bulk load alone is none; a logical subscriber is judged by bytes, for many
-    confirm late.
+    confirm late. Where both ends are targets (`replica_of`), only the standby's own word is told, unless the primary's
+    is graver or the standby is down.
     Cost: none beyond the probe's questions.
     """
 
@@ -120,6 +121,7 @@ class Lag(Rule):
             replay_lag_bytes=_rounded(row, "replay_lag_bytes"),
             unanswered_seconds=_rounded(row, "unanswered_seconds"),
             slot=str(row["slot"]),
+            connections=round(number(row, "connections")),
             limit_bytes=self.warning_bytes,
             limit_seconds=self.warning_seconds,
         )
@@ -177,6 +179,7 @@ class Lag(Rule):
                 severity=Severity.CRITICAL if deaf > self.critical_seconds else self.severity,
                 confidence=Confidence.MEDIUM if seen.snapshot else Confidence.HIGH,
                 deaf_seconds=round(deaf),
+                known_as=_name(server),
                 limit_seconds=self.warning_seconds,
             )
 
@@ -208,6 +211,7 @@ class Lag(Rule):
             lag_seconds=round(seconds),
             apply_delay_seconds=round(delay),
             pause_state=str(server["pause_state"]),
+            known_as=_name(server),
             limit_bytes=self.warning_bytes,
             limit_seconds=self.warning_seconds,
         )
@@ -220,6 +224,10 @@ class Lag(Rule):
             "managed services it is the provider's to do. A standby whose max_connections and the like are below the "
             "primary's pauses by itself: there set them first.",
         )
+
+
+def _name(server: Row) -> str | None:
+    return None if server["known_as"] is None else str(server["known_as"])
 
 
 def _rounded(row: Row, column: str) -> int | None:

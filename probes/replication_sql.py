@@ -6,10 +6,13 @@ Positions are bytes since the beginning of the WAL, so that one less the other i
 from collections.abc import Mapping
 
 # A standby's own position is what it has received; after a restart that may lie behind what it has replayed.
-# primary_conninfo may hold a password: only whether it is set is asked, and only by who may read it.
+# primary_conninfo may hold a password: only whether it is set is asked, and only by who may read it. The receiver's
+# conninfo shows none; of it the name is read by which the primary knows this standby.
 SERVER = """
     with receiver as (
-        select pid, status::text as status, last_msg_receipt_time,
+        select pid, status::text as status, last_msg_receipt_time, slot_name::text as slot,
+               coalesce(substring(conninfo from '(?:^| )application_name=([^ ]+)'),
+                        substring(conninfo from 'fallback_application_name=([^ ]+)')) as application,
                pg_catalog.pg_wal_lsn_diff(latest_end_lsn, '0/0') as announced
           from pg_catalog.pg_stat_wal_receiver
          limit 1
@@ -29,6 +32,8 @@ SERVER = """
            case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_get_wal_replay_pause_state() end as pause_state,
            (select pid is not null from receiver) as receiver_runs,
            (select status from receiver) as receiver_status,
+           (select application from receiver) as receiver_application,
+           (select slot from receiver) as receiver_slot,
            (select extract(epoch from pg_catalog.clock_timestamp() - last_msg_receipt_time)::float8
               from receiver) as silent_seconds,
            case when pg_catalog.pg_has_role('pg_read_all_settings', 'usage')

@@ -1,4 +1,4 @@
-"""How the sequences of a database were used while we watched: points in memory, and the trend through them."""
+"""How the sequences of a database were used while we watched: points that are kept, and the trend through them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from monitor.probe import Row, number
-from probes.trend import Point, sen
+from probes.trend import Point, as_points, sen
 
 MOST = 96
 """So many points are kept of one sequence; then every second one goes, and the next come half as often."""
@@ -27,6 +27,11 @@ class Course:
         self._points: list[Point] = []
         self._step = 0.0
 
+    @property
+    def seen(self) -> bool:
+        """Tell whether there is a point."""
+        return bool(self._points)
+
     def take(self, now: Point, *, ascending: bool) -> None:
         """Add a reading; what was before a restart of the sequence is forgotten."""
         last = self._points[-1] if self._points else None
@@ -37,6 +42,19 @@ class Course:
         if len(self._points) > MOST:
             self._points = [*self._points[:-1:2], now]
             self._step = (now.at - self._points[0].at) / MOST
+
+    def document(self) -> object:
+        """Give how far the points are from each other, the first one, and the others by their distance from it."""
+        at, value = self._points[0]
+        others = [[round(each.at - at, 1), each.value - value] for each in self._points[1:]]
+        return {"step": self._step, "at": at, "value": value, "others": others}
+
+    def restore(self, document: object) -> None:
+        """Go on from them."""
+        if isinstance(document, dict):
+            first = Point(number(document, "at"), number(document, "value"))
+            others = (Point(first.at + at, first.value + value) for at, value in as_points(document["others"]))
+            self._step, self._points = number(document, "step"), [first, *others]
 
     def pace(self) -> tuple[float, float] | None:
         """Give what is used a second, by the trend, and for how long it was watched; None where there is no trend.
@@ -55,6 +73,16 @@ class Courses:
 
     def __init__(self) -> None:
         self._of: dict[Place, Course] = {}
+
+    def document(self) -> object:
+        """Give the course of each sequence."""
+        return [[*place, course.document()] for place, course in self._of.items() if course.seen] or None
+
+    def restore(self, document: object) -> None:
+        """Go on from them."""
+        for schema, sequence, course in document if isinstance(document, list) else ():
+            self._of[schema, sequence] = Course()
+            self._of[schema, sequence].restore(course)
 
     def take(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Add a reading; give the rows, each with its `pace` a second and the time it was `watched`, where known."""

@@ -123,6 +123,15 @@ class Start:
 
     seconds: float | None = None
 
+    def document(self) -> object:
+        """Give it."""
+        return self.seconds
+
+    def restore(self, document: object) -> None:
+        """Take it up."""
+        if isinstance(document, float):
+            self.seconds = document
+
 
 async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Put the start time before and now side by side."""

@@ -1,11 +1,12 @@
 """The server's settings: those that matter as numbers, what changed since we watch, and what waits for a restart.
 
-No text of a setting is read, only a hash that the server computes: some hold passwords. What changed is known
-since our own start. Blind for what a role or a database sets for itself. Cost: pg_settings, 2 ms every 5 minutes.
+No text of a setting is read, only a hash that the server computes: some hold passwords. What changed while we were
+away is seen, too. Blind for what a role or a database sets for itself. Cost: pg_settings, 2 ms every 5 minutes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import ClassVar
 
 from monitor.probe import (
@@ -23,6 +24,7 @@ from monitor.probe import (
     Rule,
     Scope,
     Session,
+    number,
 )
 
 # What our own session set for itself is of no one else: its source is the session or the client.
@@ -99,16 +101,36 @@ class Known:
     def __init__(self) -> None:
         self.digests: Mapping[str, str] = {}
         self.changed: dict[str, float] = {}
+        self._before: Mapping[str, str] = {}
+
+    def document(self) -> object:
+        """Give two bytes of each hash, which tell a change and no password, and when which setting changed."""
+        digests = {**self._before, **{name: _short(name, digest) for name, digest in self.digests.items()}}
+        return {"digests": digests, "changed": self.changed}
+
+    def restore(self, document: object) -> None:
+        """Go on from there."""
+        if isinstance(document, dict):
+            self._before = dict(document["digests"])
+            self.changed = {name: number(document["changed"], name) for name in document["changed"]}
 
     def take(self, rows: Sequence[Row], at: float) -> None:
         """Note what differs from what was seen before; what is seen for the first time did not change."""
         now = {str(row["setting"]): str(row["digest"]) for row in rows if row["digest"] is not None}
         for name, digest in now.items():
-            if self.digests.get(name, digest) != digest:
+            if self.digests.get(name, digest) != digest or self._differs(name, digest):
                 self.changed.pop(name, None)
                 self.changed[name] = at
         self.digests = {**self.digests, **now}
-        self.changed = dict(list(self.changed.items())[-REMEMBERED:])
+        self.changed, self._before = dict(list(self.changed.items())[-REMEMBERED:]), {}
+
+    def _differs(self, name: str, digest: str) -> bool:
+        """Tell whether it changed while we were away."""
+        return name in self._before and self._before[name] != _short(name, digest)
+
+
+def _short(name: str, digest: str) -> str:
+    return blake2b(f"{name} {digest}".encode(), digest_size=2).hexdigest()
 
 
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:

@@ -24,7 +24,7 @@ from monitor.probe import (
     number,
     size,
 )
-from probes.trend import CLEAR, Point, Rise, rise
+from probes.trend import CLEAR, Point, Rise, as_pairs, as_points, rise
 
 STEP, KEPT = 1500.0, 8 * 86400.0
 """Points are so far from each other, and kept for so long: of a week, and of the day before it."""
@@ -68,6 +68,15 @@ class Limits:
 
     def __init__(self) -> None:
         self._points: dict[str, deque[Point]] = {}
+
+    def document(self) -> object:
+        """Give the points of each size."""
+        return {name: as_pairs(points) for name, points in self._points.items()} or None
+
+    def restore(self, document: object) -> None:
+        """Go on from them."""
+        if isinstance(document, dict):
+            self._points = {str(name): deque(points) for name, each in document.items() if (points := as_points(each))}
 
     def take(self, at: float, databases: Sequence[Row], limits: Sequence[SizeLimit]) -> Sequence[Row]:
         """Add a reading; give a row for each limit. One of a database that is not there is left out."""

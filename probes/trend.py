@@ -7,7 +7,7 @@ JASA 63, 1968, 1379-1389; R. O. Gilbert, Statistical Methods for Environmental P
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -31,6 +31,21 @@ class Point(NamedTuple):
 
     at: float
     value: float
+
+
+def as_pairs(points: Iterable[Point]) -> list[list[float]]:
+    """Give points as a document has them."""
+    return [list(point) for point in points]
+
+
+def as_points(document: object) -> list[Point]:
+    """Read points from a document, the oldest first; raises TypeError or ValueError where it has none."""
+    if not isinstance(document, list):
+        raise TypeError(type(document).__name__)
+    points = [Point(float(at), float(value)) for at, value in document]
+    if not all(math.isfinite(number) for point in points for number in point):
+        raise ValueError("not finite")
+    return sorted(points)
 
 
 @dataclass(frozen=True, kw_only=True)

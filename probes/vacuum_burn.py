@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from probes.trend import Point, sen
+from monitor.probe import number
+from probes.trend import Point, as_pairs, as_points, sen
 
 MOST = 60
 """So many points are kept of each counter, about equally far from each other."""
@@ -41,6 +42,16 @@ class Pace:
         kept.extend(each for each in self._points[1:] if each.at - kept[-1].at >= self._step)
         self._points = kept
 
+    def document(self) -> object:
+        """Give the points, and how far they are from each other."""
+        return {"step": self._step, "points": as_pairs(self._points)}
+
+    def restore(self, document: object) -> None:
+        """Go on from them; what was read after the last of them is forgotten."""
+        if isinstance(document, dict):
+            self._step, self._points = number(document, "step"), as_points(document["points"])
+        self._last = self._points[-1] if self._points else None
+
     @property
     def last(self) -> Point | None:
         """The newest reading."""
@@ -71,6 +82,18 @@ class Burn:
     def __init__(self) -> None:
         self.xids, self.mxids = Pace(), Pace()
         self._cluster: object = None
+
+    def document(self) -> object:
+        """Give both paces, and the cluster they are of."""
+        whole = {"cluster": self._cluster, "xids": self.xids.document(), "mxids": self.mxids.document()}
+        return whole if self.xids.last else None
+
+    def restore(self, document: object) -> None:
+        """Go on from them."""
+        if isinstance(document, dict):
+            self.xids.restore(document["xids"])
+            self.mxids.restore(document["mxids"])
+            self._cluster = document["cluster"]
 
     def take(self, at: float, cluster: object, xids: float, next_mxid: float) -> None:
         """Add a reading; another cluster behind the name begins anew. Multixact ids have 32 bits and go round."""

@@ -80,12 +80,20 @@ def _sight(wanted: Wanted, *, undo: bool) -> list[str]:
         case "functions":
             return sight.take_back() if undo else sight.lend(wanted.role, wanted.schema)
         case "policy":
-            return [*_columns(wanted, undo=undo), *_policies(wanted, undo=undo)]
+            return [*_columns(wanted, undo=undo), *_policies(wanted, undo=undo), *_secretive(wanted, undo=undo)]
         case "bypassrls":
             attribute = "nobypassrls" if undo else "bypassrls"
-            return [*_columns(wanted, undo=undo), f"alter role {identifier(wanted.role)} {attribute}"]
+            altered = f"alter role {identifier(wanted.role)} {attribute}"
+            return [*_columns(wanted, undo=undo), altered, *_secretive(wanted, undo=undo)]
         case "none":
             return []
+
+
+def _secretive(wanted: Wanted, *, undo: bool) -> list[str]:
+    """Lend the functions that count NULLs among secrets: those columns are granted to nobody."""
+    if undo:
+        return sight.take_back(sight.SECRETIVE)
+    return sight.lend(wanted.role, wanted.schema, sight.SECRETIVE)
 
 
 def _columns(wanted: Wanted, *, undo: bool) -> list[str]:

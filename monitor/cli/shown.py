@@ -128,6 +128,8 @@ def _life(document: Document, sheet: Sheet) -> Iterator[tuple[str, str]]:
     if document.get("fired_at"):
         yield "told from", sheet.when(document["fired_at"])
     yield "last seen", f"{sheet.when(document.get('last_seen'))}, {document.get('occurrences', 1):,} times in all"
+    if document.get("moved_from"):
+        yield "moved from", str(document["moved_from"])
     if document.get("remedied_at"):
         yield "remedied", f"{sheet.when(document['remedied_at'])}: {document.get('outcome') or _unmeasured(document)}"
     if document.get("ends_at"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from monitor.collect.identity import Who, is_same
 from monitor.lasting import Place, Remembered
@@ -19,6 +19,10 @@ class Past:
         """Let more of them wait."""
         for place, each in past.items():
             self._of.setdefault((place.target, place.probe), {})[place.kind] = each
+
+    def owners(self) -> Sequence[tuple[Target, str]]:
+        """Give whose documents wait."""
+        return tuple(self._of)
 
     def documents(self, target: Target, probe: str, server: Who) -> dict[str, str]:
         """Give a probe's documents by kind; those that are of another server are lost."""

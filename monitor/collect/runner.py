@@ -88,6 +88,13 @@ class Runner:
         self.past = Past()
         """What an earlier process remembered."""
 
+    def recall(self) -> None:
+        """Give who began already what was read too late for that, unless it is under way."""
+        for target, probe in self.past.owners():
+            kept = self._kept.get((target, probe)) if probe else self._servers.get(target.server)
+            if kept is not None and (target, probe) not in self._under_way:
+                kept.memory.recall(self.past.documents(target, probe, kept.server))
+
     def memories(self) -> Iterator[tuple[Target, str, Memory, Identity]]:
         """Give what is remembered, by target and probe, of probes that are not under way; "" is what all share."""
         for (target, probe), kept in list(self._kept.items()):

@@ -130,6 +130,11 @@ PLANTED: tuple[Fault, ...] = (
         count=7,
     ),
     Fault(
+        rule="auth_links.no_foreign_key",
+        subject="public.users (auth_user_id)",
+        made_by="nothing binds profiles to auth.users, or there were no orphans (people.sql)",
+    ),
+    Fault(
         rule="auth_links.missing_profile",
         subject="public.users (auth_user_id)",
         made_by="12 confirmed users for whom sign-up made no profile (people.sql)",

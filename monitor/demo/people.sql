@@ -1,5 +1,5 @@
 -- People of the demo: users of schema auth, and public.users, their profiles. Rows are back-dated.
--- Planted: 7 profiles whose auth user is gone, 12 confirmed users without profile.
+-- Planted: 7 profiles whose auth user is gone, 12 confirmed users without profile, no foreign key.
 -- Near misses, which must not be found: guests, anonymous, unconfirmed and soft-deleted users.
 
 create role videochat_owner nologin;
@@ -18,7 +18,8 @@ create temporary table plan on commit drop as
 select gen_random_uuid() as id,
        kind,
        nr,
-       now() - interval '7 days' - (nr % 200) * interval '1 day' - nr * interval '13 seconds' as born
+       case when kind = 'unconfirmed' then now() - nr * interval '1 hour'
+            else now() - interval '7 days' - (nr % 200) * interval '1 day' - nr * interval '13 seconds' end as born
   from (values ('person', 5000), ('newcomer', 12), ('anonymous', 5), ('unconfirmed', 6), ('deleted', 3)) as kinds (kind, many)
  cross join lateral generate_series(1, many) as nr;
 
@@ -33,7 +34,7 @@ select '00000000-0000-0000-0000-000000000000', id, 'authenticated', 'authenticat
        case when kind <> 'anonymous' and kind <> 'unconfirmed' then born + interval '2 minutes' end,
        '', '', '', '',
        case when kind = 'anonymous' then '{}' else '{"provider": "email", "providers": ["email"]}' end::jsonb, '{}',
-       born, born, born + interval '1 day',
+       born, born, case when kind <> 'unconfirmed' then born + interval '1 day' end,
        case when kind = 'deleted' then born + interval '3 days' end,
        kind = 'anonymous'
   from plan;

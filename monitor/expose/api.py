@@ -195,6 +195,7 @@ def _alert(glance: Glance, alert: Alert) -> dict[str, object]:
         "last_seen": _time(alert.last_seen),
         "ends_at": _time(alert.ends_at),
         "ended_by": alert.ended_by,
+        "moved_from": alert.moved_from,
         "outcome": alert.outcome and alert.outcome.value,
         "remedied_at": _time(alert.cure.at) if alert.cure else None,
         "occurrences": alert.occurrences,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
+from monitor.expose.compat import Compat, renamed
 from monitor.expose.own import RESERVED
 from monitor.expose.series import Layout, Reading, family, layout
 from monitor.expose.text import Family
@@ -23,15 +24,21 @@ Place: TypeAlias = tuple[str, str, str | None]
 class Exposition:
     """The probes' series of all targets; at most `limit` of each server, the rest is counted."""
 
-    def __init__(self, *, limit: int = 2000) -> None:
+    def __init__(self, *, limit: int = 2000, compat: Compat | None = None) -> None:
         self.revision = 0
         """Grows with every change of the page."""
+        self.compat = compat or Compat()
         self._limit = limit
         self._layouts: dict[Part, Layout] = {}
         self._families: dict[str, Family] = {}
         self._servers: dict[str, dict[Place, Reading]] = {}
         self._left_away: Counter[str] = Counter()
         self._bodies: dict[bool, tuple[int, bytes]] = {}
+
+    def turn_to(self, compat: Compat) -> None:
+        """Give other names too from now on."""
+        self.compat = compat
+        self.revision += 1
 
     def absorb(self, probe: Probe, seen: Measurement) -> None:
         """Take a reading over. One without an answer changes nothing: the age of the last tells."""
@@ -121,7 +128,14 @@ class Exposition:
         for name, each in self._families.items():
             if chunks[name]:
                 parts.extend((each.header(openmetrics=openmetrics).encode(), *chunks[name]))
+                parts.extend(self._otherwise(each, chunks[name], openmetrics=openmetrics))
         return b"".join(parts)
+
+    def _otherwise(self, family: Family, chunks: Iterable[bytes], *, openmetrics: bool) -> Iterator[bytes]:
+        other = self.compat.other(family)
+        if other is not None:
+            yield other.header(openmetrics=openmetrics).encode()
+            yield from (renamed(chunk, family, other) for chunk in chunks)
 
 
 def clashes(probes: Iterable[Probe]) -> list[str]:

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from monitor import __version__
+from monitor import __version__, kinds
+from monitor.expose.compat import PGBOUNCER_UP, Compat
 from monitor.expose.text import Family, Number, label_set, label_value, number_text
 from monitor.model import Result, State
 from monitor.probe import Kind
@@ -49,8 +50,11 @@ DROPPED = Family(
 )
 BUILD = Family("pgarchitect_build_info", Kind.GAUGE, "Versions of the monitor and of its Python; always 1.")
 
+PGBOUNCER = Family(PGBOUNCER_UP, Kind.GAUGE, "1 if the PgBouncer answered when it was asked last.")
+
 FAMILIES = (
     UP, SUCCESS, LAST_SUCCESS, DURATION, RESULT, FINDINGS, NOT_EVALUATED, SELF_SECONDS, NOTIFICATIONS, DROPPED, BUILD,
+    PGBOUNCER,
 )  # fmt: skip
 RESERVED = frozenset(family.name for family in FAMILIES)
 """Names no probe may take."""
@@ -61,11 +65,14 @@ _END = b"# EOF\n"
 class Own:
     """The monitor's own metrics; `left_away` counts dropped samples by server."""
 
-    def __init__(self, shelf: Shelf, left_away: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self, shelf: Shelf, left_away: Callable[[], Mapping[str, int]], compat: Callable[[], Compat] = Compat
+    ) -> None:
         self.revision = 0
         """Grows with every change that is not the shelf's."""
         self._shelf = shelf
         self._left_away = left_away
+        self._compat = compat
         self._notifications: Counter[tuple[str, str]] = Counter()
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
@@ -91,6 +98,8 @@ class Own:
         left_away = self._left_away()
         for target in self._shelf.targets():
             _put(lines, UP, int(target.up), target=target.server)
+            if target.kind == kinds.PGBOUNCER and self._compat().pgbouncer:
+                _put(lines, PGBOUNCER, int(target.up), target=target.server)
             _put(lines, SELF_SECONDS, target.own_seconds, target=target.server)
             _put(lines, DROPPED, left_away.get(target.server, 0), target=target.server)
             for probe in target.probes:

@@ -39,7 +39,24 @@ def seen(alert: Alert, finding: Finding, judgement: Judgement, now: datetime) ->
 def ended(alert: Alert, now: datetime, by: str) -> Alert:
     """It is over; `by` says in words what ended it. No ack outlives it."""
     ends_at = max(now, alert.starts_at)
-    return replace(alert, state=State.RESOLVED, ends_at=ends_at, ended_by=by, lower_since=None, acked=None)
+    over = replace(alert, state=State.RESOLVED, ends_at=ends_at, ended_by=by, lower_since=None)
+    return replace(over, acked=None, moved_from="")
+
+
+def moved(alert: Alert, former: Alert, ack: Ack | None, now: datetime) -> Alert:
+    """An alert that has begun goes on from one on another server: since when it stands, and who has taken note."""
+    fires = replace(
+        alert,
+        state=State.FIRING,
+        starts_at=min(alert.starts_at, former.starts_at),
+        fired_at=now,
+        ends_at=None,
+        ended_by="",
+        cure=None,
+        acked=ack,
+        moved_from=former.finding.target.server,
+    )
+    return _still_acked(fires)
 
 
 def absence(judgement: Judgement, subject: str) -> str:

@@ -3,9 +3,11 @@
 A server that is down explains whatever else is said of it; who cannot see the users cannot judge links to them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from monitor.findings.both_ends import BothEnds
 from monitor.findings.matchers import Matcher, Matching, Op, all_match
 from monitor.model import Alert, State
 
@@ -61,10 +63,17 @@ BUILT_IN: tuple[Inhibition, ...] = (
 )
 
 
+NOBODY: Mapping[str, str] = MappingProxyType({})
+
+
 class Sources:
     """What mutes at this moment: the firing alerts that are an inhibition's source, found by their equal labels."""
 
-    def __init__(self, inhibitions: Sequence[Inhibition], alerts: Iterable[Alert]) -> None:
+    def __init__(
+        self, inhibitions: Sequence[Inhibition], alerts: Sequence[Alert], primaries: Mapping[str, str] = NOBODY
+    ) -> None:
+        """Sort the alerts; `primaries` says of targets that are replicas, of whom."""
+        self._both_ends = BothEnds(primaries, alerts)
         self._sides = [_Side(inhibition) for inhibition in inhibitions]
         for alert in alerts:
             if self._sides and alert.state is State.FIRING:
@@ -76,7 +85,7 @@ class Sources:
         """Give a firing alert that mutes this one."""
         labels = alert.all_labels if any(side.mutes for side in self._sides) else {}
         found = (side.source_of(labels) for side in self._sides if side.mutes)
-        return next((source for source in found if source is not None), None)
+        return next((source for source in found if source is not None), None) or self._both_ends.inhibited_by(alert)
 
 
 class _Side:

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import compress, islice
 
 from monitor.findings.cure import Number, Things, absent, by_relation, looked, rests, still_there
-from monitor.findings.episode import NOT_SEEN, UNWATCHED, absence, began, covers, ended, seen, without_suspicion
+from monitor.findings.episode import NOT_SEEN, UNWATCHED, absence, began, covers, ended, moved, seen, without_suspicion
 from monitor.lean import Packed
 from monitor.model import Ack, Alert, Finding, Judgement, State, Target
 
@@ -38,6 +38,8 @@ class Ledger:
         self._open: dict[tuple[Target, str], set[str]] = {}
         self._ended: set[str] = set()
         """What is over and not lean."""
+        self._acks: dict[str, Ack] = {}
+        """Of what is over, who had taken note: it may go on elsewhere."""
         for alert in alerts:
             self._put(alert)
 
@@ -98,6 +100,14 @@ class Ledger:
             return None
         return self._turn(alert, replace(alert, acked=None))
 
+    def move(self, former: str, heir: str, now: datetime) -> list[Change]:
+        """Let an alert that has begun go on from one of another server, which ends; give both."""
+        before, begun = self._alerts[former], self._alerts[heir]
+        went = self._turn(begun, moved(begun, before, before.acked or self._acks.get(former), now))
+        if _over(before):
+            return [went]
+        return [self._turn(before, ended(before, now, f"it moved to {begun.finding.target.server}")), went]
+
     def drop_targets(self, keep: set[str], now: datetime, by: str = UNWATCHED) -> list[Change]:
         """End what is known of servers that are watched no longer; `keep` names those that still are."""
         gone = [alert for alert in self._alerts.values() if alert.source.server not in keep and not _over(alert)]
@@ -112,6 +122,7 @@ class Ledger:
         ]
         for fingerprint in old:
             self._take(self._alerts[fingerprint])
+            self._acks.pop(fingerprint, None)
         return old
 
     def slimming(
@@ -199,8 +210,15 @@ class Ledger:
     def _turn(self, before: Alert | None, after: Alert) -> Change:
         if before is not None:
             self._take(before)
+            self._note_ack(before, after)
         self._put(after)
         return Change(alert=after, before=before.state if before else None, worth_telling=_moved(before, after))
+
+    def _note_ack(self, before: Alert, after: Alert) -> None:
+        if before.acked is not None and _over(after):
+            self._acks[after.finding.fingerprint] = before.acked
+        else:
+            self._acks.pop(after.finding.fingerprint, None)
 
     def _put(self, alert: Alert) -> None:
         fingerprint = alert.finding.fingerprint

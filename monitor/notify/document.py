@@ -19,6 +19,7 @@ def document(alert: Alert, notice: Notice, external_url: str | None) -> dict[str
         "starts_at": moment(alert.starts_at),
         "ends_at": moment(alert.ends_at) if over and alert.ends_at else None,
         "ended_by": alert.ended_by if over else "",
+        "moved_from": alert.moved_from,
         "outcome": alert.outcome.value if over and alert.outcome else None,
         "idempotency_key": f"{notice.key}:{alert.finding.fingerprint}",
         "labels": dict(alert.all_labels),

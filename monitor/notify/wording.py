@@ -101,8 +101,9 @@ def standing_for(alert: Alert, now: datetime) -> str:
 
 
 def place(alert: Alert) -> str:
-    """`server/database`, or `server`."""
-    return line(str(alert.finding.target))
+    """`server/database`, or `server`; after a failover also where it was before."""
+    before = f", moved from {line(alert.moved_from)}" if alert.moved_from else ""
+    return line(str(alert.finding.target)) + before
 
 
 def page(external_url: str | None, alert: Alert) -> str | None:

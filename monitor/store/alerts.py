@@ -128,6 +128,7 @@ def _values(alert: Alert) -> Values:
         "ended_by": alert.ended_by,
         "cure": cure_text(alert.cure),
         "labels": labels_text(alert.labels),
+        "moved_from": alert.moved_from,
     }
 
 
@@ -149,6 +150,7 @@ def _alert(row: Row[tuple[object, ...]]) -> Alert | None:
             ended_by=row.ended_by,
             cure=cure_from_text(row.cure),
             labels=labels_from_text(row.labels),
+            moved_from=row.moved_from,
         )
     except ValueError:
         return None

@@ -91,6 +91,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "ended_by": alert.ended_by,
         "cure": alert.cure and cure_document(alert.cure),
         "labels": dict(alert.labels),
+        "moved_from": alert.moved_from,
     }
 
 
@@ -208,6 +209,7 @@ def _alert(document: Mapping[str, Any]) -> Alert:
         ended_by=str(document["ended_by"]),
         cure=_perhaps(cure, document.get("cure")),
         labels=_labels(document["labels"]),
+        moved_from=str(document.get("moved_from", "")),
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Dialect, Integer, MetaData, String, Tab
 from sqlalchemy.types import TypeDecorator
 
 # The newest revision in migrations/versions. Known here so that the daemon need not import Alembic.
-HEAD = "0006"
+HEAD = "0007"
 
 metadata = MetaData()
 
@@ -74,6 +74,7 @@ alerts = Table(
     Column("ended_by", Words, nullable=False, server_default=""),
     Column("cure", Text),
     Column("labels", Text),
+    Column("moved_from", Words, nullable=False, server_default=""),
 )
 
 # A group's name has any length, and an index of PostgreSQL has not: its mark (a digest) stands for it in the key.

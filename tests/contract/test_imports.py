@@ -27,6 +27,8 @@ WORDS = {
     "sight",
     "sight_links",
     "sight_slices",
+    "sight_structure",
+    "sight_accounts",
 }
 EVERYTHING = {"*"}
 
@@ -49,11 +51,13 @@ HOUSE: dict[str, set[str]] = {
     "sqltautology": {"sqlskeleton"},
     "sqlattack": {"sqllex", "sqlskeleton", "sqltautology"},
     "sight_words": set(),
+    "sight_accounts": {"sight_words"},
     "sight_links": {"sight_words"},
     "sight_slices": {"sight_links", "sight_words"},
-    "sight": {"sight_links", "sight_slices", "sight_words", "sqltext"},
+    "sight_structure": {"sight_words"},
+    "sight": {"sight_accounts", "sight_links", "sight_slices", "sight_structure", "sight_words", "sqltext"},
     "history": {"errors", "model"},
-    "lasting": {"model"},
+    "lasting": {"errors", "model"},
     "baseline": {"history"},
     "newest": set(),
     "tide": {"history"},
@@ -117,6 +121,7 @@ HOUSE: dict[str, set[str]] = {
     "watch": EVERYTHING,
     "roster": EVERYTHING,
     "desk": EVERYTHING,
+    "succession": {"findings", "measurement", "model", "standing", "steps", "store"},
     "steps": {"findings", "model", "proof", "store"},
     "earlier": {"baseline", "history", "store"},
     "record": {"collect.runner", "earlier", "history", "measurement", "model", "newest", "probe", "store", "tide"},

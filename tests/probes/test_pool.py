@@ -119,6 +119,16 @@ async def test_reserved_connections_do_not_count_as_room(any_cluster: Cluster, a
     assert whole["slots_limit"] == 60 - reserved
 
 
+async def test_slots_that_rds_reserves_do_not_count_as_room(database: Database) -> None:
+    """A service's own setting, played by the database's."""
+    async with database.eye(PROBE) as eye:
+        (before,) = [row for row in (await eye.look()).rows if row["kind"] == "server"]
+    await database.execute(f'alter database {database.name} set "rds.rds_superuser_reserved_connections" = 2')
+    async with database.eye(PROBE) as eye:
+        (after,) = [row for row in (await eye.look()).rows if row["kind"] == "server"]
+    assert after["slots_limit"] == before["slots_limit"] - 2  # type: ignore[operator]
+
+
 async def test_a_role_at_its_limit_is_found_and_gone_when_it_lets_go(any_database: Database) -> None:
     """Sick: 4 of 4. Cured as the caution says: idle sessions go. Near miss: 3 of 4 is below 80 %."""
     async with application(any_database, "connection limit 4", suffix=' "Ü') as app:

@@ -136,7 +136,7 @@ async def test_paused_replay_is_named_as_the_cause_and_the_remedy_ends_it(pair: 
         finding = await told(far, rule)
         assert "replay is paused" in finding.summary
         assert (finding.object.kind, finding.subject) == ("standby", "test")
-        assert (await told(near, rule)).subject == "one"
+        assert (await told(near, rule)).subject == finding.evidence["known_as"] == "one"
         assert near.findings(await near.look()) == far.findings(await far.look()) == []
         await pair.standby.apply(finding.remedy)
         await quiet(far, rule)

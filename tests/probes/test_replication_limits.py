@@ -12,7 +12,7 @@ from monitor.model import Finding, NoVerdict, Severity, Target
 from monitor.rule import Rule
 from monitor.rules.evaluate import evaluate
 from probes.replication_lost import StandbyLost
-from probes.replication_past import DAY, Idle, Positions, Receiver, Standbys
+from probes.replication_past import DAY, Idle, Positions, Receiver, Standbys, known_as
 from probes.replication_rules import Lag
 from probes.replication_slot_rules import RecoveryMisfit, Slot
 
@@ -29,6 +29,7 @@ SERVER: Mapping[str, object] = {
     "deaf_seconds": 0.0,
     "lag_bytes": 0.0,
     "lag_seconds": 0.0,
+    "known_as": None,
     "feedback": "off",
     "streaming_delay": "30s",
 }
@@ -36,6 +37,7 @@ STANDBY: Mapping[str, object] = {
     "kind": "standby",
     "name": "one",
     "slot": "",
+    "connections": 1,
     "logical": False,
     "hidden": False,
     "backup": False,
@@ -233,6 +235,18 @@ def test_a_standby_without_a_name_goes_by_its_slot() -> None:
     """Else all that nobody named were one."""
     rows = list(Standbys().note([sender(application="walreceiver", slot="s1"), sender(slot="s2")], 0))
     assert [row["name"] for row in rows] == ["s1", "one"]
+
+
+@pytest.mark.parametrize(
+    ("application", "slot", "name"),
+    [("one", "s1", "one"), ("walreceiver", "s1", "s1"), ("walreceiver", None, "walreceiver"), (None, None, None)],
+)
+def test_a_standby_calls_itself_as_its_primary_does(application: str | None, slot: str | None, name: str) -> None:
+    """One that is not connected, or shows nothing, is called nothing."""
+    assert known_as({"receiver_application": application, "receiver_slot": slot}) == name
+    if application is not None:
+        (row,) = Standbys().note([sender(application=application, slot=slot or "")], 0)
+        assert row["name"] == name
 
 
 def test_silence_is_the_time_since_the_answer_changed() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ProbeTimeout
-from probes.auth_sweep import FIRST, LEAST, Span, Sweep, Sweeps, Visit
+from probes.auth_sweep import FIRST, LEAST, STALE, Span, Sweep, Sweeps, Visit
 
 KEYS = st.integers(0, 50_000)
 
@@ -151,3 +151,14 @@ def test_what_cannot_be_read_is_begun_anew(spoilt: object) -> None:
     sweeps.restore(spoilt)
     sweeps.only([])
     assert sweeps.document() is None
+
+
+async def test_counts_of_long_ago_are_not_told_as_new() -> None:
+    """After a restart a day later the sweep begins anew."""
+    table = Table(set(range(5000)))
+    sweep = table.swept()
+    await turn(sweep, table)
+    sweep.turned_at = (sweep.turned_at or 0) - STALE
+    later = table.swept()
+    later.restore(sweep.document())
+    assert (later.whole, later.total("bad")) == (False, 0)

@@ -235,6 +235,8 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         ("targets: [{name: a, dsn: host=a}, {name: b, dsn: host=b, serves: a}]\n", "only a PgBouncer"),
         ("targets: [{name: p, kind: pgbouncer, dsn: host=p dbname=pgbouncer, serves: a}]\n", "serves: no such target"),
         ("targets: [{name: p, kind: pgbouncer, dsn: host=p dbname=pgbouncer, serves: p}]\n", "serves: is no server"),
+        (LEAST + "compat: [postgres_exporter]\n", "compat[0]: is not built yet"),
+        (LEAST + "compat: [pg_exporter]\n", "compat[0]: should be 'pgbouncer_exporter'"),
         (LEAST + "log: !secret x\n", "monitor.yaml:2: log: the tag !secret has no meaning here"),
         (LEAST + "log: !env [A]\n", "monitor.yaml:2: log: !env takes one word"),
         (LEAST + "log: &a {level: *a}\n", "monitor.yaml:2: log.level: refers to itself"),

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as _read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from monitor.expose.compat import Compat
 from monitor.expose.metrics import Exposition, clashes
 from monitor.expose.own import Own
 from monitor.expose.scrape import OPENMETRICS, TEXT, Scrape, wants_openmetrics
@@ -385,3 +386,39 @@ async def test_promtool_finds_no_error() -> None:
     page = (await full().answer("", "")).body
     done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+BOUNCER = Probe(
+    name="pgbouncer",
+    scope=Scope.POOLER,
+    every=15,
+    labels=("database", "user"),
+    metrics=(Metric("pools_client_active_connections", Kind.GAUGE, "Clients."), Metric("waits", Kind.COUNTER, "So.")),
+)
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_pgbouncers_are_known_by_their_exporters_names_too(*, openmetrics: bool) -> None:
+    """The same samples under both names, whatever stands in the labels; others keep the one they have."""
+    exposition, odd = Exposition(compat=Compat(["pgbouncer_exporter"])), "\npgarchitect_pgbouncer_waits_total{"
+    rows = [{"database": "shop", "user": odd, "pools_client_active_connections": 3, "waits": 5}]
+    exposition.absorb(BOUNCER, reading(rows, probe="pgbouncer", target=Target("pool")))
+    exposition.absorb(TABLES, reading([table()]))
+    text = exposition.page(openmetrics=openmetrics).decode()
+    known = list(read_openmetrics(f"{text}# EOF\n") if openmetrics else read_text(text))
+    values = {sample.name: (dict(sample.labels), sample.value) for each in known for sample in each.samples}
+    for name, value in (("pools_client_active_connections", 3), ("waits_total", 5)):
+        assert values[f"pgarchitect_pgbouncer_{name}"] == values[f"pgbouncer_{name}"]
+        assert values[f"pgbouncer_{name}"][1] == value
+        assert values[f"pgbouncer_{name}"][0]["user"] == odd
+    assert "tables_size_bytes" not in values
+    exposition.turn_to(Compat())
+    assert "\npgbouncer_" not in exposition.page(openmetrics=openmetrics).decode()
+
+
+def test_a_pgbouncer_is_up_by_its_exporters_name_too() -> None:
+    """Asked for, and of PgBouncers only."""
+    shelf = Pile(targets_=[server(), replace(server(), server="pool", kind="pgbouncer", up=False)])
+    asked = Own(shelf, dict, lambda: Compat(["pgbouncer_exporter"])).page(openmetrics=False).decode()
+    assert [line for line in asked.splitlines() if line.startswith("pgbouncer_up")] == ['pgbouncer_up{target="pool"} 0']
+    assert "pgbouncer_up" not in Own(shelf, dict).page(openmetrics=False).decode()
