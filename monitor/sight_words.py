@@ -15,7 +15,6 @@ SIGHT = """
            array(select a.attname::text
                    from pg_catalog.pg_attribute a
                   where a.attrelid = c.oid
-                    and a.attnum > 0
                     and not a.attisdropped
                     and a.attname::text = any ($3::text[])
                     and not pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')

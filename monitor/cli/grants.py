@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from monitor import sight
+from monitor import sight, sight_states
 from monitor.sqltext import identifier, literal
 
 Auth = Literal["functions", "policy", "bypassrls", "none"]
@@ -101,7 +101,8 @@ def _columns(wanted: Wanted, *, undo: bool) -> list[str]:
     tables = {(wanted.schema, table): list(columns) for table, columns in sight.needed().items()}
     for schema, table, column, created in wanted.links:
         columns = tables.setdefault((schema, table), [])
-        columns += [name for name in (column, created) if name is not None and name not in columns]
+        wished = (column, created, *sight_states.LINK_COLUMNS)
+        columns += [name for name in wished if name is not None and name not in columns]
     usage = [_grant(f"usage on schema {identifier(schema)}", wanted.role, undo=undo) for schema in schemas]
     return usage + [_select(table, columns, wanted.role, undo=undo) for table, columns in tables.items()]
 

@@ -29,6 +29,8 @@ WORDS = {
     "sight_slices",
     "sight_structure",
     "sight_accounts",
+    "sight_sessions",
+    "sight_states",
 }
 EVERYTHING = {"*"}
 
@@ -55,7 +57,18 @@ HOUSE: dict[str, set[str]] = {
     "sight_links": {"sight_words"},
     "sight_slices": {"sight_links", "sight_words"},
     "sight_structure": {"sight_words"},
-    "sight": {"sight_accounts", "sight_links", "sight_slices", "sight_structure", "sight_words", "sqltext"},
+    "sight": {
+        "sight_accounts",
+        "sight_links",
+        "sight_sessions",
+        "sight_slices",
+        "sight_states",
+        "sight_structure",
+        "sight_words",
+        "sqltext",
+    },
+    "sight_sessions": {"sight_words"},
+    "sight_states": {"sight_words"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
     "baseline": {"history"},

@@ -1,7 +1,5 @@
 """The exam of auth_links, second half: one world seen by roles who see all, some or nothing, and through locks."""
 
-import asyncio
-import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,16 +10,14 @@ import pytest_asyncio
 from monitor.demo.gotrue import gotrue
 from tests.database import Cluster, Database
 from tests.end_to_end import auth_worlds as worlds
+from tests.end_to_end.auth_casts import BLIND, Cast, printed
 from tests.end_to_end.auth_reports import MISSING, ORPHAN, Report, configuration, look, looks
-from tests.end_to_end.command import monitor
 
 PROFILES, NOTES = "public.profiles (id)", "app.notes (user_id)"
 ALL = ({PROFILES: 2, NOTES: 1}, {PROFILES: 6})
 NOTHING: tuple[dict[str, int], dict[str, int]] = ({}, {})
-BLIND = "grant pg_monitor, pg_read_all_data to {role}"
 FORCE = "alter table auth.users force row level security; alter table public.profiles force row level security"
 OWNED = "select oid::regprocedure::text as f from pg_proc where pronamespace = 'pgarchitect'::regnamespace"
-SAMPLE = "exam_sample_role"
 IN_SESSION = pytest.mark.asyncio(loop_scope="session")
 CHANGED = {
     "lacking": "revoke select (deleted_at) on auth.users from {role}",
@@ -30,37 +26,6 @@ CHANGED = {
     " create policy {role}_some on auth.users for select to {role} using (not is_anonymous)",
     "half": "create policy {role}_none on public.profiles as restrictive to {role} using (false)",
 }
-
-
-class Cast:
-    """Roles of one world: made by name, dropped at the end."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.dsns = {"boss": database.dsn}
-        self.roles: dict[str, str] = {}
-
-    async def add(self, name: str, *statements: str, grants: str = "") -> None:
-        """Make a role: by what `monitor grants` printed for SAMPLE, then by statements."""
-        role, password = f"exam_{name}_{secrets.token_hex(3)}", secrets.token_hex(8)
-        await self.database.execute(f"create role {role} login password '{password}'")
-        self.roles[name] = role
-        self.dsns[name] = self.database.server.dsn(self.database.name, role, password)
-        for statement in (grants.replace(SAMPLE, role) or "select", *statements):
-            await self.database.execute(statement.replace("{role}", role))
-
-    async def drop(self) -> None:
-        for role in self.roles.values():
-            await self.database.execute(f"drop owned by {role}; drop role {role}")
-
-
-async def printed(database: Database) -> dict[str, str]:
-    """Give what `monitor grants` prints, by the way to sight."""
-    ways = ("functions", "policy", "bypassrls")
-    words = ("grants", "--dsn", "env:ADMIN", "--role", SAMPLE, "--auth")
-    done = await asyncio.gather(*(monitor(*words, way, env={"ADMIN": database.dsn}) for way in ways))
-    assert {(each.status, each.err) for each in done} == {(0, "")}
-    return {way: each.out for way, each in zip(ways, done, strict=True)}
 
 
 async def by_policy(cast: Cast, name: str, policy: str, *statements: str) -> None:

@@ -139,19 +139,18 @@ LEVELS = ("20240101000000", "20250717082212")
 
 
 @pytest.mark.parametrize("way", ["functions", "policy", "bypassrls", "none"])
-async def test_the_level_is_read_each_way_and_a_change_is_told(any_database: Database, way: Auth) -> None:
+async def test_the_level_is_read_each_way_and_a_change_is_told(auth: Database, way: Auth) -> None:
     """Without any sight the columns of schema auth stand for it; with one, its number is exported."""
-    await found_auth(any_database)
-    await any_database.execute(f"insert into auth.schema_migrations values ('{LEVELS[0]}'), ('first')")
-    monitor = await any_database.as_monitor(way)
+    await auth.execute(f"insert into auth.schema_migrations values ('{LEVELS[0]}'), ('first')")
+    monitor = await auth.as_monitor(way)
     async with monitor.eye(PROBE) as eye:
         first = await eye.look()
         assert [row["schema_level"] for row in first.exposed or ()] == [None if way == "none" else int(LEVELS[0])]
         assert [each.needs for each in eye.unsaid(first, SchemaLevelChanged())] == [Needs.HISTORY]
         assert eye.verdicts(await eye.look(), SchemaLevelChanged()) == []
-        await any_database.execute(f"insert into auth.schema_migrations values ('{LEVELS[1]}')")
+        await auth.execute(f"insert into auth.schema_migrations values ('{LEVELS[1]}')")
         if way == "none":
-            await any_database.execute("alter table auth.users add column quirk text")
+            await auth.execute("alter table auth.users add column quirk text")
         (finding,) = eye.findings(await eye.look(), SchemaLevelChanged())
         assert finding.object == Object("table", schema="auth", name="schema_migrations")
         assert finding.evidence["level"] == (None if way == "none" else int(LEVELS[1]))
