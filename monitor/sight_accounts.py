@@ -21,7 +21,7 @@ TOKENS = (
 )  # fmt: skip
 
 SECRETS = ("email", *TOKENS)
-"""Columns that nobody is granted: a function looks into them."""
+"""What a function looks into: no role of ours is granted all of them."""
 
 IDENTITIES = ("user_id",)
 SECRET_IDENTITIES = ("provider", "email")

@@ -14,7 +14,7 @@ from probes.auth_sight import RUN_GRANTS, Way, as_list, seeing, ways
 from probes.auth_sweep import Span, Visit
 
 SECRET = ("tokens", "cases", "emails")
-"""Topics that need columns which nobody is granted."""
+"""Topics that need columns which are not all granted to anybody."""
 
 STATES = ("confirmed", "unconfirmed", "invited", "anonymous", "banned", "deleted")
 

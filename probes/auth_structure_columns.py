@@ -62,9 +62,9 @@ class NoIndex(StructureRule):
     `auth.uid() = user_id`; and our own search for orphans reads it whole as well.
     What to do: create the index. It must be a valid btree that begins with the link, and hold every row (or all that
     are not NULL).
-    When it is wrong: a table that stays small; under `small_rows` rows it is info. Not said where the link has a
-    foreign key (index.missing_foreign_key says it) nor where it lacks a unique index (auth_links.no_unique: that index
-    serves as well): one index is enough.
+    When it is wrong: a table that stays small; under `small_rows` rows it is info. One index is enough: where the link
+    has a foreign key, index.missing_foreign_key asks for the same one, and where it ought to be unique, the unique
+    index of auth_links.no_unique serves as well.
     Cost: none beyond the probe's one query.
     """
 
@@ -74,7 +74,7 @@ class NoIndex(StructureRule):
 
     def judged(self, seen: Measurement, shape: Shape) -> Iterator[Finding]:
         """Accuse a link without foreign key whose rows only a scan finds."""
-        if shape.indexed or any(key.enforced for key in shape.keys) or lacks_unique(shape):
+        if shape.indexed:
             return
         small = 0 <= shape.rows < self.small_rows
         yield self.accused(

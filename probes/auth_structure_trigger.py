@@ -22,7 +22,7 @@ from monitor.probe import (
     of_kind,
     plural,
 )
-from probes.auth_structure_rules import schema_of, users_of
+from probes.auth_structure_rules import links_of, schema_of, users_of
 from probes.auth_structure_sql import PATHED, REFUSED, TRIGGERS
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -148,7 +148,7 @@ def _fragile(function: str) -> Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class SignupTrigger(Rule):
-    """A trigger that fires at sign-up is disabled, or can make sign-ups fail.
+    """A trigger that fires at sign-up is missing, disabled, or can make sign-ups fail.
 
     Why: GoTrue inserts a user and runs the trigger in one transaction, as its own role, with its own search_path. A
     function without SECURITY DEFINER may not write the application's tables, one without a search_path does not find
@@ -156,9 +156,10 @@ class SignupTrigger(Rule):
     new user". One that is disabled leaves users without profile.
     What to do: enable it; make the function SECURITY DEFINER with an empty search_path and full names in its body; let
     it catch what it raises. SQL is printed only where the body names nothing that an empty search_path would lose.
-    When it is wrong: a trigger disabled on purpose, or one that refuses sign-ups on purpose. That GoTrue has no trigger
-    at all is no fault: many applications make profiles in their code. Functions of GoTrue, of extensions, of Supabase's
-    services, and in other languages than PL/pgSQL are not judged. Nothing but a missing handler is info.
+    When it is wrong: a trigger disabled on purpose, or one that refuses sign-ups on purpose. That there is none at all
+    is said, as info, only where a link is declared with every_user: many applications make profiles in their code.
+    Functions of GoTrue, of extensions, of Supabase's services, and in other languages than PL/pgSQL are not judged.
+    Nothing but a missing handler is info.
     Cost: reads the functions of the triggers of one table.
     """
 
@@ -167,15 +168,37 @@ class SignupTrigger(Rule):
     severity: Severity = Severity.WARNING
     severity_can_raise: Severity = Severity.INFO
     """Where a missing handler is all that is wrong."""
+    severity_missing: Severity = Severity.INFO
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Accuse auth.users of its faulty triggers, all in one."""
         found = [each for row in of_kind(seen.rows, "trigger") if isinstance(each := row["trigger"], Trigger)]
-        if not found:
+        bound = sorted(identifier(*link.place[:2]) for link in links_of(seen) if link.every_user)
+        if not found and bound:
+            yield self._missing(seen, bound)
+        elif not found:
             yield NoVerdict(reason=f"no trigger of the application fires on insert into {users_of(seen)}", needs=None)
         faulty = [trigger for trigger in found if trigger.faults]
         if faulty:
             yield self._accused(seen, faulty)
+
+    def _missing(self, seen: Measurement, tables: Sequence[str]) -> Finding:
+        return self.finding(
+            seen,
+            subject=f"{users_of(seen)} (id)",
+            object=Object("column", schema=schema_of(seen), name="users", column="id"),
+            severity=self.severity_missing,
+            summary=f"no trigger fires on insert into {users_of(seen)}, and every user is to have a row in {tables[0]}",
+            impact="a user whose sign-up ends before the application has written the row stays without it",
+            remedy=Remedy(
+                caution="If the application's code makes the rows, ignore this. Else: create trigger ... after insert "
+                f"on {users_of(seen)} for each row execute function ...; the function SECURITY DEFINER, with an empty "
+                "search_path, and catching what it raises: an error in it blocks every sign-up."
+            ),
+            count=len(tables),
+            tables=tables,
+            faults=["missing"],
+        )
 
     def _accused(self, seen: Measurement, faulty: Sequence[Trigger]) -> Finding:
         faults = list({fault.said: fault for trigger in faulty for fault in trigger.faults}.values())

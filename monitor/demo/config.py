@@ -30,6 +30,7 @@ probes:
   server: {{every: 5s}}
   indexes: {{every: 10s}}
   auth_links: {{every: 5s}}
+  auth_states: {{every: 5s}}
   plans: {{every: 5s, least_ms: 5}}
 
 auth:

@@ -141,6 +141,11 @@ PLANTED: tuple[Fault, ...] = (
         count=12,
     ),
     Fault(
+        rule="auth_links.email_copy",
+        subject="public.users (auth_user_id)",
+        made_by="profiles repeat the address of auth.users (people.sql)",
+    ),
+    Fault(
         rule="errors.rollback_ratio",
         subject=DATABASE,
         made_by="web_api inserts presets that exist already (turns.duplicate)",

@@ -172,7 +172,7 @@ async def test_columns_alone_leave_secrets_unjudged(auth: Database) -> None:
     unsaid = [each for each in await verdicts(role) if isinstance(each, NoVerdict)]
     assert [each.needs for each in unsaid] == [Needs.RIGHTS] * 3
     (reason,) = {each.reason for each in unsaid}
-    assert "no SELECT on email, confirmation_token, " in reason
+    assert "no SELECT on confirmation_token, recovery_token, " in reason
     assert reason.endswith("Run: monitor grants --auth functions")
 
 
