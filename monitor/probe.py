@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from monitor import sight, sight_accounts, sight_links, sight_sessions, sight_states, sight_structure
+from monitor import sight, sight_accounts, sight_links, sight_sessions, sight_slices, sight_states, sight_structure
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -99,6 +99,7 @@ __all__ = [
     "sight_accounts",
     "sight_links",
     "sight_sessions",
+    "sight_slices",
     "sight_states",
     "sight_structure",
     "size",

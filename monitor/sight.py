@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from monitor.sight_accounts import ACCOUNTS
 from monitor.sight_links import LINKS
 from monitor.sight_sessions import SESSIONS
+from monitor.sight_slices import SLICES
 from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
 from monitor.sight_words import SCHEMA, SIGHT, UUID, Function
@@ -16,10 +17,10 @@ from monitor.sqltext import identifier, literal
 
 __all__ = [
     "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SIGHT",
-    "STATES", "STRUCTURE", "UUID", "Function", "lend", "lent", "needed", "take_back",
+    "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "lend", "lent", "needed", "take_back",
 ]  # fmt: skip
 
-GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS)
+GROUPS = (LINKS, SLICES, STRUCTURE, STATES, ACCOUNTS, SESSIONS)
 
 SEE = Function(
     name="auth_sight",

@@ -88,7 +88,7 @@ _SAMPLE = rf"""
 """
 
 # The server writes the statement of a link, so that it alone quotes names. No row: no such table, column or type.
-_RELATION = """
+RELATION = """
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -107,19 +107,13 @@ _AGO = "pg_catalog.now() - pg_catalog.make_interval(secs => $1::float8)"
 # A time without zone counts as old when it is old both as UTC and as the session's local time.
 _AGO_LOCAL = "least(pg_catalog.now() at time zone 'UTC', localtimestamp) - pg_catalog.make_interval(secs => $1::float8)"
 
-WRITE_LOOK = f"""
-    select pg_catalog.format(
-               case resolved.base when 'uuid'::regtype then $look${_SPARE_UUID}$look$ else $look${_SPARE_TEXT}$look$ end
-               || $look${_STATES}$look$,
-               $1::text, $2::text, $3::text, $4::text,
-               coalesce((select 'p.' || pg_catalog.quote_ident(m.attname)
+AGE = f"""coalesce((select 'p.' || pg_catalog.quote_ident(m.attname)
                                 || case m.atttypid when 'timestamptz'::regtype then $age$ < {_AGO}$age$
                                                    when 'timestamp'::regtype then $age$ < {_AGO_LOCAL}$age$
                                                    when 'date'::regtype then $age$ + 1 < {_AGO_LOCAL}$age$ end
                            from pg_catalog.pg_attribute m
-                          where m.attrelid = c.oid and m.attname = $5::text and not m.attisdropped), 'null::boolean'),
-               case resolved.base when 'uuid'::regtype then '' else '::text collate "C"' end,
-               (select coalesce(pg_catalog.string_agg(
+                          where m.attrelid = c.oid and m.attname = $5::text and not m.attisdropped), 'null::boolean')"""
+ELIGIBLE = """(select coalesce(pg_catalog.string_agg(
                            case m.attname when 'confirmed_at' then 'u.confirmed_at is not null'
                                           when 'deleted_at' then 'u.deleted_at is null'
                                           else pg_catalog.format('u.%I is not true', m.attname) end, ' and '
@@ -128,16 +122,26 @@ WRITE_LOOK = f"""
                   join pg_catalog.pg_class users on users.oid = m.attrelid and users.relname = 'users'
                   join pg_catalog.pg_namespace home on home.oid = users.relnamespace and home.nspname = $1::text
                  where m.attname in ('confirmed_at', 'deleted_at', 'is_anonymous', 'is_sso_user')
-                   and not m.attisdropped),
-               $age$greatest(u.created_at, u.confirmed_at) < {_AGO}$age$
+                   and not m.attisdropped)"""
+USER_AGE = f"$age$greatest(u.created_at, u.confirmed_at) < {_AGO}$age$"
+
+WRITE_LOOK = f"""
+    select pg_catalog.format(
+               case resolved.base when 'uuid'::regtype then $look${_SPARE_UUID}$look$ else $look${_SPARE_TEXT}$look$ end
+               || $look${_STATES}$look$,
+               $1::text, $2::text, $3::text, $4::text,
+               {AGE},
+               case resolved.base when 'uuid'::regtype then '' else '::text collate "C"' end,
+               {ELIGIBLE},
+               {USER_AGE}
            ) as statement
-{_RELATION}"""
+{RELATION}"""
 
 WRITE_SAMPLE = f"""
     select pg_catalog.format($sample${_SAMPLE}$sample$, $1::text, $2::text, $3::text, $4::text,
                              least(100, greatest(0.001, 2500000 / greatest(c.reltuples, 1)))::numeric(9, 6)
            ) as statement
-{_RELATION}"""
+{RELATION}"""
 
 LOOK = Function(
     name="auth_look",

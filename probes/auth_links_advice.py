@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from monitor.probe import Remedy, Target, identifier, sight
-from probes.auth_links_discovery import Origin
+from probes.auth_links_discovery import Column, Origin
 from probes.auth_links_reading import Blind, LinkReading
 
 
@@ -48,28 +49,86 @@ def sight_remedy(blind: Blind, schema: str) -> Remedy:
     )
 
 
-def orphan_remedy(reading: LinkReading, users: str) -> Remedy:
+@dataclass(frozen=True)
+class Checked:
+    """How many rows were counted, so that a repair touches no more; and who is too young to be counted, in seconds."""
+
+    count: int
+    grace: float
+
+    def repair(self, change: str) -> str:
+        """Give one statement, and so one transaction, that makes a change or, where it meets more rows, none."""
+        return (
+            f"do $$ declare changed bigint; begin {change}; get diagnostics changed = row_count; if changed > "
+            f"{self.count} then raise '% rows, {self.count} were counted: nothing was changed', changed; end if; end $$"
+        )
+
+    def old(self, time: str) -> str:
+        """Give the condition that a time lies before the grace."""
+        return f"{time} < now() - interval '{self.grace:g} seconds'"
+
+
+def orphan_remedy(reading: LinkReading, users: str, checked: Checked) -> Remedy:
     """Show the rows; what becomes of them is a person's choice."""
-    table, link = reading.column.relation, identifier(reading.column.column)
+    column = reading.column
+    table, link = column.relation, identifier(column.column)
+    old = f" and {checked.old(f'p.{identifier(column.created)}')}" if column.created else ""
+    stranger = f"{_wellformed(column)}{old} and not exists (select from {users} u where {_same(column)})"
+    orphans = f"p.{link} is not null{stranger}"
     return Remedy(
         caution=(
-            f"Somebody must decide. To see them: select p.* from {table} p where p.{link} is not null and not exists "
-            f"(select from {users} u where u.id::text = lower(p.{link}::text)). Set {link} to NULL where the row stays "
-            f"as a guest's, else delete it. Then keep it so by a foreign key from {reading.column.subject} to {users} "
-            "(id), added NOT VALID, then VALIDATE CONSTRAINT. If ids of deleted users are kept on purpose, exclude the "
-            "link: auth.not_links."
+            f"Somebody must decide. To see them: select p.* from {table} p where {orphans}. Set {link} to NULL where "
+            f"the row stays as a guest's: {checked.repair(f'update {table} p set {link} = null where {orphans}')}; or "
+            f"delete it: {checked.repair(f'delete from {table} p where {orphans}')}. Each changes nothing when it "
+            f"meets more rows than were counted. {_key(column, users)} If ids of deleted users are kept on purpose, "
+            "exclude the link: auth.not_links."
         )
     )
 
 
-def missing_remedy(reading: LinkReading, users: str) -> Remedy:
+def _key(column: Column, users: str) -> str:
+    """Say how to keep a link whole from now on."""
+    table, link = column.relation, identifier(column.column)
+    if column.keyed:
+        return f"Then have its foreign key checked: alter table {table} validate constraint with its name."
+    uuid = f"make {link} a uuid (alter table {table} alter {link} type uuid using {link}::uuid), "
+    return (
+        f"Then keep it so: {'' if column.uuid else uuid}alter table {table} add foreign key ({link}) references "
+        f"{users} (id) on delete cascade not valid, which locks but for a moment, and alter table {table} validate "
+        "constraint with its name, which stops no writer. ON DELETE: cascade where the row goes with its user, set "
+        "null where it stays as a guest's; without either, deleting the user fails."
+    )
+
+
+def missing_remedy(reading: LinkReading, users: str, checked: Checked) -> Remedy:
     """Show the users; what else their rows need is a person's knowledge."""
-    table, link = reading.column.relation, identifier(reading.column.column)
+    column = reading.column
+    table, link = column.relation, identifier(column.column)
+    missing = (
+        "u.confirmed_at is not null and u.deleted_at is null and not u.is_anonymous and not u.is_sso_user and "
+        f"{checked.old('greatest(u.created_at, u.confirmed_at)')} and not exists (select from {table} p where "
+        f"{_same(column)})"
+    )
+    value = "u.id" if column.uuid else "u.id::text"
+    repair = checked.repair(f"insert into {table} ({link}) select {value} from {users} u where {missing}")
     return Remedy(
         caution=(
             f"The other columns of {table} need values only you know. To see the users: select u.id from {users} u "
-            "where u.confirmed_at is not null and u.deleted_at is null and not u.is_anonymous and not u.is_sso_user "
-            f"and not exists (select from {table} p where lower(p.{link}::text) = u.id::text). Insert a row for each, "
-            f"and mend what makes it at sign-up: a trigger on {users}, SECURITY DEFINER, with a fixed search_path."
+            f"where {missing}. Insert a row for each; where the other columns have defaults: {repair}. Then mend what "
+            f"makes the row at sign-up: a trigger after insert on {users}, its function SECURITY DEFINER with a fixed "
+            f"search_path; it runs insert into {table} ({link}) values (new.id) on conflict do nothing, and ends with "
+            "exception when others then raise warning and return new: what fails there must not stop a sign-up."
         )
     )
+
+
+def _same(column: Column) -> str:
+    """Give the condition that row p is user u's, in whatever spelling."""
+    link = f"p.{identifier(column.column)}"
+    if column.uuid:
+        return f"u.id = {link}"
+    return f"u.id = case when {link}::text ~ '{sight.UUID}' then {link}::text::uuid end"
+
+
+def _wellformed(column: Column) -> str:
+    return "" if column.uuid else f" and p.{identifier(column.column)}::text ~ '{sight.UUID}'"

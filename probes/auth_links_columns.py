@@ -24,6 +24,7 @@ _DESCRIBED = r"""
     select n.nspname::text as schema,
            c.relname::text as table,
            a.attname::text as column,
+           coalesce(nullif(t.typbasetype, 0), t.oid) = 'uuid'::regtype as uuid,
            keyed.yes as keyed,
            exists (select
                      from pg_catalog.pg_index i
@@ -52,6 +53,7 @@ _DESCRIBED = r"""
       join pg_catalog.pg_class c on c.oid = found.relid
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = found.attnum
+      join pg_catalog.pg_type t on t.oid = a.atttypid
      cross join lateral (select exists (select
                                           from pg_catalog.pg_constraint f
                                           join users on users.oid = f.confrelid

@@ -67,6 +67,8 @@ class Column:
     schema: str
     table: str
     column: str
+    uuid: bool = True
+    """Its type is uuid, and no text."""
     keyed: bool = False
     single: bool = False
     """A unique index says: at most one row a user."""
@@ -203,6 +205,7 @@ def _column(row: Row, places: dict[Place, Link]) -> Column:
         schema=schema,
         table=table,
         column=name,
+        uuid=bool(row["uuid"]),
         keyed=bool(row["keyed"]),
         single=bool(row["single"]),
         profile_like=bool(row["profile_like"]),

@@ -12,7 +12,6 @@ from probes.auth_links_sight import Eye
 from probes.auth_sight import as_list
 
 KEYS = 10_000  # as many hashed keys a direction come back; counts are exact all the same
-BETWEEN_LOOKS = 1.0
 CHEAP = 0.1  # seconds; a look as quick as this is taken each time
 DUTY = 100  # a dearer one rests a hundred times as long as it took
 SAMPLE_EVERY = 300.0
@@ -51,6 +50,14 @@ class Seen:
     """All users that ought to have a row; known only where some lack one and it was asked."""
     clean: bool = True
     """Nothing is left over that time alone could turn into a suspect."""
+    looked: float = 1.0
+    """The share of the keys that was looked at at least once, 0 to 1: less than 1 in a sweep's first turn only."""
+    progress: float = 1.0
+    """How far a sweep's running turn has come."""
+    at: float | None = None
+    """When all keys had been looked at last, in seconds since 1970."""
+    users_unseen: str = ""
+    """Why users without a row are not looked for, though somebody wants to know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +136,7 @@ async def look(session: Session, eye: Eye, column: Column, kept: Kept, grace: fl
     remembered = await _remembered(session, eye, column, kept)
     if remembered is not None:
         return remembered
-    state = await _state(session, eye, column) if kept.took >= CHEAP else None
+    state = await counters(session, eye, column) if kept.took >= CHEAP else None
     kept.seen = kept.failure = None
     kept.pending = False
     try:
@@ -172,10 +179,11 @@ async def _unchanged(session: Session, eye: Eye, column: Column, kept: Kept) -> 
     """Ask the server's counters; a standby does not keep any."""
     if session.facts.in_recovery or kept.state is None:
         return False
-    return await _state(session, eye, column) == kept.state
+    return await counters(session, eye, column) == kept.state
 
 
-async def _state(session: Session, eye: Eye, column: Column) -> object:
+async def counters(session: Session, eye: Eye, column: Column) -> object:
+    """Give what changes with any row of either table, by the server's counters."""
     rows = await session.fetch(COUNTERS, eye.schema, column.schema, column.table)
     return rows[0]["state"]
 
@@ -220,6 +228,7 @@ def _compared(row: Row, now: _Suspects, before: _Suspects, kept: Kept, grace: fl
         missing_once=int(number(row, "missing")),
         eligible=None if row["eligible"] is None else int(number(row, "eligible")),
         clean=not now.orphans and not now.missing,
+        at=time.time(),
     )
 
 

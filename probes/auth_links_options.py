@@ -45,6 +45,8 @@ class AuthOptions:
 
     schema: str = "auth"
     grace: float = 300.0
+    duty: float = 0.02
+    """The share of the time that sweeping links too big to be looked at whole may take, in each database."""
     sample_keys: int = 0
     links: tuple[Link, ...] = ()
     not_links: tuple[str, ...] = ()
@@ -56,6 +58,8 @@ class AuthOptions:
             raise ValueError("sample_keys should be 0: keys are not shown yet")
         if self.grace < 0:
             raise ValueError("grace should not be negative")
+        if not 0 < self.duty <= 1:
+            raise ValueError("duty should be a share of the time, more than 0 and at most 1")
 
     def for_target(self, target: Target) -> AuthOptions:
         """Keep the links of one database of one target."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from monitor.probe import (
@@ -18,13 +18,18 @@ from monitor.probe import (
     TargetDenied,
     identifier,
 )
-from probes.auth_links_discovery import Column, Guessed, Origin, columns, gotrue, too_many, why_missing
+from probes.auth_links_discovery import Column, Guessed, Origin, Place, columns, gotrue, too_many, why_missing
 from probes.auth_links_known import Known, KnownLinks
-from probes.auth_links_looks import BETWEEN_LOOKS, Looks, Seen, look, sample
+from probes.auth_links_looks import CHEAP, Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
-from probes.auth_links_sight import NEEDED, Eye, eyes
+from probes.auth_links_shape import lag, shape
+from probes.auth_links_sight import NEEDED, LinkEye, eyes
+from probes.auth_links_suspects import BETWEEN_LOOKS
+from probes.auth_links_sweep import Ask
+from probes.auth_links_sweeps import LinkSweeps
 from probes.auth_sight import seeing
 
+AGAIN_SECONDS = 1.0  # for the second look at the suspects of a first sweep
 ELIGIBLE = 20  # of fewer users no custom can be read
 
 
@@ -97,7 +102,9 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         declared = bool(options.links)
         blind = Blind(schema=options.schema, table="users", reason=hidden, role=session.facts.role, declared=declared)
         return [_row(blind), *rows, *(_row(_unseen(column, hidden)) for column in sound)]
-    reader = _Reader(session, ways, looks, options)
+    sweeps = memory.of(LinkSweeps)
+    sweeps.only(found)
+    reader = _Reader(session, ways, looks, sweeps, options, options.grace + await lag(session))
     readings = await reader.all(sound)
     found_links = [each for each in readings if isinstance(each, LinkReading)]
     known.tell(session.facts.database, [Known(column=each.column, origin=each.origin) for each in found_links])
@@ -108,26 +115,41 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
 @dataclass(frozen=True)
 class _Reader:
     session: Session
-    ways: Sequence[Eye]
+    ways: Sequence[LinkEye]
     looks: Looks
+    sweeps: LinkSweeps
     options: AuthOptions
+    grace: float
+    waiting: set[Place] = field(default_factory=set)
+    """Links that are swept, once it is known how many share the time."""
 
     async def all(self, columns: Sequence[Column]) -> list[Blind | LinkReading]:
         """Read all links, those with fresh suspects once more: one pause for all, or a hundred links took minutes."""
         found = {column.place: await self.read(column) for column in columns}
+        swept = [column for column in columns if column.place in self.waiting]
+        seconds = self.sweeps.seconds(self.options.duty) / len(swept) if swept else 0.0
+        first = [column for column in swept if not self.sweeps.known(column)]
+        for column in swept:
+            found[column.place] = await self.read(column, seconds)
         again = [column for column in columns if self.looks.of(column).pending]
-        if again:
+        doubted = [column for column in first if (known := self.sweeps.known(column)) and known.fresh]
+        if again or doubted:
             await asyncio.sleep(BETWEEN_LOOKS)
-        found |= {column.place: await self.read(column) for column in again}
+        for column in again:
+            found[column.place] = await self.read(column)
+        for column in doubted:
+            found[column.place] = await self.read(column, AGAIN_SECONDS, again=True)
         return [each for readings in found.values() for each in readings]
 
-    async def read(self, column: Column) -> list[Blind | LinkReading]:
+    async def read(
+        self, column: Column, seconds: float | None = None, *, again: bool = False
+    ) -> list[Blind | LinkReading]:
         """Give what a link shows, and beside it what hides its table; a failure is this link's alone."""
         reading = LinkReading(column=column, origin=column.origin)
         if reading.origin is Origin.GUESS and (known := self.looks.of(column).no_link) is not None:
             return [replace(reading, distinct=known.distinct, present=known.present)]
         try:
-            return await self._read(reading)
+            return await self._read(reading, seconds, again=again)
         except ProbeTimeout as error:  # also asking for sight takes a lock: the server opens what it has policies of
             return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.TIME)]
         except ProbeSkipped as error:
@@ -137,14 +159,14 @@ class _Reader:
         except ProbeError as error:
             return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.REPAIR)]
 
-    async def _read(self, reading: LinkReading) -> list[Blind | LinkReading]:
+    async def _read(self, reading: LinkReading, seconds: float | None, *, again: bool) -> list[Blind | LinkReading]:
         column = reading.column
         able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
         if hidden and not column.declared and column.created:  # its age is a help, not a need
             column = replace(column, created=None)
             able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
         if not hidden:
-            return [await self._looked(able[0], replace(reading, column=column))]
+            return [await self._looked(able[0], replace(reading, column=column), seconds, again=again)]
         blind = Blind(
             schema=column.schema,
             table=column.table,
@@ -154,7 +176,7 @@ class _Reader:
         )
         return [*([blind] if reading.judged else []), _unseen(column, hidden)]
 
-    async def _looked(self, eye: Eye, reading: LinkReading) -> LinkReading:
+    async def _looked(self, eye: LinkEye, reading: LinkReading, seconds: float | None, *, again: bool) -> LinkReading:
         kept = self.looks.of(reading.column)
         if reading.origin is Origin.GUESS:
             taken = await sample(eye, reading.column, kept)
@@ -162,7 +184,26 @@ class _Reader:
             reading = replace(reading, origin=origin, distinct=taken.distinct, present=taken.present)
         if not reading.judged:
             return reading
-        return replace(reading, seen=await look(self.session, eye, reading.column, kept, self.options.grace))
+        ask = await self._slices(eye, reading.column)
+        if ask is None:
+            return replace(reading, seen=await look(self.session, eye, reading.column, kept, self.grace))
+        if seconds is None:  # all that are swept share the time
+            self.waiting.add(reading.column.place)
+            return reading
+        sweep = self.sweeps.of(reading.column, ask.ways)
+        await (sweep.again(ask, seconds) if again else sweep.run(ask, seconds))
+        return replace(reading, seen=sweep.seen(ask))
+
+    async def _slices(self, eye: LinkEye, column: Column) -> Ask | None:
+        """Give what a sweep asks with; None where the link is looked at whole."""
+        kept, known = self.looks.of(column), self.sweeps.known(column)
+        if kept.pending or (known is None and kept.at and kept.took < CHEAP / 2):
+            return None
+        shaped = await shape(self.session, eye.schema, column)
+        if not shaped.sliced(dear=kept.took >= CHEAP) or not await eye.slices():
+            self.sweeps.drop(column)
+            return None
+        return Ask(session=self.session, eye=eye, column=column, shape=shaped, grace=self.grace)
 
 
 def _unsound(column: Column, why: str) -> LinkReading:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from monitor.probe import Needs, ProbeSkipped, Row, Session, sight, sight_links
+from monitor.probe import Needs, ProbeError, ProbeSkipped, Row, Session, sight, sight_links, sight_slices
 from probes.auth_links_discovery import Column
 from probes.auth_sight import Way, ways
 
@@ -31,6 +31,8 @@ class LinkEye:
     """Asks them by our own role, or through lent functions."""
 
     way: Way
+    _slices: dict[tuple[str | None, ...], str] = field(default_factory=dict)
+    """The statements written for slices: each is run many times."""
 
     @property
     def schema(self) -> str:
@@ -53,15 +55,43 @@ class LinkEye:
         self, function: sight.Function, write: str, place: tuple[str | None, ...], rest: tuple[object, ...]
     ) -> Row:
         """Ask the lent function; or have the server write the statement, so that it alone quotes names, and run it."""
-        session = self.way.session
         if self.way.lent:
-            return (await session.fetch(function.call, *place, *rest))[0]
-        rows = await session.fetch(write, *place)
+            return (await self.way.session.fetch(function.call, *place, *rest))[0]
+        return (await self.way.session.fetch(await self._written(write, place), *rest))[0]
+
+    async def slice(self, how: sight_slices.Slicing, column: Column, rest: tuple[object, ...]) -> Row:
+        """Look at a slice: the grace, its first key, how many or which is the next slice's, whether users matter."""
+        place = (self.schema, *column.place, column.created)
+        if self.way.lent:
+            return (await self.way.session.fetch(how.function.call, *place, *rest))[0]
+        known = (how.function.name, *place)
+        if known not in self._slices:
+            self._slices[known] = await self._written(how.write, place)
+        try:
+            return (await self.way.session.fetch(self._slices[known], *rest))[0]
+        except ProbeError:
+            if await self._written(how.write, place) != self._slices[known]:
+                raise _changed(place) from None
+            raise
+
+    async def slices(self) -> bool:
+        """Tell whether it can look at slices: functions lent by an older version of ours cannot."""
+        if not self.way.lent:
+            return True
+        (row,) = await self.way.session.fetch(sight.LENT)
+        return sight.lent(sight.SLICES.functions, row["lent"])
+
+    async def _written(self, write: str, place: tuple[str | None, ...]) -> str:
+        rows = await self.way.session.fetch(write, *place)
         if not rows:
-            raise ProbeSkipped(f"{place[1]}.{place[2]} was changed just now", Needs.TIME)
-        return (await session.fetch(str(rows[0]["statement"]), *rest))[0]
+            raise _changed(place)
+        return str(rows[0]["statement"])
 
 
-async def eyes(session: Session, schema: str) -> list[Eye]:
+def _changed(place: tuple[str | None, ...]) -> ProbeSkipped:
+    return ProbeSkipped(f"{place[1]}.{place[2]} was changed just now", Needs.TIME)
+
+
+async def eyes(session: Session, schema: str) -> list[LinkEye]:
     """Give the ways we have, the direct one first."""
     return [LinkEye(way) for way in await ways(session, schema, sight.LINKS.functions)]

@@ -261,6 +261,8 @@ def explain(error: asyncpg.PostgresError, role: str, timeout: float) -> Exceptio
             return ProbeTimeout(f"cancelled after {timeout:g} s (statement timeout)")
         case asyncpg.LockNotAvailableError():
             return ProbeTimeout("it would have waited for a lock; tried again next time")
+        case asyncpg.SerializationError():  # we write nothing: only a standby's replay does that to us
+            return ProbeSkipped("the standby's replay cancelled it; tried again next time", Needs.TIME)
         case asyncpg.InsufficientPrivilegeError():
             return TargetDenied(f'role "{role}": {error.args[0]}; run: monitor grants --role {role}')
         case asyncpg.ObjectNotInPrerequisiteStateError():

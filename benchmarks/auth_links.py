@@ -1,0 +1,175 @@
+"""What sweeping a big link costs: of the server's processor time, statement by statement, and when nothing changes.
+
+`python -m benchmarks.auth_links [--users N] [--cycles N]`. Users and profiles are as many; each user has one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import asyncpg
+
+from benchmarks.cluster import DATABASE
+from benchmarks.lines import Line, table_head
+from benchmarks.processor import seconds
+from monitor.collect.runner import Runner
+from monitor.collect.server import PostgresServer
+from monitor.collect.way import Guarded
+from monitor.demo.gotrue import gotrue
+from monitor.embedded import EmbeddedServer
+from monitor.measurement import Row
+from monitor.model import Secret, Server, Target
+from monitor.probe import Facts
+from probes.auth_links import PROBE
+from probes.auth_links_discovery import Column
+from probes.auth_links_options import AuthOptions, Link
+from probes.auth_links_shape import shape
+from probes.auth_links_sight import LinkEye
+from probes.auth_links_sweep import Ask, LinkSweep
+from probes.auth_sight import Way
+
+TURN_SECONDS, SLICE_MS, CYCLE_MS = 5.0, 15.0, 10.0
+AT, DUTY = 3_000_000, 0.02
+SETTINGS = {"autovacuum": "off", "fsync": "off", "jit": "off", "shared_buffers": "512MB", "max_wal_size": "8GB"}
+LINK = Link(table="public.users", column="auth_user_id", created_at="created_at", every_user=True)
+COLUMN = Column(schema="public", table="users", column="auth_user_id", created="created_at", declared=LINK)
+PEOPLE = """
+    insert into auth.users (id, created_at, email_confirmed_at)
+    select gen_random_uuid(), now() - interval '1 day', now() - interval '1 day' from generate_series(1, {users})
+"""
+PROFILES = (
+    "create table public.users (id bigint generated always as identity, auth_user_id uuid, created_at timestamptz)",
+    "insert into public.users (auth_user_id, created_at) select id, created_at from auth.users",
+    "create unique index on public.users (auth_user_id)",
+    "vacuum analyze auth.users",
+    "vacuum analyze public.users",
+    "checkpoint",
+)
+
+
+@dataclass
+class Timed:
+    """A session that notes what each slice took of the server's processor, and how long in all, in ms."""
+
+    session: Guarded
+    pid: int
+    slices: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def facts(self) -> Facts:
+        return self.session.facts
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        began, used = time.perf_counter(), seconds(self.pid)
+        rows = await self.session.fetch(sql, *arguments)
+        if rows and "orphan_keys" in rows[0]:
+            self.slices.append((seconds(self.pid) - used) * 1000)
+            self.waits.append((time.perf_counter() - began) * 1000)
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Of one turn, in seconds of the server's processor; its slices in ms; a cycle at rest in ms; temp files."""
+
+    turn: float
+    slices: Sequence[float]
+    waits: Sequence[float]
+    cycle: float
+    temp_files: int
+
+
+def at(part: float, times: Sequence[float]) -> float:
+    """Give the time that this part of them did not exceed."""
+    return sorted(times)[min(int(part * len(times)), len(times) - 1)]
+
+
+async def filled(server: EmbeddedServer, users: int) -> None:
+    """Make the people and their profiles."""
+    session = await asyncpg.connect(server.dsn("postgres"), timeout=60)
+    await session.execute(f"create database {DATABASE}")
+    await session.close()
+    session = await asyncpg.connect(server.dsn(DATABASE), timeout=60)
+    await session.execute(gotrue())
+    for statement in (PEOPLE.format(users=users), *PROFILES):
+        await session.execute(statement)
+    await session.close()
+
+
+async def measure(users: int, cycles: int) -> Cost:
+    """Sweep once, statement by statement; then let the probe rest."""
+    async with EmbeddedServer.started(SETTINGS) as server:
+        await filled(server, users)
+        watching = PostgresServer(Server(name="shop", dsn=Secret(server.dsn(DATABASE)), only=DATABASE), environ={})
+        try:
+            async with watching.visit(DATABASE, stay=True) as session:
+                session.within(5.0)
+                pid = int(str((await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]))
+                before = await temp_files(session)
+                timed = Timed(session, pid)
+                turn = await swept(timed)
+                cycle = await rested(session, pid, cycles)
+                written = await temp_files(session) - before
+        finally:
+            await watching.close()
+    return Cost(turn=turn, slices=timed.slices, waits=timed.waits, cycle=cycle, temp_files=written)
+
+
+async def temp_files(session: Guarded) -> int:
+    """Give how many temporary files were ever written in the database; sessions tell it once a second."""
+    await asyncio.sleep(1.5)
+    (row,) = await session.fetch("select temp_files from pg_stat_database where datname = current_database()")
+    return int(str(row["temp_files"]))
+
+
+async def swept(session: Timed) -> float:
+    """Give what one whole turn cost."""
+    eye = LinkEye(Way(session, "auth", lent=False))
+    ask = Ask(session=session, eye=eye, column=COLUMN, shape=await shape(session, "auth", COLUMN), grace=300.0)
+    sweep, began = LinkSweep(ask.ways), seconds(session.pid)
+    await sweep.run(ask, 3600.0)
+    return seconds(session.pid) - began
+
+
+async def rested(session: Guarded, pid: int, cycles: int) -> float:
+    """Give what a cycle costs, in ms, once the probe has been through and nothing changes."""
+    runner, target = Runner(), Target("shop", DATABASE)
+    probe = replace(PROBE, options=AuthOptions(links=(LINK,), duty=1.0))
+    while (await runner.run(probe, target, session)).asides["sweep"][0]["sweep_progress_ratio"] != 1.0:  # noqa: ASYNC110 - it needs time
+        await asyncio.sleep(1)
+    began = seconds(pid)
+    for _ in range(cycles):
+        await runner.run(probe, target, session)
+    return (seconds(pid) - began) * 1000 / cycles
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.auth_links", description=__doc__)
+    parser.add_argument("--users", type=int, default=AT)
+    parser.add_argument("--cycles", type=int, default=50)
+    wanted = parser.parse_args()
+    cost = asyncio.run(measure(wanted.users, wanted.cycles))
+    million, slices, waits = cost.turn / wanted.users * 1_000_000, cost.slices, cost.waits
+    print(table_head())
+    print(Line(f"{wanted.users:,} users and profiles: server CPU of a turn", cost.turn, TURN_SECONDS, "s"))
+    print(Line("server CPU of a slice, 95 in 100", at(0.95, slices), SLICE_MS, "ms"))
+    print(Line("nothing changed: server CPU of a cycle", cost.cycle, CYCLE_MS, "ms"))
+    print(f"\n{len(slices)} slices, half of them within {at(0.5, slices):.1f} ms, the longest {at(1, slices):.1f} ms")
+    print(
+        f"by the clock: half {at(0.5, waits):.1f} ms, 95 in 100 {at(0.95, waits):.1f} ms, the longest {max(waits):.1f}"
+    )
+    print(f"{cost.temp_files} temporary files; {million:.2f} s of the server's for a million users")
+    hours = million * 100 / DUTY / 3600
+    print(
+        f"by calculation, 100 million: {million * 100:.0f} s of the server's, {hours:.1f} h at {DUTY:.0%} of the time"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The metrics of looking at links: how far the running sweep has come, and how old the last whole look is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from monitor.probe import Aside, Measurement, Memory, Row, Session, gauges
+from probes.auth_links_reading import LinkReading, links
+
+SWEEP = Aside(
+    name="sweep",
+    labels=("link",),
+    metrics=gauges(
+        {
+            "sweep_progress_ratio": "The share of a link's keys that the running sweep has looked at; 1: it rests.",
+            "sweep_age_seconds": "Time since all keys of a link had been looked at last.",
+        }
+    ),
+)
+
+
+async def sweeps(_session: Session, _memory: Memory, seen: Measurement) -> Measurement:
+    """Add the sweeps' rows, from what the reading holds: nothing is asked."""
+    return replace(seen, asides={SWEEP.name: [_row(each) for each in links(seen.rows) if each.seen is not None]})
+
+
+def _row(reading: LinkReading) -> Row:
+    at = reading.seen.at if reading.seen else None
+    return {
+        "link": reading.column.subject,
+        "sweep_progress_ratio": reading.seen.progress if reading.seen else None,
+        "sweep_age_seconds": None if at is None else max(0.0, time.time() - at),
+    }
