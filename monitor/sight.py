@@ -20,7 +20,7 @@ __all__ = [
     "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "lend", "lent", "needed", "take_back",
 ]  # fmt: skip
 
-GROUPS = (LINKS, SLICES, STRUCTURE, STATES, ACCOUNTS, SESSIONS)
+GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES)
 
 SEE = Function(
     name="auth_sight",
@@ -81,7 +81,19 @@ def lend(role: str, schema: str, functions: Sequence[Function] = FUNCTIONS) -> l
 def take_back(functions: Sequence[Function] = FUNCTIONS) -> list[str]:
     """Give the statements that undo `lend` for every role; the schema goes when nothing else is in it."""
     drops = [f"drop function if exists {function.signature}" for function in functions]
-    return [*drops, f"drop schema if exists {SCHEMA} restrict"]
+    return [*drops, _EMPTIED]
+
+
+_EMPTIED = f"""do $pgarchitect$
+begin
+    if not exists (select
+                     from pg_catalog.pg_proc p
+                     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+                    where n.nspname = {literal(SCHEMA)}) then
+        drop schema if exists {SCHEMA} restrict;
+    end if;
+end
+$pgarchitect$"""
 
 
 def _reshaped(function: Function) -> str:

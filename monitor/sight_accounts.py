@@ -230,6 +230,9 @@ WRITE_ACCOUNTS = rf"""
      where exists (select from known where relname = 'users')
 """
 
+FEWEST = 100
+"""Users that a lent look counts at least: states of fewer would be somebody's."""
+
 COUNT = Function(
     name="auth_accounts",
     arguments=(
@@ -237,7 +240,7 @@ COUNT = Function(
         "in_grace double precision"
     ),
     columns="upto text, users bigint, names text[], numbers bigint[]",
-    body=f"{GUARD} statement := ({WRITE_ACCOUNTS}); {RUN} using in_after, in_until, in_rows, in_grace;",
+    body=f"{GUARD} statement := ({WRITE_ACCOUNTS}); {RUN} using in_after, in_until, greatest(in_rows, {FEWEST}), in_grace;",
 )
 
 ACCOUNTS = Group(functions=(COUNT,), columns={"users": USERS, "identities": IDENTITIES})

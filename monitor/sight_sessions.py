@@ -137,10 +137,7 @@ _TOKENS = rf"""
          owned as materialized (
              select slice.*, session.owner, session.ended
                from slice
-               left join lateral (select s.user_id as owner, %2$s < pg_catalog.now() - interval '24 hours' as ended
-                                    from %1$I.sessions s
-                                   where s.id = slice.session_id
-                                   limit 1) session on true
+               left join lateral (%15$s) session on true
          ),
          spelled as materialized (
              select owned.*,
@@ -236,7 +233,15 @@ WRITE = f"""
                                      and (select true from %1$I.users u where u.id = p.user_id) is null$x$, $1::text)
                              else 'false' end,
                $2::text,
-               $1::text
+               $1::text,
+               case when not 'sessions.id' = any (names) then 'select null::uuid as owner, null::boolean as ended'
+                    else pg_catalog.format($x$select s.user_id as owner,
+                                                     %2$s < pg_catalog.now() - interval '24 hours' as ended
+                                                from %1$I.sessions s
+                                               where s.id = slice.session_id
+                                               limit 1$x$, $1::text,
+                                           case when 'sessions.not_after' = any (names) then 's.not_after'
+                                                else 'null::timestamptz' end) end
            ) as statement
       from has
 """

@@ -21,8 +21,6 @@ MUST = {
     "sessions": ("sessions.user_id", "sessions.updated_at"),
     "refresh_tokens": (
         *(f"refresh_tokens.{column}" for column in sight_sessions.NEEDED["refresh_tokens"]),
-        "sessions.id",
-        "sessions.user_id",
         "users.id",
     ),
     "mfa_factors": ("mfa_factors.status", "mfa_factors.created_at"),
