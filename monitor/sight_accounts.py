@@ -240,7 +240,10 @@ COUNT = Function(
         "in_grace double precision"
     ),
     columns="upto text, users bigint, names text[], numbers bigint[]",
-    body=f"{GUARD} statement := ({WRITE_ACCOUNTS}); {RUN} using in_after, in_until, greatest(in_rows, {FEWEST}), in_grace;",
+    body=(
+        f"{GUARD} statement := ({WRITE_ACCOUNTS}); "
+        f"{RUN} using in_after, in_until, greatest(in_rows, {FEWEST}), in_grace;"
+    ),
 )
 
 ACCOUNTS = Group(functions=(COUNT,), columns={"users": USERS, "identities": IDENTITIES})

@@ -99,7 +99,7 @@ async def test_one_hidden_table_silences_only_what_is_read_from_it(auth: Databas
 
 
 async def test_secrets_are_never_granted(auth: Database) -> None:
-    """The columns the ways of our own role show hold no token, hash, key or address."""
+    """The columns the ways of our own role show hold no token, hash or key."""
     role = await seeing(auth, "bypassrls")
     rows = await auth.fetch(
         "select table_name || '.' || column_name as name from information_schema.column_privileges"
@@ -112,7 +112,7 @@ async def test_secrets_are_never_granted(auth: Database) -> None:
         {"sessions.refresh_token_hmac_key", "sessions.ip", "sessions.user_agent", "refresh_tokens.token",
          "refresh_tokens.parent", "mfa_factors.secret", "mfa_factors.phone", "mfa_challenges.otp_code",
          "one_time_tokens.token_hash", "one_time_tokens.relates_to", "flow_state.auth_code",
-         "flow_state.provider_access_token", "users.email", "users.encrypted_password"}
+         "flow_state.provider_access_token", "users.encrypted_password"}
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -222,15 +223,17 @@ def test_what_is_kept_is_coarse_and_counts_the_same(at: int) -> None:
     """Ten thousand slices become about a thousand; the turn goes on at the same place."""
     slices: list[object] = [[str(nr), 2, {"live": nr % 3} if nr % 3 else {}, 2 if nr <= at else 1]
                             for nr in range(1, 10_000)]  # fmt: skip
-    sweeps = SessionSweeps()
-    sweeps.restore({"users": {"turned_at": 1.0, "turn": 2, "at": at, "slices": [*slices, [None, 5, {"live": 7}, 1]]}})
+    sweeps, lately = SessionSweeps(), time.time()
+    sweeps.restore(
+        {"users": {"turned_at": lately, "turn": 2, "at": at, "slices": [*slices, [None, 5, {"live": 7}, 1]]}}
+    )
     sweep, kept = sweeps.of("users"), sweeps.document()
     text = json.dumps(kept)
     again = SessionSweeps()
     again.restore(json.loads(text))
     after = again.of("users")
     assert (after.total("live"), after.rows, after.progress(), after.turned_at) == (
-        sweep.total("live"), sweep.rows, sweep.progress(), 1.0,
+        sweep.total("live"), sweep.rows, sweep.progress(), lately,
     )  # fmt: skip
     assert len(json.loads(text)["users"]["slices"]) <= SLICES + 2
 
