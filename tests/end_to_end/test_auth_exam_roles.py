@@ -95,7 +95,7 @@ def test_who_sees_all_counts_the_same(seen: dict[str, Report], name: str) -> Non
 
 @pytest.mark.parametrize("name", SEES_NOTHING)
 def test_who_is_blind_says_so_and_accuses_nobody(seen: dict[str, Report], name: str) -> None:
-    """A warning, two rules not evaluated for want of rights. How links are built is seen by everybody, NULL tokens by a lent function."""
+    """A warning, rules on rows not evaluated for want of rights; structure and NULL tokens are seen all the same."""
     report = seen[name]
     assert counts(report) == NOTHING
     (finding,) = report.found("auth.cannot_see").values()
