@@ -8,7 +8,7 @@ from statistics import median
 
 from probes.auth_sweep import Span, Sweep, Visit, Visitor
 
-FIRST_SECONDS, SECONDS = 3.0, 0.5
+FIRST_SECONDS = 3.0
 """What the first run may take, and each after it: under 1 % of a minute."""
 
 REST = 10_000
@@ -44,12 +44,13 @@ class Kept:
             return False
         return time.time() - turned_at < min(DAY, REST * self._cost)
 
-    async def turn(self, visit: Visitor, changes: Mapping[str, int]) -> None:
-        """Go on with the turn, or begin one."""
+    async def turn(self, visit: Visitor, changes: Mapping[str, int], seconds: float) -> None:
+        """Go on with the turn for so long, or begin one: the very first look may take longer."""
         if not self.sweep.turning:
             self._began, self._spent = changes, 0.0
         before = time.monotonic()
-        await self.sweep.run(self._noting(visit), SECONDS if self.sweep.whole else FIRST_SECONDS)
+        begun = self.sweep.whole or self.sweep.turning
+        await self.sweep.run(self._noting(visit), seconds if begun else FIRST_SECONDS)
         self._spent += time.monotonic() - before
         if not self.sweep.turning:
             self._turned, self._cost = self._began, self._spent

@@ -126,7 +126,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     marks = {f"changes of {name}": int(number(row, "changes")) for name, row in tables.items()}
     marks |= {f"sees {name}": name not in sight.unread for name in ("tokens", "identities")} | {"columns": len(columns)}
     if session.facts.in_recovery or not kept.rests(marks):
-        await kept.turn(await _visitor(sight, sight.way, options.grace), marks)
+        await kept.turn(await _visitor(sight, sight.way, options.grace), marks, options.seconds_beside)
         kept.note()
     reading = Accounts(
         schema=options.schema,

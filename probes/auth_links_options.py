@@ -46,7 +46,10 @@ class AuthOptions:
     schema: str = "auth"
     grace: float = 300.0
     duty: float = 0.02
-    """The share of the time that sweeping links too big to be looked at whole may take, in each database."""
+    """The share of the time that sweeping links too big to be looked at whole may take, in each database.
+
+    Each of the other probes that go through big tables (states, accounts, sessions) may take a quarter of it.
+    """
     sample_keys: int = 0
     links: tuple[Link, ...] = ()
     not_links: tuple[str, ...] = ()
@@ -60,6 +63,11 @@ class AuthOptions:
             raise ValueError("grace should not be negative")
         if not 0 < self.duty <= 1:
             raise ValueError("duty should be a share of the time, more than 0 and at most 1")
+
+    @property
+    def seconds_beside(self) -> float:
+        """Give the seconds a minute that each of the other probes may take."""
+        return 15 * self.duty
 
     def for_target(self, target: Target) -> AuthOptions:
         """Keep the links of one database of one target."""

@@ -30,9 +30,9 @@ from probes.auth_sweep import TARGET, Span, Visit
 
 FIRST = {"users": 0.8, "sessions": 0.6, "refresh_tokens": 1.2}
 """Seconds the first run may take; of other tables SMALL_FIRST. A snapshot reads no more."""
-LATER = {"users": 0.08, "sessions": 0.08, "refresh_tokens": 0.25}
-"""Seconds a later run may take: with the small tables' under a hundredth of the time."""
-SMALL_FIRST, SMALL_LATER = 0.1, 0.02
+LATER = {"users": 0.2, "sessions": 0.2, "refresh_tokens": 0.4}
+"""The shares of `auth.duty`'s quarter that a later run may take; what is left is for the small tables."""
+SMALL_FIRST, SMALL_LATER = 0.1, 0.05
 BETWEEN_LOOKS = 1.0
 CHECKS = 5  # at most; slices may have become smaller since the look before
 CHEAP = 0.1  # seconds; a table whose turn takes no longer is gone through each time
@@ -111,7 +111,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     tables = {table: looked_at(table) for table in sight_sessions.PARTS}
     sights = await Sights.asked(session, options.schema)
     states = await _states(session, options.schema, sorted({each for used in tables.values() for each in used}))
-    looks = [_Look(session, memory, table, sights) for table in tables]
+    looks = [_Look(session, memory, table, sights, options.seconds_beside) for table in tables]
     for look in looks:
         await look.run([states.get(each) for each in sorted(tables[look.table]) if each in sights.present])
     if any(look.fresh for look in looks):
@@ -131,8 +131,9 @@ async def _states(session: Session, schema: str, tables: Sequence[str]) -> Mappi
 class _Look:
     """One run's look at one table; a failure is this table's alone."""
 
-    def __init__(self, session: Session, memory: Memory, table: str, sights: Sights) -> None:
+    def __init__(self, session: Session, memory: Memory, table: str, sights: Sights, seconds: float) -> None:
         kept = memory.of(_Kept)
+        self.seconds = seconds
         self.session, self.table, self.sights, self.schema = session, table, sights, sights.schema
         self.sweep, self.gate, self.watched = memory.of(SessionSweeps).of(table), kept.gate(table), kept.watched(table)
         self.fresh = False
@@ -176,9 +177,10 @@ class _Look:
             gate.states, gate.at, gate.took = states, began, 0.0
             self.watched.clear()
         later = self.sweep.whole or self.sweep.turning
-        few, small = (LATER, SMALL_LATER) if later else (FIRST, SMALL_FIRST)
+        begun = LATER.get(self.table, SMALL_LATER) * self.seconds
+        seconds = begun if later else FIRST.get(self.table, SMALL_FIRST)
         try:
-            await self.sweep.run(self._visit, few.get(self.table, small) + self._first)
+            await self.sweep.run(self._visit, seconds + self._first)
         finally:
             gate.took += time.monotonic() - began
 

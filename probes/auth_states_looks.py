@@ -22,8 +22,6 @@ from probes.auth_sweep import Sweep, Sweeps
 
 FIRST_SECONDS = 3.0
 """The first run may take so long: a snapshot has but one, and the daemon is to say something soon."""
-SECONDS = 0.6
-"""Of each minute: a hundredth of the time."""
 SMALL = 5000  # rows; a table of no more is read each time: 50 ms at most
 REST = 6000  # a dearer one rests so many times as long as it took, while nothing changed: 10 ms of a minute
 LEAST_REST = 600.0  # the server's counters may lag behind idle sessions
@@ -69,7 +67,8 @@ class Reader:
     states: States
     has_deletion: bool
     first_seconds: float = FIRST_SECONDS
-    seconds: float = SECONDS
+    seconds: float
+    """What a later run may take."""
 
     async def all(self, links: Sequence[Link]) -> list[StateReading]:
         """Look at what is due, the longest forgotten first; one slice of each before more of any."""

@@ -51,6 +51,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     reader = Reader(
         session=session,
         grace=options.grace,
+        seconds=options.seconds_beside,
         eyes=eyes,
         sweeps=memory.of(Sweeps),
         states=memory.of(States),

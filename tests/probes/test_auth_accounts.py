@@ -439,7 +439,7 @@ async def test_counts_and_the_turn_survive_a_restart() -> None:
         return Visit(upto=None if span.after else "7", rows=100, counts={"deleted": 3, "role:ab": 1})
 
     kept, again = Kept(), Kept()
-    await kept.turn(visit, {"changes of users": 5})
+    await kept.turn(visit, {"changes of users": 5}, 0.3)
     assert kept.rests({"changes of users": 5})
     assert not kept.rests({"changes of users": 6})
     again.restore(json.loads(json.dumps(kept.document())))
@@ -456,7 +456,7 @@ async def test_an_unchanged_table_is_read_again_when_accounts_have_aged() -> Non
 
     kept = Kept()
     with time_machine.travel(datetime(2026, 11, 23, tzinfo=UTC), tick=False) as clock:
-        await kept.turn(visit, {})
+        await kept.turn(visit, {}, 0.3)
         clock.shift(timedelta(days=1, seconds=1))
         assert not kept.rests({})
 
@@ -469,7 +469,7 @@ async def test_sign_ups_are_compared_with_what_was_seen_before_the_purge() -> No
 
     kept, again = Kept(), Kept()
     with time_machine.travel(datetime(2026, 11, 1, tzinfo=UTC), tick=False) as clock:
-        await kept.turn(visit, {})
+        await kept.turn(visit, {}, 0.3)
         kept.note()
         assert (kept.usual(), severities(kept)) == (0.0, [Severity.WARNING])
         clock.shift(timedelta(days=8))
