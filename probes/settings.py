@@ -26,6 +26,7 @@ from monitor.probe import (
     Session,
     number,
 )
+from probes.settings_memory import SettingsOptions, advised
 
 # What our own session set for itself is of no one else: its source is the session or the client.
 SQL = """
@@ -135,12 +136,13 @@ def _short(name: str, digest: str) -> str:
 
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Tell what changed, and export what has a number, changed, or waits for a restart."""
-    known = memory.of(Known)
+    known, usual = memory.of(Known), _usual(seen)
     known.take(seen.rows, seen.taken_at.timestamp())
     exposed = [
         {
             "setting": row["setting"],
             "value": row["value"],
+            "usual_bytes": usual.get(str(row["setting"])),
             "restart_pending": row["restart_pending"],
             "changed_timestamp_seconds": known.changed.get(str(row["setting"])),
         }
@@ -150,16 +152,25 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
     return replace(seen, exposed=exposed[:200])
 
 
+def _usual(seen: Measurement) -> Mapping[str, float]:
+    """Give what is usual for the machine's memory, where the configuration names it."""
+    machines = seen.options.machines if isinstance(seen.options, SettingsOptions) else ()
+    connections = [number(row, "value") for row in seen.rows if row["setting"] == "max_connections"]
+    return advised(machines[0].memory_bytes, connections[0]) if machines and connections else {}
+
+
 PROBE = Probe(
     name="settings",
     scope=Scope.SERVER,
     every=300,
     sql={14: SQL},
     detail=detail,
+    options=SettingsOptions(),
     key=("setting",),
     labels=("setting",),
     metrics=(
         Metric("value", Kind.GAUGE, "A setting in bytes, seconds or as it is; on and off are 1 and 0."),
+        Metric("usual_bytes", Kind.GAUGE, "What is usual for the machine's memory that the configuration names."),
         Metric("restart_pending", Kind.GAUGE, "1: a changed value waits for a restart."),
         Metric("changed_timestamp_seconds", Kind.GAUGE, "When a changed value was first seen, in seconds since 1970."),
     ),

@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
+import pytest
+
 from monitor.model import Finding, Result
+from monitor.probe import GIB, MIB
 from probes.settings import PROBE
+from probes.settings_memory import MachineMemory, SettingsOptions, advised
 from tests.database import Database
 from tests.looking import Eye
 from tests.patience import PATIENCE
@@ -65,3 +69,28 @@ async def test_what_waits_for_a_restart_is_found_and_gone_when_it_is_taken_back(
         async with asyncio.timeout(20 * PATIENCE):
             while eye.findings(await eye.look()):
                 pass
+
+
+async def test_what_is_usual_for_the_machine_stands_beside_what_is_set(database: Database) -> None:
+    """Where the configuration names its memory; a target's own entry before everybody's; else nothing is advised."""
+    machines = (MachineMemory(memory_bytes=64 * GIB), MachineMemory(memory_bytes=16 * GIB, target="test"))
+    options = SettingsOptions(machines=(*machines, MachineMemory(memory_bytes=GIB, target="other")))
+    async with database.eye(PROBE, options=options) as eye:
+        shown = await exposed(eye)
+    usual = {name: row["usual_bytes"] for name, row in shown.items() if row["usual_bytes"]}
+    assert usual == advised(16 * GIB, 60)
+    assert shown["shared_buffers"]["value"] == 16 * MIB
+    async with database.eye(PROBE) as eye:
+        assert {row["usual_bytes"] for row in (await exposed(eye)).values()} == {None}
+
+
+@pytest.mark.parametrize("gigabytes", [0.5, 2, 16, 256])
+def test_what_is_usual_fits_into_the_machine(gigabytes: float) -> None:
+    """Buffers, and two sorts in each connection: at most half of it, but where the least possible is more."""
+    usual = advised(gigabytes * GIB, 100)
+    assert (usual["shared_buffers"], usual["effective_cache_size"]) == (gigabytes * GIB / 4, gigabytes * GIB * 3 / 4)
+    assert 64 * MIB <= usual["maintenance_work_mem"] <= 2 * GIB
+    sorts = 2 * 100 * usual["work_mem"]
+    assert usual["work_mem"] == 4 * MIB or usual["shared_buffers"] + sorts <= gigabytes * GIB / 2
+    with pytest.raises(ValueError, match="above 0"):
+        MachineMemory(memory_bytes=0)
