@@ -52,6 +52,8 @@ CLOCK = "select extract(epoch from clock_timestamp())::float8 as at"
 TEXTS = {"database": (DATABASE_SIZE,), "tablespace": (TABLESPACE_SIZE, TEMPORARY)}
 BUDGET = 10.0
 LATE = f"the sizes before it took more than {BUDGET:.0f} s; it is asked next time"
+GONE = "the server finds no files of it"
+"""Somebody dropped it just now, or a tablespace's directory is not there any more."""
 SPACES = Aside(
     name="tablespaces",
     labels=("tablespace",),
@@ -97,7 +99,7 @@ async def one(session: Session, place: Row) -> Row:
         return unknown(place, str(error), Needs.TIME)
     except (ProbeError, TargetDenied) as error:
         return {**row, "reason": str(error), "needs": Needs.RIGHTS}
-    return row
+    return row if row["bytes"] is not None else {**row, "reason": GONE}
 
 
 def unknown(place: Row, reason: str, needs: Needs | None) -> Row:
