@@ -130,6 +130,11 @@ PLANTED: tuple[Fault, ...] = (
         count=7,
     ),
     Fault(
+        rule="auth_links.signup_trigger",
+        subject="auth.users (id)",
+        made_by="profiles are written by the application after the sign-up, not with it (people.sql)",
+    ),
+    Fault(
         rule="auth_links.no_foreign_key",
         subject="public.users (auth_user_id)",
         made_by="nothing binds profiles to auth.users, or there were no orphans (people.sql)",
