@@ -170,7 +170,7 @@ def test_no_secret_is_in_any_report(stage: Stage, who: str) -> None:
 
 
 @IN_SESSION
-@pytest.mark.parametrize("major", [14, 15, 16, 17, NEWEST])
+@pytest.mark.parametrize("major", [14, *(pytest.param(each, marks=pytest.mark.soak) for each in (15, 16, 17)), NEWEST])
 async def test_every_version_counts_the_same(clusters: Clusters, major: int, tmp_path: Path) -> None:
     """On the newest version GoTrue stands at its older level: without passkeys a session lacks its factor."""
     async with (await clusters.of(major)).fresh() as database:

@@ -43,6 +43,7 @@ async def counts(database: Database, grace: float) -> dict[str, object]:
         return {each.rule: each.evidence["count"] for each in found if "count" in each.evidence}
 
 
+@pytest.mark.soak
 async def test_a_standby_tells_the_same_and_invents_nothing_while_it_lags(pair: tuple[Database, Database]) -> None:
     """In step it finds what the primary finds. While its replay is paused, its rows are as young as they look there."""
     primary, standby = pair

@@ -43,6 +43,7 @@ async def people_come(database: Database, type_: str, order: str, until: float) 
     return done
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("type_", ["uuid", "text"])
 async def test_nobody_is_invented_while_people_sign_up(cluster: Cluster, type_: str) -> None:
     """Writers on both sides in both orders; a grace of three seconds; each look is judged, many turns long."""
