@@ -33,6 +33,7 @@ SQL = """
     select name::text as setting,
            pending_restart::int as restart_pending,
            null::float8 as changed_timestamp_seconds,
+           null::float8 as usual_bytes,
            case when source not in ('session', 'client') and context <> 'internal' and name not like '%.%'
                 then pg_catalog.hashtextextended(coalesce(reset_val, ''), 0)::text end as digest,
            case when name = any (array[

@@ -1,9 +1,7 @@
-"""What the memory settings usually are on a machine of so much memory: a place to begin, not a rule.
+"""What the memory settings usually are on a machine of so much memory, which the configuration names: a place to begin.
 
-shared_buffers is a quarter of it, as PostgreSQL's manual says ("25% of the memory"), effective_cache_size three
-quarters (the buffers and the kernel's cache), maintenance_work_mem a sixteenth and 2 GiB at most (three autovacuum
-workers take it at once), work_mem so much that two sorts in each allowed connection fit into a quarter. No server says
-how much memory its machine has: the configuration does.
+shared_buffers is a quarter of it ("25% of the memory", PostgreSQL's manual), effective_cache_size three quarters,
+maintenance_work_mem a sixteenth and 2 GiB at most, work_mem so much that two sorts a connection fit into a quarter.
 """
 
 from __future__ import annotations
