@@ -10,7 +10,7 @@ from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, identifier,
 from probes.auth_accounts_kept import Kept
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
-from probes.auth_sight import RUN_GRANTS, Way, as_list, seeing, ways
+from probes.auth_sight import Way, advised, as_list, seeing, ways
 from probes.auth_sweep import Span, Visit
 
 SECRET = ("tokens", "cases", "emails")
@@ -171,7 +171,7 @@ async def _sight(session: Session, schema: str, *, identities: bool) -> _Sight:
 
 
 def _hidden(reason: str) -> Unread:
-    return Unread(reason=f"{reason}. {RUN_GRANTS}", needs=Needs.RIGHTS)
+    return Unread(reason=advised(reason), needs=Needs.RIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,23 +25,17 @@ from monitor.probe import (
     Rule,
     Scope,
     Severity,
-    identifier,
     plural,
     share,
 )
+from probes.auth_judging import LOWER, belong, options_of, schema_of, users_of
 from probes.auth_links_advice import Checked, missing_remedy, orphan_remedy, seems, settings, sight_remedy
 from probes.auth_links_discovery import Origin
 from probes.auth_links_looks import Seen
 from probes.auth_links_metrics import SWEEP, sweeps
 from probes.auth_links_options import AuthOptions
 from probes.auth_links_reading import LinkReading, blinds, links, observe
-
-LOWER = {Severity.CRITICAL: Severity.WARNING, Severity.WARNING: Severity.INFO, Severity.INFO: Severity.INFO}
-
-
-def options_of(seen: Measurement) -> AuthOptions:
-    """Give the probe's options."""
-    return seen.options if isinstance(seen.options, AuthOptions) else AuthOptions()
+from probes.auth_sight import advised
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +59,7 @@ class CannotSee(Rule):
 
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Accuse each table that hides rows from us."""
-        schema = options_of(seen).schema
+        schema = schema_of(seen)
         for blind in blinds(seen.rows):
             yield self.finding(
                 seen,
@@ -87,14 +81,15 @@ class LinkRule(Rule):
 
     def _unjudged(self, seen: Measurement, readings: Sequence[LinkReading]) -> Iterator[NoVerdict]:
         """Give why links could not be judged; blindness to auth.users in one line for all of them."""
-        hidden = [blind for blind in blinds(seen.rows) if blind.subject == identifier(options_of(seen).schema, "users")]
+        hidden = [blind for blind in blinds(seen.rows) if blind.subject == users_of(seen)]
         if hidden and any(reading.needs is Needs.RIGHTS for reading in readings):
-            yield NoVerdict(reason=_advised(hidden[0].reason), needs=Needs.RIGHTS)
+            yield NoVerdict(reason=advised(hidden[0].reason), needs=Needs.RIGHTS)
         for reading in readings:
             if reading.needs is None or (hidden and reading.needs is Needs.RIGHTS):
                 continue
-            reason = _advised(reading.reason) if reading.needs is Needs.RIGHTS else reading.reason
-            yield NoVerdict(reason=reason, needs=reading.needs, subject=reading.column.subject)
+            yield NoVerdict(
+                reason=advised(reading.reason, reading.needs), needs=reading.needs, subject=reading.column.subject
+            )
 
     def _unswept(self, reading: LinkReading) -> Iterator[NoVerdict]:
         """Say how far the first sweep of a big link has come: what it has not seen is not well."""
@@ -136,14 +131,14 @@ class OrphanedProfile(LinkRule):
             return
         sampled = reading.origin is Origin.SAMPLE
         count = looked.orphans + unaged
-        users = identifier(options_of(seen).schema, "users")
+        users = users_of(seen)
         yield self.finding(
             seen,
             subject=reading.column.subject,
             object=_object(reading),
             severity=LOWER[self.severity] if sampled else self.severity,
             confidence=Confidence.MEDIUM if sampled or not looked.orphans else Confidence.HIGH,
-            summary=f"{_at_least(looked)}{plural(count, 'row')} of {reading.column.relation} {_belong(count)} to no "
+            summary=f"{_at_least(looked)}{plural(count, 'row')} of {reading.column.relation} {belong(count)} to no "
             f"user of {users}",
             impact="nobody can sign in to them, and personal data of deleted users may live on",
             remedy=orphan_remedy(reading, users, Checked(count, options_of(seen).grace)),
@@ -188,7 +183,7 @@ class MissingProfile(LinkRule):
                 yield from self._unswept(reading)
 
     def _accuse(self, seen: Measurement, reading: LinkReading, looked: Seen) -> Iterator[Finding]:
-        users, count = identifier(options_of(seen).schema, "users"), looked.missing
+        users, count = users_of(seen), looked.missing
         if count == 0 or (looked.looked < 1 and reading.by_custom):
             return
         people = f"{plural(count, 'confirmed user')} {'has' if count == 1 else 'have'}"
@@ -250,14 +245,6 @@ class Undeclared(LinkRule):
 def _object(reading: LinkReading) -> Object:
     column = reading.column
     return Object("column", schema=column.schema, name=column.table, column=column.column)
-
-
-def _advised(reason: str) -> str:
-    return f"{reason}. Run: monitor grants --auth functions"
-
-
-def _belong(count: int) -> str:
-    return "belongs" if count == 1 else "belong"
 
 
 def _at_least(looked: Seen) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.probe import Area, Finding, Measurement, Needs, NoVerdict, Object, Rule, Severity, identifier, plural
-from probes.auth_sessions_judging import schema_of, unjudged
+from probes.auth_judging import schema_of
+from probes.auth_sessions_judging import unjudged
 from probes.auth_sessions_reading import Part, parts
 from probes.auth_sessions_remedies import Place, cleanup
 

@@ -19,14 +19,9 @@ from monitor.probe import (
     identifier,
     plural,
 )
-from probes.auth_links_options import AuthOptions
+from probes.auth_judging import schema_of
 from probes.auth_sessions_reading import Part, parts
 from probes.auth_sessions_remedies import Place
-
-
-def schema_of(seen: Measurement) -> str:
-    """Give the name of GoTrue's schema."""
-    return seen.options.schema if isinstance(seen.options, AuthOptions) else AuthOptions().schema
 
 
 def unjudged(seen: Measurement, part: Part, accused: str) -> Iterator[NoVerdict]:

@@ -25,7 +25,7 @@ from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sessions_sight import Sights, looked_at
 from probes.auth_sessions_sweeps import SessionSweeps
-from probes.auth_sight import RUN_GRANTS, Way, as_list
+from probes.auth_sight import Way, advised, as_list
 from probes.auth_sweep import TARGET, Span, Visit
 
 FIRST = {"users": 0.8, "sessions": 0.6, "refresh_tokens": 1.2}
@@ -236,7 +236,7 @@ class _Look:
 def _failed(table: str, name: str, error: ProbeError | TargetDenied) -> Part:
     """Say why a table could not be looked at."""
     if isinstance(error, TargetDenied):
-        return Part(table=table, reason=f"{error}. {RUN_GRANTS}", needs=Needs.RIGHTS)
+        return Part(table=table, reason=advised(str(error)), needs=Needs.RIGHTS)
     if isinstance(error, ProbeTimeout):
         return Part(table=table, reason=f"{name}: {error}", needs=Needs.TIME)
     if isinstance(error, ProbeSkipped):

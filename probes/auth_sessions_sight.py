@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.probe import Needs, ProbeSkipped, Row, Session, identifier, number, sight_sessions
-from probes.auth_sight import RUN_GRANTS, Way, as_list, seeing, ways
+from probes.auth_sight import Way, advised, as_list, seeing, ways
 
 READS = {
     "users": ("users", "sessions", "refresh_tokens"),
@@ -102,7 +102,7 @@ class Sights:
                 seen, hidden = await self._sees(each)
                 able = [way for way in able if way in seen]
                 if not able:
-                    raise ProbeSkipped(f"{hidden}. {RUN_GRANTS}", Needs.RIGHTS)
+                    raise ProbeSkipped(advised(hidden), Needs.RIGHTS)
         return able[0]
 
     async def _sees(self, table: str) -> tuple[Sequence[Way], str]:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from monitor.probe import Row, Session, identifier, sight
+from monitor.probe import Needs, Row, Session, identifier, sight
 
-RUN_GRANTS = "Run: monitor grants --auth functions"
+
+def advised(reason: str, needs: Needs | None = Needs.RIGHTS) -> str:
+    """Add to a reason for want of rights how they are given; another one stays as it is."""
+    return f"{reason}. Run: monitor grants --auth functions" if needs is Needs.RIGHTS else reason
 
 
 class Sees(Protocol):

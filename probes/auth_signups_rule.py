@@ -24,7 +24,7 @@ from monitor.probe import (
     identifier,
     number,
 )
-from probes.auth_links_options import AuthOptions
+from probes.auth_judging import schema_of
 
 CONSISTENT = 1.4826
 """Times the median deviation is the standard deviation, where values are spread normally."""
@@ -105,7 +105,7 @@ class SignupAnomaly(Rule):
         usuals, count = self._usuals(past), number(growth, table)
         if not usuals:
             reason = f"a baseline takes the same hour of {self.min_days} days, or of {self.min_weeks} weeks"
-            yield NoVerdict(reason=reason, needs=Needs.HISTORY, subject=identifier(_schema(seen), table))
+            yield NoVerdict(reason=reason, needs=Needs.HISTORY, subject=identifier(schema_of(seen), table))
         elif all(self._is_flood(count, usual) for usual in usuals):
             yield self._accused(seen, table, count, max(usuals, key=lambda usual: usual.middle), flood=True)
         elif seen.window_seconds >= WHOLE and _nothing(growth, table) and all(map(self._is_silence, usuals)):
@@ -131,7 +131,7 @@ class SignupAnomaly(Rule):
         return usual.middle >= least and min(usual.rates) > 0
 
     def _accused(self, seen: Measurement, table: str, count: float, usual: Usual, *, flood: bool) -> Finding:
-        schema = _schema(seen)
+        schema = schema_of(seen)
         came = f"{count:,.0f} {NOUNS[table]}" if flood else f"no {NOUNS[table]}"
         return self.finding(
             seen,
@@ -168,7 +168,3 @@ def _nothing(growth: Row, table: str) -> bool:
     """Tell whether nothing came; newer levels of GoTrue refresh sessions without a row in refresh_tokens."""
     renewed = table == "refresh_tokens" and number(growth, "sessions") > 0
     return number(growth, table) == 0 and not renewed
-
-
-def _schema(seen: Measurement) -> str:
-    return seen.options.schema if isinstance(seen.options, AuthOptions) else AuthOptions().schema

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.probe import Finding, Measurement, Needs, NoVerdict, Severity, identifier, plural
-from probes.auth_sight import RUN_GRANTS
+from probes.auth_judging import users_of
+from probes.auth_sight import advised
 from probes.auth_states_advice import copy_remedy, drift_remedy
 from probes.auth_states_reading import UNKNOWN, readings, unknown
-from probes.auth_states_rule import StateRule, users_of
+from probes.auth_states_rule import StateRule
 from probes.auth_states_traits import StateReading
 
 ENOUGH = 20  # addresses; of fewer no custom can be read
@@ -94,7 +95,7 @@ class EmailDrift(StateRule):
         if link.wrong:
             yield NoVerdict(reason=link.wrong, needs=Needs.SETTING, subject=column.subject)
         elif reading.unseen:
-            yield NoVerdict(reason=f"{reading.unseen}. {RUN_GRANTS}", needs=Needs.RIGHTS, subject=column.subject)
+            yield NoVerdict(reason=advised(reading.unseen), needs=Needs.RIGHTS, subject=column.subject)
         elif count and not link.stated and compared >= ENOUGH and count * 2 > compared:
             reason = (
                 f"{count:,} of {compared:,} addresses in {column.relation} are not the user's: if they are meant to"

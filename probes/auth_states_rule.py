@@ -18,15 +18,11 @@ from monitor.probe import (
     Remedy,
     Rule,
     Scalar,
-    Severity,
-    identifier,
 )
-from probes.auth_links_options import AuthOptions
-from probes.auth_sight import RUN_GRANTS
+from probes.auth_judging import LOWER
+from probes.auth_sight import advised
 from probes.auth_states_reading import UNKNOWN, readings, unknown
 from probes.auth_states_traits import StateReading
-
-LOWER = {Severity.CRITICAL: Severity.WARNING, Severity.WARNING: Severity.INFO, Severity.INFO: Severity.INFO}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +89,10 @@ def _unread(found: Sequence[StateReading]) -> Iterator[NoVerdict]:
     """Give why links were not read; what holds for all of them once."""
     common = {reading.reason: reading.needs for reading in found if reading.common}
     for reason, needs in common.items():
-        yield NoVerdict(reason=_advised(reason, needs), needs=needs)
+        yield NoVerdict(reason=advised(reason, needs), needs=needs)
     for reading in found:
         if reading.needs is not None and not reading.common:
-            reason = _advised(reading.reason, reading.needs)
+            reason = advised(reading.reason, reading.needs)
             yield NoVerdict(reason=reason, needs=reading.needs, subject=reading.column.subject)
 
 
@@ -105,16 +101,3 @@ def _unfinished(reading: StateReading) -> Iterator[NoVerdict]:
     if not reading.whole:
         part = f"{reading.share:.0%} of {reading.column.relation} was looked at so far"
         yield NoVerdict(reason=part, needs=Needs.TIME, subject=reading.column.subject)
-
-
-def _advised(reason: str, needs: Needs | None) -> str:
-    return f"{reason}. {RUN_GRANTS}" if needs is Needs.RIGHTS else reason
-
-
-def belong(count: int) -> str:
-    return "belongs" if count == 1 else "belong"
-
-
-def users_of(seen: Measurement) -> str:
-    schema = seen.options.schema if isinstance(seen.options, AuthOptions) else "auth"
-    return identifier(schema, "users")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.probe import Finding, Measurement, Needs, NoVerdict, Severity, identifier, plural
+from probes.auth_judging import belong, users_of
 from probes.auth_states_advice import banned_remedy, deleted_remedy, duplicate_remedy, malformed_remedy
-from probes.auth_states_rule import StateRule, belong, users_of
+from probes.auth_states_rule import StateRule
 from probes.auth_states_traits import StateReading
 
 DAY = 86400

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from monitor.probe import Confidence, Finding, Measurement, Severity
+from probes.auth_judging import users_of
 from probes.auth_structure_remedy import filled, indexed, made_unique, retyped
-from probes.auth_structure_rules import StructureRule, users_of
+from probes.auth_structure_rules import StructureRule
 from probes.auth_structure_shape import Shape
 from probes.indexes_names import Names
 

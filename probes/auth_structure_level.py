@@ -22,7 +22,7 @@ from monitor.probe import (
     number,
     of_kind,
 )
-from probes.auth_structure_rules import schema_of
+from probes.auth_judging import schema_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,27 +21,10 @@ from monitor.probe import (
     identifier,
     of_kind,
 )
-from probes.auth_links_options import AuthOptions, Link
+from probes.auth_judging import LOWER, schema_of, users_of
 from probes.auth_sight import as_list
 from probes.auth_structure_remedy import ACTIONS, enforced, keyed, rekeyed, validated
 from probes.auth_structure_shape import Key, Shape
-
-LOWER = {Severity.CRITICAL: Severity.WARNING, Severity.WARNING: Severity.INFO, Severity.INFO: Severity.INFO}
-
-
-def links_of(seen: Measurement) -> Sequence[Link]:
-    """Give the declared links of this database."""
-    return seen.options.links if isinstance(seen.options, AuthOptions) else ()
-
-
-def schema_of(seen: Measurement) -> str:
-    """Give the schema in which GoTrue keeps its users."""
-    return seen.options.schema if isinstance(seen.options, AuthOptions) else AuthOptions().schema
-
-
-def users_of(seen: Measurement) -> str:
-    """Give the full name of GoTrue's table of users."""
-    return identifier(schema_of(seen), "users")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from monitor.probe import (
     of_kind,
     plural,
 )
-from probes.auth_structure_rules import links_of, schema_of, users_of
+from probes.auth_judging import options_of, schema_of, users_of
 from probes.auth_structure_sql import PATHED, REFUSED, TRIGGERS
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -173,7 +173,7 @@ class SignupTrigger(Rule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         """Accuse auth.users of its faulty triggers, all in one."""
         found = [each for row in of_kind(seen.rows, "trigger") if isinstance(each := row["trigger"], Trigger)]
-        bound = sorted(identifier(*link.place[:2]) for link in links_of(seen) if link.every_user)
+        bound = sorted(identifier(*link.place[:2]) for link in options_of(seen).links if link.every_user)
         if not found and bound:
             yield self._missing(seen, bound)
         elif not found:
