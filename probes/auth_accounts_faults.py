@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from monitor.probe import Finding, Measurement, Remedy, Severity, identifier, plural, sight_accounts
 from probes.auth_accounts_reading import Accounts, role_count
-from probes.auth_accounts_rules import AccountRule, so_far
+from probes.auth_accounts_rules import AccountRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +31,13 @@ class EmailCaseDuplicate(AccountRule):
         """Accuse, counting addresses."""
         count, accounts = reading.count("cases"), reading.count("case_accounts")
         if count:
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(
-                    reading,
+                summary=(
                     f"{plural(count, 'e-mail address', 'e-mail addresses')} with several accounts ({accounts:,} in "
-                    "all) that differ in case only",
+                    "all) that differ in case only"
                 ),
                 impact="whoever signs in may get the other account",
                 remedy=Remedy(
@@ -78,12 +76,11 @@ class UserWithoutIdentity(AccountRule):
         identities = identifier(reading.schema, "identities")
         people = plural(used, "account") if used else f"{plural(unused, 'account')} that nobody has signed in to,"
         if used or unused:
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 severity=self.severity if used else self.severity_unused,
-                summary=so_far(reading, f"{people} without a row in {identities}"),
+                summary=f"{people} without a row in {identities}",
                 impact="they cannot link a provider, and sign-ins that go by identity do not find them",
                 remedy=_identified(reading, identities),
                 count=used or unused,
@@ -125,14 +122,11 @@ class IdentityEmailMismatch(AccountRule):
         count = reading.count("other_email")
         if count:
             identities = identifier(reading.schema, "identities")
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(
-                    reading, f"{plural(count, 'account')} with another e-mail in {reading.users} than in its identity"
-                ),
+                summary=f"{plural(count, 'account')} with another e-mail in {reading.users} than in its identity",
                 impact="mails go to an address that may be somebody else's by now",
                 remedy=Remedy(
                     caution=(
@@ -164,12 +158,11 @@ class NullTokenColumns(AccountRule):
         """Accuse."""
         count = reading.count("null_tokens")
         if count:
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(reading, f"{plural(count, 'account')} that GoTrue cannot read: NULL in a token column"),
+                summary=f"{plural(count, 'account')} that GoTrue cannot read: NULL in a token column",
                 impact="these people cannot sign in, and lists of users fail",
                 remedy=_emptied(reading),
             )
@@ -209,12 +202,11 @@ class PrivilegedRole(AccountRule):
         roles = [role for role in reading.roles if role not in self.allowed]
         if count:
             named = f": {', '.join(identifier(role) for role in roles)}" if roles else ""
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(reading, f"{plural(count, 'account')} with a role other than authenticated{named}"),
+                summary=f"{plural(count, 'account')} with a role other than authenticated{named}",
                 impact="their tokens carry it: with service_role they read and change everything",
                 remedy=Remedy(
                     caution=(
@@ -246,12 +238,11 @@ class SuperAdmin(AccountRule):
         """Accuse."""
         count = reading.count("super_admins")
         if count:
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(reading, f"{plural(count, 'account')} with is_super_admin"),
+                summary=f"{plural(count, 'account')} with is_super_admin",
                 impact="whatever looks at the mark takes them for administrators",
                 remedy=Remedy(
                     caution=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +17,7 @@ from monitor.probe import (
     Object,
     Remedy,
     Rule,
+    Scalar,
     Severity,
     identifier,
     plural,
@@ -59,18 +60,30 @@ class AccountRule(Rule):
     def judge(self, seen: Measurement, reading: Accounts) -> Iterator[Finding]:
         """Accuse the table."""
 
-    def subject(self, reading: Accounts) -> str:
-        """Give the table as it stands in SQL."""
-        return identifier(reading.schema, self.table)
-
-    def accused(self, reading: Accounts) -> Object:
-        """Give the table."""
-        return Object("table", schema=reading.schema, name=self.table)
-
-
-def so_far(reading: Accounts, summary: str) -> str:
-    """Add how much was looked at, where that is not all."""
-    return summary if reading.whole else f"{summary}, in the {share(reading.part, 1)} looked at so far"
+    def accuse(
+        self,
+        seen: Measurement,
+        reading: Accounts,
+        *,
+        count: int,
+        summary: str,
+        impact: str,
+        remedy: Remedy,
+        severity: Severity | None = None,
+        **evidence: Scalar | Sequence[Scalar],
+    ) -> Finding:
+        """Accuse the table, saying how much of users was looked at where that is not all."""
+        return self.finding(
+            seen,
+            subject=identifier(reading.schema, self.table),
+            object=Object("table", schema=reading.schema, name=self.table),
+            severity=severity,
+            summary=summary if reading.whole else f"{summary}, in the {share(reading.part, 1)} looked at so far",
+            impact=impact,
+            remedy=remedy,
+            count=count,
+            **evidence,  # type: ignore[arg-type]  # none of them is a parameter's name
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +134,12 @@ class Unconfirmed(WaitingRule):
                 f"{share(new.open, new.all)} of the last week's {new.all:,} sign-ups are unconfirmed, "
                 f"{share(before.open, before.all)} of those of the four weeks before"
             )
-        yield self.finding(
+        yield self.accuse(
             seen,
-            subject=self.subject(reading),
-            object=self.accused(reading),
+            reading,
             count=stuck,
             severity=self.severity_out_of_line if worse else self.severity,
-            summary=so_far(reading, summary),
+            summary=summary,
             impact="new people cannot get in" if worse else "people who never came in, and addresses kept of them",
             remedy=Remedy(
                 caution=(
@@ -181,14 +193,11 @@ class InviteExpired(WaitingRule):
         """Mention how many there are."""
         count = reading.older("invited", self.days)
         if count:
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(
-                    reading, f"{plural(count, 'invitation')} not accepted for more than {plural(self.days, 'day')}"
-                ),
+                summary=f"{plural(count, 'invitation')} not accepted for more than {plural(self.days, 'day')}",
                 impact="their links are long expired; the accounts wait for nobody",
                 remedy=Remedy(
                     caution="Invite them again, or delete the accounts. To count them: select count(*) from "
@@ -216,12 +225,11 @@ class AnonymousStale(WaitingRule):
         """Mention how many there are."""
         count = reading.older("anonymous", self.days)
         if count:
-            yield self.finding(
+            yield self.accuse(
                 seen,
-                subject=self.subject(reading),
-                object=self.accused(reading),
+                reading,
                 count=count,
-                summary=so_far(reading, f"{plural(count, 'anonymous account')} older than {plural(self.days, 'day')}"),
+                summary=f"{plural(count, 'anonymous account')} older than {plural(self.days, 'day')}",
                 impact="auth.users and the tables that refer to it grow with every visit",
                 remedy=Remedy(
                     caution=(
