@@ -26,7 +26,7 @@ SEE = Function(
     name="auth_sight",
     arguments="in_schema text, in_table text, in_columns text[]",
     columns="kind text, usage boolean, denied text[], filtered boolean, shown boolean, partly boolean, reader text",
-    body=f"return query {SIGHT};",
+    plain=SIGHT,
 )
 
 FUNCTIONS = (SEE, *(function for group in GROUPS for function in group.functions))

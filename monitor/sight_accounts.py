@@ -4,7 +4,7 @@ Only numbers leave the server: a slice ends at the first digits in which two ids
 seven of 32), and a role that stands in a user's row goes by its md5.
 """
 
-from monitor.sight_words import GUARD, RUN, Function, Group
+from monitor.sight_words import Function, Group
 
 AGES = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 180, 365)
 """Days at which a new class of ages begins; thresholds are among them."""
@@ -179,7 +179,7 @@ _TWINS = """
 
 # $1 schema, $2 whether to look into columns that hold secrets, $3 whether to look at the identities. Identities and
 # e-mails are looked up one by one: they need their index.
-WRITE_ACCOUNTS = rf"""
+_WRITE = rf"""
     with place as materialized (
              select c.oid, c.relname
                from pg_catalog.pg_class c
@@ -240,10 +240,8 @@ COUNT = Function(
         "in_grace double precision"
     ),
     columns="upto text, users bigint, names text[], numbers bigint[]",
-    body=(
-        f"{GUARD} statement := ({WRITE_ACCOUNTS}); "
-        f"{RUN} using in_after, in_until, greatest(in_rows, {FEWEST}), in_grace;"
-    ),
+    write=_WRITE,
+    using=f"in_after, in_until, greatest(in_rows, {FEWEST}), in_grace",
 )
 
 ACCOUNTS = Group(functions=(COUNT,), columns={"users": USERS, "identities": IDENTITIES})

@@ -1,6 +1,6 @@
 """Looking at one link, whole: orphans, users without a row, and a sample. No key leaves the server but as a hash."""
 
-from monitor.sight_words import GUARD, RUN, UUID, Function, Group
+from monitor.sight_words import UUID, Function, Group
 
 USERS_COLUMNS = (
     "id", "created_at", "confirmed_at", "deleted_at", "banned_until", "is_anonymous", "is_sso_user", "invited_at",
@@ -125,7 +125,7 @@ ELIGIBLE = """(select coalesce(pg_catalog.string_agg(
                    and not m.attisdropped)"""
 USER_AGE = f"$age$greatest(u.created_at, u.confirmed_at) < {_AGO}$age$"
 
-WRITE_LOOK = f"""
+_WRITE_LOOK = f"""
     select pg_catalog.format(
                case resolved.base when 'uuid'::regtype then $look${_SPARE_UUID}$look$ else $look${_SPARE_TEXT}$look$ end
                || $look${_STATES}$look$,
@@ -137,7 +137,7 @@ WRITE_LOOK = f"""
            ) as statement
 {RELATION}"""
 
-WRITE_SAMPLE = f"""
+_WRITE_SAMPLE = f"""
     select pg_catalog.format($sample${_SAMPLE}$sample$, $1::text, $2::text, $3::text, $4::text,
                              least(100, greatest(0.001, 2500000 / greatest(c.reltuples, 1)))::numeric(9, 6)
            ) as statement
@@ -153,14 +153,15 @@ LOOK = Function(
         "orphans bigint, unaged bigint, orphan_keys bigint[], orphan_old bigint[], orphan_unaged bigint[], "
         "missing bigint, missing_keys bigint[], missing_old boolean[], eligible bigint"
     ),
-    body=f"{GUARD} statement := ({WRITE_LOOK}); {RUN} using in_grace, in_eligible;",
+    write=_WRITE_LOOK,
+    using="in_grace, in_eligible",
 )
 
 SAMPLE = Function(
     name="auth_sample",
     arguments="in_auth text, in_schema text, in_table text, in_column text",
     columns="distinct_values bigint, present bigint",
-    body=f"{GUARD} statement := ({WRITE_SAMPLE}); {RUN};",
+    write=_WRITE_SAMPLE,
 )
 
 LINKS = Group(functions=(LOOK, SAMPLE), columns={"users": USERS_COLUMNS})

@@ -4,7 +4,7 @@ What comes back is where a slice ended, and numbers; never a row, nor an id of a
 session makes its own refresh tokens is told by its counter, which stands beside the key that we must not see.
 """
 
-from monitor.sight_words import GUARD, RUN, UUID, Function, Group
+from monitor.sight_words import UUID, Function, Group
 
 PARTS = {
     "users": ("banned", "deleted"),
@@ -177,7 +177,7 @@ _TOKENS = rf"""
 
 # The server writes the statements, so that it alone quotes names, and leaves out what this level of GoTrue lacks or
 # whoever reads may not read. $1 schema, $2 part.
-WRITE = f"""
+_WRITE = f"""
     with has as materialized (
              select coalesce(pg_catalog.array_agg(c.relname || '.' || a.attname), '{{}}') as names
                from pg_catalog.pg_class c
@@ -250,7 +250,8 @@ SLICE = Function(
     name="auth_sessions",
     arguments="in_auth text, in_part text, in_after text, in_until text, in_rows integer",
     columns="upto text, held bigint, counts bigint[]",
-    body=f"{GUARD} statement := ({WRITE}); {RUN} using in_after, in_until, in_rows;",
+    write=_WRITE,
+    using="in_after, in_until, in_rows",
 )
 
 SESSIONS = Group(functions=(SLICE,), columns=NEEDED)

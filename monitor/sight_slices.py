@@ -4,10 +4,8 @@ Slices are half open: from a key to the one before the next slice's. Three ways:
 indexed), by blocks of the link's table (each row's user is looked up), by users (each user's row is looked up).
 """
 
-from dataclasses import dataclass
-
 from monitor.sight_links import AGE, ELIGIBLE, RELATION, USER_AGE
-from monitor.sight_words import GUARD, RUN, UUID, Function, Group
+from monitor.sight_words import UUID, Function, Group
 
 # $2 the slice's first key, $3 how many keys (NULL: up to $4), $4 the next slice's first key (NULL: none).
 # The first seven hexadecimal digits of the key after so many begin the next slice: they are nobody's. Where all so many
@@ -195,24 +193,15 @@ _COLUMNS = (
     "next text, orphans bigint, unaged bigint, orphan_keys bigint[], orphan_old bigint[], orphan_unaged bigint[], "
     "missing bigint, missing_keys bigint[], missing_old boolean[], odd_keys bigint[]"
 )
-_USING = "using in_grace, in_first, in_keys, in_next, in_users"
 
 
 def _function(name: str, write: str) -> Function:
-    body = f"{GUARD} statement := ({write}); {RUN} {_USING};"
-    return Function(name=name, arguments=_ARGUMENTS, columns=_COLUMNS, body=body)
+    using = "in_grace, in_first, in_keys, in_next, in_users"
+    return Function(name=name, arguments=_ARGUMENTS, columns=_COLUMNS, write=write, using=using)
 
 
-@dataclass(frozen=True)
-class Slicing:
-    """A way to look at a link in slices: the function that is lent, and the text that writes the same statement."""
+BY_KEYS = _function("auth_link_keys", _WRITE_KEYS)
+BY_BLOCKS = _function("auth_link_blocks", _WRITE_BLOCKS)
+BY_USERS = _function("auth_link_users", _WRITE_BY_USERS)
 
-    function: Function
-    write: str
-
-
-BY_KEYS = Slicing(_function("auth_link_keys", _WRITE_KEYS), _WRITE_KEYS)
-BY_BLOCKS = Slicing(_function("auth_link_blocks", _WRITE_BLOCKS), _WRITE_BLOCKS)
-BY_USERS = Slicing(_function("auth_link_users", _WRITE_BY_USERS), _WRITE_BY_USERS)
-
-SLICES = Group(functions=(BY_KEYS.function, BY_BLOCKS.function, BY_USERS.function), columns={})
+SLICES = Group(functions=(BY_KEYS, BY_BLOCKS, BY_USERS), columns={})

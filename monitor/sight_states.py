@@ -3,7 +3,7 @@
 A slice is a range of blocks of the table, so that neither an index is needed nor a key ever leaves the server.
 """
 
-from monitor.sight_words import GUARD, RUN, UUID, Function, Group
+from monitor.sight_words import UUID, Function, Group
 
 USERS = ("id", "deleted_at", "banned_until")
 ADDRESSES = ("email", "email_change", "email_change_sent_at")
@@ -185,7 +185,7 @@ _ADDRESS = """
 
 # $1 auth schema, $2 schema, $3 table, $4 column, $5 the column of addresses, or NULL. No row: no such table, column or
 # type. What users lacks at its level of GoTrue reads as NULL.
-WRITE_STATES = f"""
+_WRITE = f"""
     select pg_catalog.format(
                $states${_STATES}$states$,
                $1::text, $2::text, $3::text, $4::text,
@@ -242,7 +242,8 @@ SLICE = Function(
         "deleted bigint, deleted_days bigint[], deleted_rows bigint[], banned bigint, compared bigint, "
         "drifted bigint, changes_at double precision"
     ),
-    body=f"{GUARD} statement := ({WRITE_STATES}); {RUN} using in_from, in_to, in_grace, in_whole, in_duplicates;",
+    write=_WRITE,
+    using="in_from, in_to, in_grace, in_whole, in_duplicates",
 )
 
 STATES = Group(functions=(SLICE,), columns={"users": (*USERS, *ADDRESSES)})

@@ -45,27 +45,34 @@ SIGHT = """
 UUID = r"^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\})$"
 
 
-GUARD = "if $1 is distinct from {schema} then raise 'pgarchitect: made for one auth schema only'; end if; "
-"""The first line of every function that reads: its first argument is the auth schema."""
-
-RUN = (
-    "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if; "
-    "return query execute statement"
-)
-"""The last line of a function whose statement the server wrote."""
+_GUARD = "if $1 is distinct from {schema} then raise 'pgarchitect: made for one auth schema only'; end if;"
+_UNWRITTEN = "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if;"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
     """A function that lends counts; its arguments stand in the order of its text's parameters.
 
-    `body` is what stands between begin and end in plpgsql; `{schema}` in it becomes the auth schema as a literal.
+    `write` is the text by which the server writes the statement, so that it alone quotes names: of the function's first
+    arguments, the auth schema before all. `using` are those that the statement itself takes. Who may read the tables
+    runs the same texts without the function.
     """
 
     name: str
     arguments: str
     columns: str
-    body: str
+    write: str = ""
+    using: str = ""
+    plain: str = ""
+    """The whole statement instead, where the server need not write it."""
+
+    @property
+    def body(self) -> str:
+        """Give what stands between begin and end in plpgsql; `{schema}` in it becomes the auth schema as a literal."""
+        if self.plain:
+            return f"return query {self.plain};"
+        using = f" using {self.using}" if self.using else ""
+        return f"{_GUARD} statement := ({self.write}); {_UNWRITTEN} return query execute statement{using};"
 
     @property
     def types(self) -> str:

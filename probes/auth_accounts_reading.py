@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, identifier, number, sight_accounts
 from probes.auth_accounts_kept import Kept
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
-from probes.auth_sight import Way, advised, as_list, seeing, ways
+from probes.auth_sight import Asking, Way, advised, as_list, seeing, ways
 from probes.auth_sweep import Span, Visit
 
 SECRET = ("tokens", "cases", "emails")
@@ -126,7 +126,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     marks = {f"changes of {name}": int(number(row, "changes")) for name, row in tables.items()}
     marks |= {f"sees {name}": name not in sight.unread for name in ("tokens", "identities")} | {"columns": len(columns)}
     if session.facts.in_recovery or not kept.rests(marks):
-        await kept.turn(await _visitor(sight, sight.way, options.grace), marks, options.seconds_beside)
+        await kept.turn(_visitor(sight, sight.way, options.grace), marks, options.seconds_beside)
         kept.note()
     reading = Accounts(
         schema=options.schema,
@@ -178,21 +178,12 @@ def _hidden(reason: str) -> Unread:
 class _Visitor:
     """Looks at slices, in the way that shows most."""
 
-    way: Way
-    parts: tuple[bool, bool]
+    asking: Asking
     grace: float
-    statement: str = ""
-    """What the server wrote for us; "" where a function does it."""
 
     async def __call__(self, span: Span, _: Mapping[int, int]) -> Visit:
         """Count the accounts of one slice. Its bounds are an id's first digits, "" where the table begins or ends."""
-        place = (span.after or "", span.until or "", span.rows, self.grace)
-        session = self.way.session
-        if self.way.lent:
-            rows = await session.fetch(sight_accounts.COUNT.call, self.way.schema, *self.parts, *place)
-        else:
-            rows = await session.fetch(self.statement, *place)
-        (row,) = rows
+        row = await self.asking.ask(span.after or "", span.until or "", span.rows, self.grace)
         counts = zip(as_list(row["names"]), as_list(row["numbers"]), strict=True)
         return Visit(
             upto=str(row["upto"]) or None,
@@ -201,15 +192,10 @@ class _Visitor:
         )
 
 
-async def _visitor(sight: _Sight, way: Way, grace: float) -> _Visitor:
-    parts = ("tokens" not in sight.unread, "identities" not in sight.unread)
-    visitor = _Visitor(way=way, parts=parts, grace=grace)
-    if way.lent:
-        return visitor
-    written = await way.session.fetch(sight_accounts.WRITE_ACCOUNTS, way.schema, *parts)
-    if not written:
-        raise ProbeSkipped(f"{identifier(way.schema, 'users')} was changed just now", Needs.TIME)
-    return replace(visitor, statement=str(written[0]["statement"]))
+def _visitor(sight: _Sight, way: Way, grace: float) -> _Visitor:
+    place = (way.schema, "tokens" not in sight.unread, "identities" not in sight.unread)
+    what = identifier(way.schema, "users")
+    return _Visitor(asking=Asking(way=way, function=sight_accounts.COUNT, place=place, what=what), grace=grace)
 
 
 async def _roles(session: Session, counts: Mapping[str, int]) -> list[str]:

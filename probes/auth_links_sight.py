@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from monitor.probe import Needs, ProbeError, ProbeSkipped, Row, Session, sight, sight_links, sight_slices
+from monitor.probe import ProbeError, Row, Session, sight, sight_links
 from probes.auth_links_discovery import Column
-from probes.auth_sight import Way, ways
+from probes.auth_sight import Asking, Way, ways
 
 NEEDED = frozenset({"id", "created_at", "confirmed_at", "deleted_at", "is_anonymous", "is_sso_user"})
 
@@ -31,8 +31,8 @@ class LinkEye:
     """Asks them by our own role, or through lent functions."""
 
     way: Way
-    _slices: dict[tuple[str | None, ...], str] = field(default_factory=dict)
-    """The statements written for slices: each is run many times."""
+    _slices: dict[tuple[str, Column], Asking] = field(default_factory=dict)
+    """The questions about slices: each is asked many times."""
 
     @property
     def schema(self) -> str:
@@ -44,35 +44,24 @@ class LinkEye:
 
     async def look(self, column: Column, grace: float, *, eligible: bool) -> Row:
         """Look at both directions at once."""
-        place = (self.schema, *column.place, column.created)
-        return await self._asked(sight_links.LOOK, sight_links.WRITE_LOOK, place, (grace, eligible))
+        return await self._asking(sight_links.LOOK, column, column.created).ask(grace, eligible)
 
     async def sample(self, column: Column) -> Row:
         """Sample the column's values."""
-        return await self._asked(sight_links.SAMPLE, sight_links.WRITE_SAMPLE, (self.schema, *column.place), ())
+        return await self._asking(sight_links.SAMPLE, column).ask()
 
-    async def _asked(
-        self, function: sight.Function, write: str, place: tuple[str | None, ...], rest: tuple[object, ...]
-    ) -> Row:
-        """Ask the lent function; or have the server write the statement, so that it alone quotes names, and run it."""
-        if self.way.lent:
-            return (await self.way.session.fetch(function.call, *place, *rest))[0]
-        return (await self.way.session.fetch(await self._written(write, place), *rest))[0]
-
-    async def slice(self, how: sight_slices.Slicing, column: Column, rest: tuple[object, ...]) -> Row:
+    async def slice(self, function: sight.Function, column: Column, rest: tuple[object, ...]) -> Row:
         """Look at a slice: the grace, its first key, how many or which is the next slice's, whether users matter."""
-        place = (self.schema, *column.place, column.created)
-        if self.way.lent:
-            return (await self.way.session.fetch(how.function.call, *place, *rest))[0]
-        known = (how.function.name, *place)
-        if known not in self._slices:
-            self._slices[known] = await self._written(how.write, place)
+        asking = self._slices.setdefault((function.name, column), self._asking(function, column, column.created))
         try:
-            return (await self.way.session.fetch(self._slices[known], *rest))[0]
+            return await asking.ask(*rest)
         except ProbeError:
-            if await self._written(how.write, place) != self._slices[known]:
-                raise _changed(place) from None
+            await asking.check()
             raise
+
+    def _asking(self, function: sight.Function, column: Column, *more: str | None) -> Asking:
+        place = (self.schema, *column.place, *more)
+        return Asking(way=self.way, function=function, place=place, what=column.relation)
 
     async def slices(self) -> bool:
         """Tell whether it can look at slices: functions lent by an older version of ours cannot."""
@@ -80,16 +69,6 @@ class LinkEye:
             return True
         (row,) = await self.way.session.fetch(sight.LENT)
         return sight.lent(sight.SLICES.functions, row["lent"])
-
-    async def _written(self, write: str, place: tuple[str | None, ...]) -> str:
-        rows = await self.way.session.fetch(write, *place)
-        if not rows:
-            raise _changed(place)
-        return str(rows[0]["statement"])
-
-
-def _changed(place: tuple[str | None, ...]) -> ProbeSkipped:
-    return ProbeSkipped(f"{place[1]}.{place[2]} was changed just now", Needs.TIME)
 
 
 async def eyes(session: Session, schema: str) -> list[LinkEye]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.probe import Row, Session, number, sight_slices
+from monitor.probe import Row, Session, number, sight, sight_slices
 from probes.auth_links_discovery import Column
 from probes.auth_links_looks import Seen, counters
 from probes.auth_links_shape import Shape
@@ -172,7 +172,7 @@ class LinkSweep:
         self.turned_at, self.turned_state = time.time(), self.began_state
         return True
 
-    async def _slice(self, ask: Ask, way: sight_slices.Slicing, first: str, keys: int | None, next_: str | None) -> Row:
+    async def _slice(self, ask: Ask, way: sight.Function, first: str, keys: int | None, next_: str | None) -> Row:
         return await ask.eye.slice(way, ask.column, (ask.grace, first, keys, next_, ask.column.of_everybody))
 
     def _take(self, ask: Ask, span: Span, row: Row, *, again: bool) -> None:

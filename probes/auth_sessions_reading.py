@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeGuard
 
 from monitor.probe import (
@@ -25,8 +26,8 @@ from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sessions_sight import Sights, looked_at
 from probes.auth_sessions_sweeps import SessionSweeps
-from probes.auth_sight import Way, advised, as_list
-from probes.auth_sweep import TARGET, Span, Visit
+from probes.auth_sight import Asking, advised, as_list
+from probes.auth_sweep import TARGET, Span, Visit, Visitor
 
 FIRST = {"users": 0.8, "sessions": 0.6, "refresh_tokens": 1.2}
 """Seconds the first run may take; of other tables SMALL_FIRST. A snapshot reads no more."""
@@ -141,27 +142,28 @@ class _Look:
         self.cut = False
         """A slice was larger than is looked at together: the rest of it is a slice that waits for its look."""
         self.failed: Part | None = None
-        self._way: Way | None = None
-        self._text = ""
+        self._visits: Visitor | None = None
 
     async def run(self, states: Sequence[object]) -> None:
         """Look at a few slices, unless nothing can have changed."""
         try:
-            self._way = await self.sights.way(self.table)
-            if self._rests(states):
-                return
-            await self._swept(states)
+            way = await self.sights.way(self.table)
+            name = identifier(self.schema, self.table)
+            asking = Asking(way=way, function=sight_sessions.SLICE, place=(self.schema, self.table), what=name)
+            self._visits = partial(self._visit, asking)
+            if not self._rests(states):
+                await self._swept(self._visits, states)
         except (ProbeError, TargetDenied) as error:
             self.failed = _failed(self.table, identifier(self.schema, self.table), error)
 
     async def check(self) -> None:
         """Look once more at what became suspect just now."""
-        if not self.fresh or self.failed:
+        if self._visits is None or not self.fresh or self.failed:
             return
         try:
             for _ in range(CHECKS):
                 self.cut = False
-                await self.sweep.check(self._visit)
+                await self.sweep.check(self._visits)
                 if not self.cut:
                     break
         except (ProbeError, TargetDenied) as error:
@@ -171,7 +173,7 @@ class _Look:
         between = self.sweep.whole and not self.sweep.turning
         return between and self.gate.shut(states, time.monotonic())
 
-    async def _swept(self, states: Sequence[object]) -> None:
+    async def _swept(self, visits: Visitor, states: Sequence[object]) -> None:
         gate, began = self.gate, time.monotonic()
         if not self.sweep.turning:
             gate.states, gate.at, gate.took = states, began, 0.0
@@ -180,7 +182,7 @@ class _Look:
         begun = LATER.get(self.table, SMALL_LATER) * self.seconds
         seconds = begun if later else FIRST.get(self.table, SMALL_FIRST)
         try:
-            await self.sweep.run(self._visit, seconds + self._first)
+            await self.sweep.run(visits, seconds + self._first)
         finally:
             gate.took += time.monotonic() - began
 
@@ -189,9 +191,9 @@ class _Look:
         """The time for what is looked at in every run, that it leaves the turn its own."""
         return 2 * TARGET * (len(self.watched) + (self.table == "refresh_tokens"))
 
-    async def _visit(self, span: Span, before: Mapping[int, int]) -> Visit:
+    async def _visit(self, asking: Asking, span: Span, before: Mapping[int, int]) -> Visit:
         """Look at a slice; of each kind of suspect as many count as there were in the look before too."""
-        row = await self._asked(span)
+        row = await asking.ask(span.after, span.until, span.rows)
         names = sight_sessions.PARTS[self.table]
         counts = dict(zip(names, map(_int, as_list(row["counts"])), strict=True))
         now = {place: counts[name] for place, name in enumerate(names) if name in SUSPECT and counts[name]}
@@ -213,16 +215,6 @@ class _Look:
         elif len(self.watched) < WATCHED:
             self.watched.add(span.after)
         return span.after in self.watched or (self.table == "refresh_tokens" and upto is None)
-
-    async def _asked(self, span: Span) -> Row:
-        """Ask the lent function; or have the server write the statement, so that it alone quotes names, and run it."""
-        place = (span.after, span.until, span.rows)
-        if self._way is not None and self._way.lent:
-            return (await self.session.fetch(sight_sessions.SLICE.call, self.schema, self.table, *place))[0]
-        if not self._text:
-            (written,) = await self.session.fetch(sight_sessions.WRITE, self.schema, self.table)
-            self._text = str(written["statement"])
-        return (await self.session.fetch(self._text, *place))[0]
 
     def part(self) -> Part:
         """Give what is known of the table now."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from monitor.probe import Needs, Row, Session, identifier, sight
+from monitor.probe import Needs, ProbeSkipped, Row, Session, identifier, sight
 
 
 def advised(reason: str, needs: Needs | None = Needs.RIGHTS) -> str:
@@ -40,6 +40,43 @@ class Way:
         rows = await self.session.fetch(sight.SEE.call, schema, table, columns)  # row_security is off inside
         reason = _hidden(rows, schema, table, policies_show=False)
         return f"the functions of schema {sight.SCHEMA} do not help: {reason}" if reason else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """A question asked again and again of one way: of a lent function, or as a statement that the server writes once.
+
+    `place` is what is written into it, and a function's first arguments; `what` is what it asks about, in words.
+    """
+
+    way: Way
+    function: sight.Function
+    place: Sequence[object]
+    what: str
+    _written: list[str] = field(default_factory=list)
+
+    async def ask(self, *rest: object) -> Row:
+        """Give the answer's one row; raises ProbeSkipped where what it is about is there no more."""
+        fetch = self.way.session.fetch
+        if self.way.lent:
+            return (await fetch(self.function.call, *self.place, *rest))[0]
+        if not self._written:
+            self._written.append(await self._statement())
+        return (await fetch(self._written[0], *rest))[0]
+
+    async def check(self) -> None:
+        """Raise ProbeSkipped where the statement would be another one by now: the error before was due to that."""
+        if self._written and await self._statement() != self._written[0]:
+            raise self._changed()
+
+    async def _statement(self) -> str:
+        rows = await self.way.session.fetch(self.function.write, *self.place)
+        if not rows:
+            raise self._changed()
+        return str(rows[0]["statement"])
+
+    def _changed(self) -> ProbeSkipped:
+        return ProbeSkipped(f"{self.what} was changed just now", Needs.TIME)
 
 
 async def ways(session: Session, schema: str, functions: Sequence[sight.Function]) -> list[Way]:

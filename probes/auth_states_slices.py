@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monitor.probe import Needs, ProbeSkipped, Row, number, sight_states
-from probes.auth_sight import Way, as_list
+from monitor.probe import Row, number, sight_states
+from probes.auth_sight import Asking, Way, as_list
 from probes.auth_states_traits import Link, StateReading
 from probes.auth_sweep import Span, Visit
 
@@ -57,7 +57,12 @@ class Slices:
     kept: Kept
     grace: float
     compares: bool
-    statement: str | None = None
+
+    def __post_init__(self) -> None:
+        """Prepare the question."""
+        column, email = self.link.column, self.link.email if self.compares else None
+        place = (self.way.schema, *column.place, email)
+        self._asking = Asking(way=self.way, function=sight_states.SLICE, place=place, what=column.relation)
 
     async def __call__(self, span: Span, _before: Mapping[int, int]) -> Visit:
         """Look at the blocks from `after` on, about as many as hold the span's rows."""
@@ -86,18 +91,7 @@ class Slices:
         return await self._asked(first, last, whole=False, doubles=doubles), doubles
 
     async def _asked(self, first: int, last: int, *, whole: bool, doubles: bool) -> Row:
-        link, way = self.link, self.way
-        email = link.email if self.compares else None
-        place = (way.schema, *link.column.place, email)
-        rest = (f"({first},0)", f"({last},0)", self.grace, whole, doubles)
-        if way.lent:
-            return (await way.session.fetch(sight_states.SLICE.call, *place, *rest))[0]
-        if self.statement is None:
-            rows = await way.session.fetch(sight_states.WRITE_STATES, *place)
-            if not rows:
-                raise ProbeSkipped(f"{link.column.relation} was changed just now", Needs.TIME)
-            self.statement = str(rows[0]["statement"])
-        return (await way.session.fetch(self.statement, *rest))[0]
+        return await self._asking.ask(f"({first},0)", f"({last},0)", self.grace, whole, doubles)
 
     def _remember(self, row: Row, took: float) -> None:
         turn = self.kept.turn

@@ -26,7 +26,7 @@ from monitor.probe import (
 from probes.auth_links_discovery import Place, gotrue
 from probes.auth_links_known import KnownLinks
 from probes.auth_links_options import AuthOptions
-from probes.auth_sight import seeing, ways
+from probes.auth_sight import Asking, seeing, ways
 from probes.auth_structure_columns import NoIndex, NoUnique, Nullable, WrongType
 from probes.auth_structure_level import Level, Levels, SchemaLevelChanged
 from probes.auth_structure_rules import CascadeRisk, ForeignKeyNotValid, NoForeignKey, NoOnDelete, NotPrimaryKey
@@ -86,12 +86,8 @@ async def _version(session: Session, schema: str) -> int | None:
     able, _ = await seeing(found, schema, "schema_migrations", group.columns["schema_migrations"])
     if not able:
         return None
-    if able[0].lent:
-        rows = await session.fetch(sight_structure.LEVEL.call, schema)
-    else:
-        (written,) = await session.fetch(sight_structure.WRITE_LEVEL, schema)
-        rows = await session.fetch(str(written["statement"]))
-    version = rows[0]["max"]
+    asking = Asking(way=able[0], function=sight_structure.LEVEL, place=(schema,), what=schema)
+    version = (await asking.ask())["max"]
     return version if isinstance(version, int) else None
 
 
