@@ -50,35 +50,39 @@ def digest_mistakes(root: Root) -> Iterator[Mistake]:
 
 def replica_mistakes(root: Root) -> Iterator[Mistake]:
     """Find replicas of nobody, of what is no server, and of themselves by way of others."""
-    servers = {target.name: target for target in root.targets if isinstance(target, TargetYaml)}
+    servers = _servers(root)
     follows = {name: target.replica_of for name, target in servers.items()}
     for place, target in enumerate(root.targets):
-        primary = follows.get(target.name)
         path: KeyPath = ("targets", place, "replica_of")
-        if primary is None:
-            continue
-        if primary not in servers:
-            if not root.discovery:
-                yield from _unknown(primary, servers, path, "target")
-        elif servers[primary].kind != POSTGRES:
-            yield Mistake(path, "is no server: a PgBouncer has no replicas", "name the server behind it")
-        elif target.name in _upstream(target.name, follows):
+        what = ("is no server: a PgBouncer has no replicas", "name the server behind it")
+        yield from _no_server(root, follows.get(target.name), path, what)
+        if target.name in _upstream(target.name, follows):
             yield Mistake(path, "leads back to this target", "one of them has to be the primary, without replica_of")
 
 
 def pooler_mistakes(root: Root) -> Iterator[Mistake]:
     """Find poolers that stand before nobody, or before what is no server."""
-    servers = {target.name: target for target in root.targets if isinstance(target, TargetYaml)}
+    servers = _servers(root)
     for place, target in enumerate(root.targets):
-        served = target.serves if isinstance(target, TargetYaml) else None
-        path: KeyPath = ("targets", place, "serves")
-        if served is None:
-            continue
-        if served not in servers:
-            if not root.discovery:
-                yield from _unknown(served, servers, path, "target")
-        elif servers[served].kind != POSTGRES:
-            yield Mistake(path, "is no server", "name the server that its databases lead to")
+        served = servers[target.name].serves if target.name in servers else None
+        what = ("is no server", "name the server that its databases lead to")
+        yield from _no_server(root, served, ("targets", place, "serves"), what)
+
+
+def _servers(root: Root) -> Mapping[str, TargetYaml]:
+    return {target.name: target for target in root.targets if isinstance(target, TargetYaml)}
+
+
+def _no_server(root: Root, name: str | None, path: KeyPath, what: tuple[str, str]) -> Iterator[Mistake]:
+    """Find a name of nobody, whom discovery may still find, or of what is no server: `what` is said of it."""
+    servers = _servers(root)
+    if name is None:
+        return
+    if name not in servers:
+        if not root.discovery:
+            yield from _unknown(name, servers, path, "target")
+    elif servers[name].kind != POSTGRES:
+        yield Mistake(path, *what)
 
 
 def _upstream(name: str, follows: Mapping[str, str | None]) -> set[str]:

@@ -12,12 +12,12 @@ from monitor.sight_sessions import SESSIONS
 from monitor.sight_slices import SLICES
 from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
-from monitor.sight_words import SCHEMA, SIGHT, UUID, Function
+from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, changed
 from monitor.sqltext import identifier, literal
 
 __all__ = [
     "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SIGHT",
-    "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "lend", "lent", "needed", "take_back",
+    "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "lend", "lent", "needed", "take_back",
 ]  # fmt: skip
 
 GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES)

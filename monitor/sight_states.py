@@ -3,7 +3,7 @@
 A slice is a range of blocks of the table, so that neither an index is needed nor a key ever leaves the server.
 """
 
-from monitor.sight_words import UUID, Function, Group
+from monitor.sight_words import UUID, Function, Group, changed
 
 USERS = ("id", "deleted_at", "banned_until")
 ADDRESSES = ("email", "email_change", "email_change_sent_at")
@@ -64,9 +64,7 @@ DESCRIBED = f"""
                   where m.attrelid = c.oid and m.attnum > 0 and not m.attisdropped and {_IS_GONE}
                   order by m.attnum) as gone,
            (select pg_catalog.hashtextextended(pg_catalog.string_agg(
-                       pg_catalog.concat_ws(':', f.oid, f.relfilenode, pg_catalog.pg_stat_get_tuples_inserted(f.oid),
-                                            pg_catalog.pg_stat_get_tuples_updated(f.oid),
-                                            pg_catalog.pg_stat_get_tuples_deleted(f.oid)), ',' order by f.oid), 0)
+                       {changed("f")}, ',' order by f.oid), 0)
               from (select c.oid as member
                      union
                     select t.relid from pg_catalog.pg_partition_tree(c.oid) t

@@ -45,6 +45,14 @@ SIGHT = """
 UUID = r"^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\})$"
 
 
+def changed(of: str) -> str:
+    """Write what changes with any row of a relation `of` pg_class: TRUNCATE counts no rows, but changes the file."""
+    counters = ", ".join(
+        f"pg_catalog.pg_stat_get_tuples_{what}({of}.oid)" for what in ("inserted", "updated", "deleted")
+    )
+    return f"pg_catalog.concat_ws(':', {of}.oid, {of}.relfilenode, {counters})"
+
+
 _GUARD = "if $1 is distinct from {schema} then raise 'pgarchitect: made for one auth schema only'; end if;"
 _UNWRITTEN = "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if;"
 

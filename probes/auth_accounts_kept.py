@@ -9,7 +9,7 @@ from statistics import median
 from probes.auth_sweep import Span, Sweep, Visit, Visitor
 
 FIRST_SECONDS = 3.0
-"""What the first run may take, and each after it: under 1 % of a minute."""
+"""What the first run may take, so that it has something to say."""
 
 REST = 10_000
 """So many times what a turn took it is not begun anew while nothing changes; a day at most: accounts grow older."""
@@ -23,9 +23,9 @@ class Kept:
     def __init__(self) -> None:
         self.sweep = Sweep()
         self._names: frozenset[str] = frozenset()
-        self._began: Mapping[str, int] = {}
+        self._began: Mapping[str, object] = {}
         """What had changed when the running turn began, and `_turned` when the last finished one did."""
-        self._turned: Mapping[str, int] | None = None
+        self._turned: Mapping[str, object] | None = None
         self._spent = 0.0
         """Seconds of the running turn, and `_cost` of the last finished one."""
         self._cost = 0.0
@@ -37,14 +37,14 @@ class Kept:
         """Add up what each slice showed when it was last looked at."""
         return {name: self.sweep.total(name) for name in self._names}
 
-    def rests(self, changes: Mapping[str, int]) -> bool:
+    def rests(self, changes: Mapping[str, object]) -> bool:
         """Tell whether nothing changed since the last turn began, and that is not long ago for what it took."""
         turned_at = self.sweep.turned_at
         if turned_at is None or self.sweep.turning or changes != self._turned:
             return False
         return time.time() - turned_at < min(DAY, REST * self._cost)
 
-    async def turn(self, visit: Visitor, changes: Mapping[str, int], seconds: float) -> None:
+    async def turn(self, visit: Visitor, changes: Mapping[str, object], seconds: float) -> None:
         """Go on with the turn for so long, or begin one: the very first look may take longer."""
         if not self.sweep.turning:
             self._began, self._spent = changes, 0.0

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, identifier, number, sight_accounts
+from monitor.probe import Memory, Needs, ProbeSkipped, Row, Session, identifier, number, sight, sight_accounts
 from probes.auth_accounts_kept import Kept
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
@@ -18,13 +18,11 @@ SECRET = ("tokens", "cases", "emails")
 
 STATES = ("confirmed", "unconfirmed", "invited", "anonymous", "banned", "deleted")
 
-# $1 schema. Counters of what changed, as cheap as they come: no view is asked.
-CHANGES = """
+# $1 schema.
+CHANGES = f"""
     select c.relname::text as relation,
            c.reltuples::float8 as estimate,
-           pg_catalog.pg_stat_get_tuples_inserted(c.oid)
-           + pg_catalog.pg_stat_get_tuples_updated(c.oid)
-           + pg_catalog.pg_stat_get_tuples_deleted(c.oid) as changes
+           {sight.changed("c")} as changes
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = $1::text
@@ -119,14 +117,14 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         raise TypeError(options)
     columns = await gotrue(session, options)
     tables = {str(row["relation"]): row for row in await session.fetch(CHANGES, options.schema)}
-    sight = await _sight(session, options.schema, identities="identities" in tables)
-    if sight.way is None:
-        return rows_of(Accounts(schema=options.schema, unread=sight.unread))
+    shown = await _sight(session, options.schema, identities="identities" in tables)
+    if shown.way is None:
+        return rows_of(Accounts(schema=options.schema, unread=shown.unread))
     kept = memory.of(Kept)
-    marks = {f"changes of {name}": int(number(row, "changes")) for name, row in tables.items()}
-    marks |= {f"sees {name}": name not in sight.unread for name in ("tokens", "identities")} | {"columns": len(columns)}
+    marks: dict[str, object] = {f"changes of {name}": row["changes"] for name, row in tables.items()}
+    marks |= {f"sees {name}": name not in shown.unread for name in ("tokens", "identities")} | {"columns": len(columns)}
     if session.facts.in_recovery or not kept.rests(marks):
-        await kept.turn(_visitor(sight, sight.way, options.grace), marks, options.seconds_beside)
+        await kept.turn(_visitor(shown, shown.way, options.grace), marks, options.seconds_beside)
         kept.note()
     reading = Accounts(
         schema=options.schema,
@@ -134,7 +132,7 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         total=kept.sweep.rows,
         whole=kept.sweep.whole,
         part=kept.sweep.progress(number(tables["users"], "estimate")),
-        unread=sight.unread,
+        unread=shown.unread,
         columns=columns,
         roles=await _roles(session, kept.counts),
         turned_at=kept.sweep.turned_at,
@@ -192,8 +190,8 @@ class _Visitor:
         )
 
 
-def _visitor(sight: _Sight, way: Way, grace: float) -> _Visitor:
-    place = (way.schema, "tokens" not in sight.unread, "identities" not in sight.unread)
+def _visitor(shown: _Sight, way: Way, grace: float) -> _Visitor:
+    place = (way.schema, "tokens" not in shown.unread, "identities" not in shown.unread)
     what = identifier(way.schema, "users")
     return _Visitor(asking=Asking(way=way, function=sight_accounts.COUNT, place=place, what=what), grace=grace)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from monitor.probe import Remedy, Target, identifier, sight
 from probes.auth_links_discovery import Column, Origin
 from probes.auth_links_reading import Blind, LinkReading
+from probes.auth_repair import checked
 
 
 def seems(reading: LinkReading) -> str:
@@ -57,11 +58,8 @@ class Checked:
     grace: float
 
     def repair(self, change: str) -> str:
-        """Give one statement, and so one transaction, that makes a change or, where it meets more rows, none."""
-        return (
-            f"do $$ declare changed bigint; begin {change}; get diagnostics changed = row_count; if changed > "
-            f"{self.count} then raise '% rows, {self.count} were counted: nothing was changed', changed; end if; end $$"
-        )
+        """Give the statement that makes a change or, where it meets more rows, none."""
+        return checked(change, self.count, on_one_line=True)
 
     def old(self, time: str) -> str:
         """Give the condition that a time lies before the grace."""

@@ -63,8 +63,8 @@ _DESCRIBED = r"""
                                        ) as yes) as keyed
 """
 
-_USERS = """
-    with users as materialized (
+USERS = """
+         users as materialized (
              select c.oid, a.attnum as id
                from pg_catalog.pg_namespace n
                join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'users'
@@ -73,16 +73,8 @@ _USERS = """
          ),
 """
 
-_TYPES = "('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)"
-_COLUMN = """
-    c.relkind in ('r', 'p')
-    and n.nspname <> $1::text
-    and n.nspname !~ '^pg_|^information_schema$'
-"""
-
-# $2 to $4 name columns: schemas, tables, columns. Beside these all with a foreign key to auth.users. Leaves are read
-# through their root.
-BOUND = f"""{_USERS}
+# Columns by name ($2 to $4: schemas, tables, columns; `said`), and all with a foreign key to auth.users.
+BOUND_BY = """
          bound as (
              select c.oid as relid, a.attnum, true as said
                from unnest($2::text[], $3::text[], $4::text[]) as named (s, t, c)
@@ -95,6 +87,18 @@ BOUND = f"""{_USERS}
                from users
                join pg_catalog.pg_constraint f on f.confrelid = users.oid and f.contype = 'f'
          ),
+"""
+
+_TYPES = "('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)"
+_COLUMN = """
+    c.relkind in ('r', 'p')
+    and n.nspname <> $1::text
+    and n.nspname !~ '^pg_|^information_schema$'
+"""
+
+# Leaves are read through their root.
+BOUND = f"""
+    with {USERS}{BOUND_BY}
          found as materialized (
              select b.relid, b.attnum
                from bound b
@@ -115,7 +119,8 @@ BOUND = f"""{_USERS}
 # Tables of an extension and of Supabase's own services are not proposed by name, nor is a column that a foreign key
 # already binds to another table. Types are sifted first: most columns are of other types, of indexes and of toast
 # tables. $2 holds the names, which a hash finds: a regular expression of so many takes 20 us a column.
-NAMED = rf"""{_USERS}
+NAMED = rf"""
+    with {USERS}
          likely as materialized (
              select a.attrelid, a.attnum, names.bare in ('id', 'uuid') as vague
                from (select attrelid, attnum, attname

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from monitor.probe import ProbeError, Row, Session, number
+from monitor.probe import ProbeError, Row, Session, number, sight
 from probes.auth_links_discovery import Column, Place
 from probes.auth_links_sight import Eye
 from probes.auth_sight import as_list
@@ -20,12 +20,10 @@ SHARE = 0.9
 KEPT_SHARE = 0.8  # what was a link does not stop being one at the first orphan too many
 STALE = 600.0  # PostgreSQL's counters may lag behind idle sessions: a clean look counts no longer than this
 
-# $1 auth schema, $2 schema, $3 table. TRUNCATE and rewrites do not count rows, but change the file.
-COUNTERS = """
+# $1 auth schema, $2 schema, $3 table.
+COUNTERS = f"""
     select pg_catalog.hashtextextended(pg_catalog.string_agg(
-               pg_catalog.concat_ws(':', c.oid, c.relfilenode, pg_catalog.pg_stat_get_tuples_inserted(c.oid),
-                                    pg_catalog.pg_stat_get_tuples_updated(c.oid),
-                                    pg_catalog.pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid), 0) as state
+               {sight.changed("c")}, ',' order by c.oid), 0) as state
       from pg_catalog.pg_class root
       join pg_catalog.pg_namespace n on n.oid = root.relnamespace
      cross join lateral (select root.oid as member

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
@@ -113,6 +113,18 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
 
 
 @dataclass(frozen=True)
+class _Swept:
+    """A link that is looked at in slices, once it is known how many share the time."""
+
+    ask: Ask
+    reading: LinkReading
+
+    @property
+    def place(self) -> Place:
+        return self.reading.column.place
+
+
+@dataclass(frozen=True)
 class _Reader:
     session: Session
     ways: Sequence[LinkEye]
@@ -120,53 +132,40 @@ class _Reader:
     sweeps: LinkSweeps
     options: AuthOptions
     grace: float
-    waiting: set[Place] = field(default_factory=set)
-    """Links that are swept, once it is known how many share the time."""
+    waiting: list[_Swept] = field(default_factory=list)
 
     async def all(self, columns: Sequence[Column]) -> list[Blind | LinkReading]:
         """Read all links, those with fresh suspects once more: one pause for all, or a hundred links took minutes."""
         found = {column.place: await self.read(column) for column in columns}
-        swept = [column for column in columns if column.place in self.waiting]
-        seconds = self.sweeps.seconds(self.options.duty) / len(swept) if swept else 0.0
-        first = [column for column in swept if not self.sweeps.known(column)]
-        for column in swept:
-            found[column.place] = await self.read(column, seconds)
+        seconds = self.sweeps.seconds(self.options.duty) / len(self.waiting) if self.waiting else 0.0
+        first = [each for each in self.waiting if not self.sweeps.known(each.reading.column)]
+        for each in self.waiting:
+            found[each.place] = await _safely(each.reading, self._sweep(each, seconds))
         again = [column for column in columns if self.looks.of(column).pending]
-        doubted = [column for column in first if (known := self.sweeps.known(column)) and known.fresh]
+        doubted = [each for each in first if (known := self.sweeps.known(each.reading.column)) and known.fresh]
         if again or doubted:
             await asyncio.sleep(BETWEEN_LOOKS)
         for column in again:
             found[column.place] = await self.read(column)
-        for column in doubted:
-            found[column.place] = await self.read(column, AGAIN_SECONDS, again=True)
+        for each in doubted:
+            found[each.place] = await _safely(each.reading, self._sweep(each, AGAIN_SECONDS, again=True))
         return [each for readings in found.values() for each in readings]
 
-    async def read(
-        self, column: Column, seconds: float | None = None, *, again: bool = False
-    ) -> list[Blind | LinkReading]:
-        """Give what a link shows, and beside it what hides its table; a failure is this link's alone."""
+    async def read(self, column: Column) -> list[Blind | LinkReading]:
+        """Give what a link shows, and beside it what hides its table; one that is swept waits."""
         reading = LinkReading(column=column, origin=column.origin)
         if reading.origin is Origin.GUESS and (known := self.looks.of(column).no_link) is not None:
             return [replace(reading, distinct=known.distinct, present=known.present)]
-        try:
-            return await self._read(reading, seconds, again=again)
-        except ProbeTimeout as error:  # also asking for sight takes a lock: the server opens what it has policies of
-            return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.TIME)]
-        except ProbeSkipped as error:
-            return [replace(reading, reason=str(error), needs=error.needs or Needs.TIME)]
-        except TargetDenied as error:
-            return [replace(reading, reason=str(error), needs=Needs.RIGHTS)]
-        except ProbeError as error:
-            return [replace(reading, reason=f"{column.relation}: {error}", needs=Needs.REPAIR)]
+        return await _safely(reading, self._read(reading))
 
-    async def _read(self, reading: LinkReading, seconds: float | None, *, again: bool) -> list[Blind | LinkReading]:
+    async def _read(self, reading: LinkReading) -> list[Blind | LinkReading]:
         column = reading.column
         able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
         if hidden and not column.declared and column.created:  # its age is a help, not a need
             column = replace(column, created=None)
             able, hidden = await seeing(self.ways, column.schema, column.table, column.needed)
         if not hidden:
-            return [await self._looked(able[0], replace(reading, column=column), seconds, again=again)]
+            return [await self._looked(able[0], replace(reading, column=column))]
         blind = Blind(
             schema=column.schema,
             table=column.table,
@@ -176,7 +175,7 @@ class _Reader:
         )
         return [*([blind] if reading.judged else []), _unseen(column, hidden)]
 
-    async def _looked(self, eye: LinkEye, reading: LinkReading, seconds: float | None, *, again: bool) -> LinkReading:
+    async def _looked(self, eye: LinkEye, reading: LinkReading) -> LinkReading:
         kept = self.looks.of(reading.column)
         if reading.origin is Origin.GUESS:
             taken = await sample(eye, reading.column, kept)
@@ -187,12 +186,14 @@ class _Reader:
         ask = await self._slices(eye, reading.column)
         if ask is None:
             return replace(reading, seen=await look(self.session, eye, reading.column, kept, self.grace))
-        if seconds is None:  # all that are swept share the time
-            self.waiting.add(reading.column.place)
-            return reading
-        sweep = self.sweeps.of(reading.column, ask.ways)
-        await (sweep.again(ask, seconds) if again else sweep.run(ask, seconds))
-        return replace(reading, seen=sweep.seen(ask))
+        self.waiting.append(_Swept(ask, reading))
+        return reading
+
+    async def _sweep(self, each: _Swept, seconds: float, *, again: bool = False) -> list[Blind | LinkReading]:
+        """Look at slices of a link; `again`: at those in doubt alone."""
+        sweep = self.sweeps.of(each.reading.column, each.ask.ways)
+        await (sweep.again(each.ask, seconds) if again else sweep.run(each.ask, seconds))
+        return [replace(each.reading, seen=sweep.seen(each.ask))]
 
     async def _slices(self, eye: LinkEye, column: Column) -> Ask | None:
         """Give what a sweep asks with; None where the link is looked at whole."""
@@ -204,6 +205,21 @@ class _Reader:
             self.sweeps.drop(column)
             return None
         return Ask(session=self.session, eye=eye, column=column, shape=shaped, grace=self.grace)
+
+
+async def _safely(reading: LinkReading, work: Awaitable[list[Blind | LinkReading]]) -> list[Blind | LinkReading]:
+    """Give what a link's look gives; a failure is this link's alone."""
+    relation = reading.column.relation
+    try:
+        return await work
+    except ProbeTimeout as error:  # also asking for sight takes a lock: the server opens what it has policies of
+        return [replace(reading, reason=f"{relation}: {error}", needs=Needs.TIME)]
+    except ProbeSkipped as error:
+        return [replace(reading, reason=str(error), needs=error.needs or Needs.TIME)]
+    except TargetDenied as error:
+        return [replace(reading, reason=str(error), needs=Needs.RIGHTS)]
+    except ProbeError as error:
+        return [replace(reading, reason=f"{relation}: {error}", needs=Needs.REPAIR)]
 
 
 def _unsound(column: Column, why: str) -> LinkReading:

@@ -20,6 +20,7 @@ from monitor.probe import (
     TargetDenied,
     identifier,
     number,
+    sight,
     sight_sessions,
 )
 from probes.auth_links_discovery import gotrue
@@ -45,12 +46,10 @@ SUSPECT = frozenset({
 })  # fmt: skip
 """What must be seen twice before it is told."""
 
-# $1 schema, $2 tables. TRUNCATE and rewrites do not count rows, but change the file.
-COUNTERS = """
+# $1 schema, $2 tables.
+COUNTERS = f"""
     select c.relname::text as table,
-           pg_catalog.concat_ws(':', c.relfilenode, pg_catalog.pg_stat_get_tuples_inserted(c.oid),
-                                pg_catalog.pg_stat_get_tuples_updated(c.oid),
-                                pg_catalog.pg_stat_get_tuples_deleted(c.oid)) as state
+           {sight.changed("c")} as state
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = $1::text

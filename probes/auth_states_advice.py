@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 from monitor.probe import Remedy, identifier
+from probes.auth_repair import checked
 from probes.auth_states_traits import Link, StateReading
-
-_MASKED = """\
-do $pgarchitect$
-declare
-    changed bigint;
-begin
-    {update};
-    get diagnostics changed = row_count;
-    if changed > {count} then
-        raise exception 'pgarchitect: % rows differ by now, not {count}: nothing was changed', changed;
-    end if;
-end
-$pgarchitect$"""
 
 
 def malformed_remedy(link: Link) -> Remedy:
@@ -94,7 +82,7 @@ def drift_remedy(reading: StateReading, users: str) -> Remedy:
             )
         )
     return Remedy(
-        sql=(_MASKED.format(update=_taken_over(reading, users), count=reading.count("drifted")),),
+        sql=(checked(_taken_over(reading, users), reading.count("drifted")),),
         caution=(
             f"The addresses that stand in {table} now are lost: keep a copy if somebody may have entered them there. "
             "Triggers of the table run. Then mend what should have copied the change: a trigger after update of email"

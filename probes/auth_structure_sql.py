@@ -1,14 +1,6 @@
 """The questions about links' structure: all of the catalogue, so that no right on any row is needed."""
 
-_USERS = """
-    with recursive users as materialized (
-             select c.oid, a.attnum as id
-               from pg_catalog.pg_namespace n
-               join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'users'
-               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'id'
-              where n.nspname = $1::text
-         ),
-"""
+from probes.auth_links_columns import BOUND_BY, USERS
 
 # A predicate is read from its node tree: pg_get_expr would wait behind an exclusive lock. nulltesttype 0: is null.
 _NULLTEST = r"^\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype "
@@ -18,19 +10,8 @@ _KEYS = "(i.indkey::int2[])[0:i.indnkeyatts - 1]"
 # A key counts as a path when its end is auth.users by whichever tables: a post that points to a profile is bound.
 # Tables of Supabase's own services and of extensions are others' to mend.
 # Before PostgreSQL 18 conenforced is not there, and its name finds the `true` around it.
-SHAPES = rf"""{_USERS}
-         bound as (
-             select c.oid as relid, a.attnum, true as said
-               from unnest($2::text[], $3::text[], $4::text[]) as named (s, t, c)
-               join pg_catalog.pg_namespace n on n.nspname = named.s
-               join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = named.t
-               join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = named.c
-              where a.attnum > 0
-              union
-             select f.conrelid, f.conkey[pg_catalog.array_position(f.confkey, users.id)], false
-               from users
-               join pg_catalog.pg_constraint f on f.confrelid = users.oid and f.contype = 'f'
-         ),
+SHAPES = rf"""
+    with recursive {USERS}{BOUND_BY}
          found as materialized (
              select c.oid, a.attnum
                from bound b

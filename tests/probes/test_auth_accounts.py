@@ -18,7 +18,7 @@ from monitor.rules.evaluate import evaluate
 from probes.auth_accounts import PROBE
 from probes.auth_accounts_faults import PrivilegedRole
 from probes.auth_accounts_kept import Kept
-from probes.auth_accounts_reading import Accounts, rows_of
+from probes.auth_accounts_reading import Accounts, accounts_of, rows_of
 from probes.auth_accounts_rules import AnonymousStale, InviteExpired, Unconfirmed
 from probes.auth_sweep import Span, Visit
 from tests.database import Cluster, Database
@@ -485,3 +485,12 @@ def severities(kept: Kept) -> list[Severity]:
         target=Target("test", "shop"), probe=PROBE.name, taken_at=datetime.now(UTC), rows=rows_of(reading)
     )
     return [each.severity for each in Unconfirmed().check(seen) if isinstance(each, Finding)]
+
+
+async def test_a_table_that_was_emptied_is_looked_at_anew(auth: Database) -> None:
+    """TRUNCATE counts no rows: what changes is the file."""
+    await sicken(auth)
+    async with auth.eye(PROBE) as eye:
+        assert accounts_of((await eye.look()).rows).total > 0
+        await auth.execute("truncate auth.users cascade")
+        assert accounts_of((await eye.look()).rows).total == 0
