@@ -15,6 +15,8 @@ from monitor.embedded import free_port
 from monitor.whole import whole_catalog
 
 START_SECONDS, STOP_SECONDS = 60.0, 5.0
+FIRST = ("statements", "indexes", "auth_links")
+"""Once these were asked, all were that need no further reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ async def watcher(dsn: str, folder: Path, only: Collection[str] = ()) -> AsyncIt
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     try:
         running = Watcher(pid=process.pid, port=port)
-        await _settled(running, process, folder / "log")
+        await _settled(running, process, folder / "log", only or FIRST)
         yield running
     finally:
         if process.returncode is None:
@@ -65,7 +67,7 @@ async def watcher(dsn: str, folder: Path, only: Collection[str] = ()) -> AsyncIt
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
 
 
-async def _settled(running: Watcher, process: asyncio.subprocess.Process, log: Path) -> None:
+async def _settled(running: Watcher, process: asyncio.subprocess.Process, log: Path, probes: Collection[str]) -> None:
     async with asyncio.timeout(START_SECONDS):
         while True:
             if process.returncode is not None:
@@ -74,6 +76,6 @@ async def _settled(running: Watcher, process: asyncio.subprocess.Process, log: P
                 asked = {name for name in await running.samples() if name.startswith("pgarchitect_probe_result")}
             except OSError:
                 asked = set()
-            if all(f'probe="{probe}"' in str(asked) for probe in ("statements", "indexes", "auth_links")):
+            if all(f'probe="{probe}"' in str(asked) for probe in probes):
                 return
             await asyncio.sleep(0.2)
