@@ -11,7 +11,7 @@ from aiohttp import web
 
 from monitor.draw.page import REFRESH, STATIC, Drawer, static
 from monitor.errors import MonitorError, UsageError
-from monitor.expose import api
+from monitor.expose import api, openapi
 from monitor.expose.answers import document, html
 from monitor.expose.cached import Cached
 from monitor.expose.changes import BODY, Changes
@@ -19,6 +19,7 @@ from monitor.expose.credentials import Credentials
 from monitor.expose.guard import Guard, host_name, is_loopback
 from monitor.expose.journal import Journal
 from monitor.expose.metrics import Exposition
+from monitor.expose.noise import logger
 from monitor.expose.origin import TOKEN, Origin
 from monitor.expose.own import Own
 from monitor.expose.scrape import Scrape
@@ -88,6 +89,7 @@ class Pages:
             web.get("/api/v1/status", self.api_status),
             *self._statements.routes(),
             *self._journal.routes(),
+            *openapi.routes(),
         ]
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -227,7 +229,11 @@ class Web:
         if site.controls is not None:
             app.add_routes(Changes(site.controls, origin, credentials, site.clock).routes())
         self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=KEEPALIVE_SECONDS
+            app,
+            access_log=None,
+            logger=logger(),
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            keepalive_timeout=KEEPALIVE_SECONDS,
         )
 
     @property

@@ -330,6 +330,17 @@ async def test_a_port_in_use_is_told_with_how_to_mend() -> None:
             await Web(site, host="192.0.2.1", port=0).start()
 
 
+async def test_what_is_no_http_is_answered_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A port scanner fills no log: it gets its 400, and nobody is woken."""
+    async with serving(Pile()) as web:
+        for nonsense in (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"\x16\x03\x01\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+            writer.write(nonsense)
+            assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+            writer.close()
+    assert caplog.records == []
+
+
 async def test_a_client_that_does_not_read_holds_nobody_up() -> None:
     """Others are served while it sits there, and stopping does not wait for it."""
     big = Pile(targets_=[server(f"t{each}") for each in range(2000)])
