@@ -38,6 +38,11 @@ class DaemonWorkload:
         rows = listed(list(servers.values()), readings)[STATEMENTS]
         return sorted(rows, key=lambda row: -float(str(row["total_seconds"])))
 
+    def pools(self) -> Sequence[Mapping[str, object]]:
+        """Give slots, sessions and pools of all servers, as the snapshot lists them."""
+        readings = [seen for seen in self._desk.newest.values() if seen.target.server in self._desk.shelf.servers]
+        return listed(list(self._desk.shelf.servers.values()), readings)["pools"]
+
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first, in the same order."""
         probe = self._probes().get(STATEMENTS)
