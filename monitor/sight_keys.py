@@ -13,7 +13,8 @@ MOST = 20
 
 # $1 the slice's first key or block, $2 the next slice's (NULL: none), $3 the hashes, $4 how many.
 _WITHIN = (
-    "{key} >= coalesce($1::uuid, '00000000-0000-0000-0000-000000000000') and {key} <= coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') "
+    "{key} >= coalesce($1::uuid, '00000000-0000-0000-0000-000000000000') "
+    "and {key} <= coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') "
     "and {key} is distinct from $2::uuid and pg_catalog.uuid_hash_extended({key}, 0) = any ($3::int8[])"
 )
 
