@@ -17,10 +17,12 @@ from probes.auth_links_options import AuthOptions, Link
 from tests.database import Database
 from tests.probes.people import found_auth, give_profiles, orphan, profiles, sign_up
 from tests.probes.sweeps import COLUMN, Recorder, asking, sweep
+from tests.versions import MAJORS, NEWEST
 
 ORPHANED, MISSING = "auth_links.orphaned_profile", "auth_links.missing_profile"
 LINK = Link(table="public.users", column="auth_user_id", created_at="created_at", every_user=True)
 ASKED = AuthOptions(links=(LINK,), sample_keys=5)
+OLDEST_AND_NEWEST = pytest.mark.parametrize("any_cluster", [MAJORS[0], NEWEST], indirect=True, scope="session")
 WAYS: tuple[Auth, ...] = ("functions", "policy", "bypassrls")
 STRANGERS = """
     select auth_user_id::text as id
@@ -56,6 +58,7 @@ async def drifted(database: Database, rest: str = "unique") -> tuple[tuple[str, 
     return await ids(database), tuple(sorted(await sign_up(database, 2)))
 
 
+@OLDEST_AND_NEWEST
 @pytest.mark.parametrize("way", WAYS)
 async def test_each_way_of_sight_names_the_same(any_database: Database, way: Auth) -> None:
     """Rows without user, and users without row: their uuids, and nobody else's."""
@@ -90,6 +93,7 @@ def test_a_number_that_makes_no_sense_is_refused(most: int) -> None:
         AuthOptions(sample_keys=most)
 
 
+@OLDEST_AND_NEWEST
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_text_that_is_no_uuid_is_never_named(any_database: Database, way: Auth) -> None:
     """Ids are named in their canonical spelling; addresses in a link's column are not."""
@@ -167,6 +171,7 @@ class Asked(Recorder):
         return rows
 
 
+@OLDEST_AND_NEWEST
 @pytest.mark.parametrize("kind", ["uuid", "text"])
 @pytest.mark.parametrize("lent", [False, True])
 async def test_a_sweep_names_its_suspects_slice_by_slice(any_database: Database, kind: str, *, lent: bool) -> None:
