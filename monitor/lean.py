@@ -65,6 +65,7 @@ class Lean:
             remedy=NO_REMEDY,
             proof=None,
             missing=STORED,
+            keys=(),
         )
 
     def _labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -180,7 +180,9 @@ class Finding:
     proof: Proof | None = None
     """The number that is read again once the remedy's sign stands."""
     missing: str = ""
-    """Why it is lean, that is without object, summary, impact, evidence, remedy and proof; "": it is whole."""
+    """Why it is lean, that is without object, summary, impact, evidence, remedy, proof and keys; "": it is whole."""
+    keys: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """Uuids of a few of the rows it counts: for who signed in alone, and so in no form that others are sent."""
     fingerprint: str = field(init=False, repr=False, compare=False)
     """Sixteen hex digits of server, database, rule and subject: the same whatever the numbers are."""
 
@@ -292,7 +294,7 @@ class Alert:
 
 
 def as_document(finding: Finding) -> dict[str, object]:
-    """Give the one JSON form of a finding, used by report, API and webhook (CONTRACT §Snapshot JSON)."""
+    """Give the one JSON form of a finding, used by report, API and webhook (CONTRACT §Snapshot JSON); without keys."""
     about, mend = finding.object, finding.remedy
     return {
         "fingerprint": finding.fingerprint,

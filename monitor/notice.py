@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -50,10 +50,19 @@ class Notice:
     digest: Digest | None = None
     """Of a digest, what it sums up: its alerts are the worst, then the new ones (`news`), the others, those over."""
 
+    def __post_init__(self) -> None:
+        """Leave out the keys of what it tells of: they are for who signs in to our page or API."""
+        if any(alert.finding.keys for alert in self.alerts):
+            object.__setattr__(self, "alerts", tuple(map(_without_keys, self.alerts)))
+
     @property
     def empty(self) -> bool:
         """Tell whether there is nothing to say; a digest says also that there was nothing."""
         return not self.alerts and self.digest is None
+
+
+def _without_keys(alert: Alert) -> Alert:
+    return replace(alert, finding=replace(alert.finding, keys=()))
 
 
 class Receiver(Protocol):

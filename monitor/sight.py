@@ -4,9 +4,13 @@ The same texts are run directly by the probes and inside the functions printed b
 A probe's texts and functions stand in `sight_<probe>`; what must be told apart between two looks travels as a hash.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from monitor.sight_accounts import ACCOUNTS
+from monitor.sight_keys import KEYS
+from monitor.sight_keys import ROWS as KEYS_OF_ROWS
+from monitor.sight_keys import USERS as KEYS_OF_USERS
 from monitor.sight_links import LINKS
 from monitor.sight_sessions import SESSIONS
 from monitor.sight_slices import SLICES
@@ -16,8 +20,9 @@ from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, changed
 from monitor.sqltext import identifier, literal
 
 __all__ = [
-    "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SIGHT",
-    "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "lend", "lent", "needed", "take_back",
+    "ACCOUNTS", "FUNCTIONS", "KEYS", "KEYS_OF_ROWS", "KEYS_OF_USERS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE",
+    "SESSIONS", "SIGHT", "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "lend", "lend_keys", "lent",
+    "needed", "take_back",
 ]  # fmt: skip
 
 GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES)
@@ -66,11 +71,15 @@ def lend(role: str, schema: str, functions: Sequence[Function] = FUNCTIONS) -> l
 
     Roles to which they are lent already keep them.
     """
+    return _lend(role, functions, {"schema": literal(schema)})
+
+
+def _lend(role: str, functions: Sequence[Function], known: Mapping[str, str]) -> list[str]:
     statements = [f"create schema if not exists {SCHEMA}", f"revoke all on schema {SCHEMA} from public"]
     for function in functions:
         statements += [
             _reshaped(function),
-            _created(function, schema),
+            _created(function, known),
             f"alter function {function.signature} owner to current_user",
             f"revoke all on function {function.signature} from public",
             f"grant execute on function {function.signature} to {identifier(role)}",
@@ -78,8 +87,16 @@ def lend(role: str, schema: str, functions: Sequence[Function] = FUNCTIONS) -> l
     return [*statements, f"grant usage on schema {SCHEMA} to {identifier(role)}"]
 
 
-def take_back(functions: Sequence[Function] = FUNCTIONS) -> list[str]:
-    """Give the statements that undo `lend` for every role; the schema goes when nothing else is in it."""
+def lend_keys(role: str, schema: str, links: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Give the statements that lend `role`, beside `lend`, keys of rows without counterpart: of these links alone."""
+    links = [place for place in links if "$pgarchitect$" not in "".join(place)]  # it would end the function's text
+    if not links:
+        return []
+    return _lend(role, KEYS, {"schema": literal(schema), "links": _listed(links)})
+
+
+def take_back(functions: Sequence[Function] = (*FUNCTIONS, *KEYS)) -> list[str]:
+    """Give the statements that undo `lend` and `lend_keys` for every role; an empty schema goes, too."""
     drops = [f"drop function if exists {function.signature}" for function in functions]
     return [*drops, _EMPTIED]
 
@@ -96,6 +113,15 @@ end
 $pgarchitect$"""
 
 
+def _listed(links: Sequence[tuple[str, str, str]]) -> str:
+    return ", ".join(f"({', '.join(map(literal, place))})" for place in sorted(set(links)))
+
+
+def _filled(body: str, known: Mapping[str, str]) -> str:
+    """Put in what is known when a function is lent; in one go, for a name may look like a place to be filled."""
+    return re.sub(r"\{(schema|links)\}", lambda place: known[place[1]], body)
+
+
 def _reshaped(function: Function) -> str:
     """Drop what an older version of ours left, where it gives other columns: a replacement may not."""
     return (
@@ -107,7 +133,7 @@ def _reshaped(function: Function) -> str:
     )
 
 
-def _created(function: Function, schema: str) -> str:
+def _created(function: Function, known: Mapping[str, str]) -> str:
     """Replaced rather than made anew, so that other roles keep it; its owner, who may be blind, is changed after."""
     return (
         f"create or replace function {SCHEMA}.{function.name}({function.arguments})\n"
@@ -115,5 +141,5 @@ def _created(function: Function, schema: str) -> str:
         "language plpgsql stable security definer\n"
         "set search_path = pg_catalog, pg_temp set row_security = off\n"
         "as $pgarchitect$\n#variable_conflict use_column\ndeclare statement text;\nbegin\n"
-        f"{function.body.replace('{schema}', literal(schema))}\nend\n$pgarchitect$"
+        f"{_filled(function.body, known)}\nend\n$pgarchitect$"
     )

@@ -73,7 +73,7 @@ _SPELLINGS = (
 )
 
 
-def _spellings(plain: str) -> str:
+def spellings(plain: str) -> str:
     return _SPELLINGS.format(plain, f"replace({plain}, '-', '')")
 
 
@@ -107,11 +107,11 @@ _BLOCKS = f"""
          odd as materialized (
              select distinct pg_catalog.uuid_hash_extended(key, 0) as key
                from spelled
-              where known and written <> all ({_spellings("key::text")})
+              where known and written <> all ({spellings("key::text")})
          ),
 """
-_UUID_KEY = "p.%1$I"
-_TEXT_KEY = f"""case when p.%1$I::text collate "C" like '________-____-____-____-____________'
+UUID_KEY = "p.%1$I"
+TEXT_KEY = f"""case when p.%1$I::text collate "C" like '________-____-____-____-____________'
                           and pg_catalog.translate(p.%1$I::text collate "C", '0123456789abcdef-', '') = ''
                          then p.%1$I::text::uuid
                          when p.%1$I::text collate "C" ~ '{UUID}' then p.%1$I::text::uuid end"""
@@ -130,7 +130,7 @@ _BY_USERS = f"""{_NEXT.format(edges=_USERS_EDGE, beyond=_USERS_BEYOND)}
                from spare s
               where (select true
                        from %2$I.%3$I p
-                      where p.%4$I = any ({_spellings("s.id::text")}%6$s[])
+                      where p.%4$I = any ({spellings("s.id::text")}%6$s[])
                       limit 1) is null
          ),
          aged as materialized (
@@ -177,8 +177,8 @@ def _written(slice_: str, sixth: str = "''") -> str:
 _WRITE_KEYS = _written(_KEYS) + " and resolved.base = 'uuid'::regtype"
 _WRITE_BLOCKS = _written(
     _BLOCKS,
-    f"""pg_catalog.format(case resolved.base when 'uuid'::regtype then $key${_UUID_KEY}$key$
-                                            else $key${_TEXT_KEY}$key$ end, $4::text)""",
+    f"""pg_catalog.format(case resolved.base when 'uuid'::regtype then $key${UUID_KEY}$key$
+                                            else $key${TEXT_KEY}$key$ end, $4::text)""",
 )
 _WRITE_BY_USERS = (
     _written(_BY_USERS, "case resolved.base when 'bpchar'::regtype then '::bpchar' else '::text' end")

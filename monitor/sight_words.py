@@ -54,6 +54,10 @@ def changed(of: str) -> str:
 
 
 _GUARD = "if $1 is distinct from {schema} then raise 'pgarchitect: made for one auth schema only'; end if;"
+_CONFINED = (
+    "if ((in_schema, in_table, in_column) in ({links})) is not true "
+    "then raise 'pgarchitect: keys of this link are not lent'; end if;"
+)
 _UNWRITTEN = "if statement is null then raise 'pgarchitect: no such table, or its column holds no uuid'; end if;"
 
 
@@ -73,6 +77,8 @@ class Function:
     using: str = ""
     plain: str = ""
     """The whole statement instead, where the server need not write it."""
+    confined: bool = False
+    """It gives more than counts, and so of the links alone that are named when it is lent: `{links}` in its body."""
 
     @property
     def body(self) -> str:
@@ -80,7 +86,8 @@ class Function:
         if self.plain:
             return f"return query {self.plain};"
         using = f" using {self.using}" if self.using else ""
-        return f"{_GUARD} statement := ({self.write}); {_UNWRITTEN} return query execute statement{using};"
+        guard = f"{_GUARD} {_CONFINED}" if self.confined else _GUARD
+        return f"{guard} statement := ({self.write}); {_UNWRITTEN} return query execute statement{using};"
 
     @property
     def types(self) -> str:

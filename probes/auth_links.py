@@ -132,7 +132,7 @@ class OrphanedProfile(LinkRule):
         sampled = reading.origin is Origin.SAMPLE
         count = looked.orphans + unaged
         users = users_of(seen)
-        yield self.finding(
+        finding = self.finding(
             seen,
             subject=reading.column.subject,
             object=_object(reading),
@@ -146,6 +146,7 @@ class OrphanedProfile(LinkRule):
             origin=reading.origin.value,
             grace_seconds=options_of(seen).grace,
         )
+        yield reading.rows.named(finding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +188,7 @@ class MissingProfile(LinkRule):
         if count == 0 or (looked.looked < 1 and reading.by_custom):
             return
         people = f"{plural(count, 'confirmed user')} {'has' if count == 1 else 'have'}"
-        yield self.finding(
+        finding = self.finding(
             seen,
             subject=reading.column.subject,
             object=_object(reading),
@@ -199,6 +200,7 @@ class MissingProfile(LinkRule):
             origin=reading.origin.value,
             grace_seconds=options_of(seen).grace,
         )
+        yield reading.users.named(finding)
 
 
 @dataclass(frozen=True, kw_only=True)

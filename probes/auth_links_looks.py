@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from monitor.probe import ProbeError, Row, Session, number, sight
 from probes.auth_links_discovery import Column, Place
 from probes.auth_links_sight import Eye
+from probes.auth_links_suspects import Wanted
 from probes.auth_sight import as_list
 
 KEYS = 10_000  # as many hashed keys a direction come back; counts are exact all the same
@@ -93,9 +94,20 @@ class Kept:
     suspects: _Suspects | None = None
     pending: bool = False
     """The first look saw suspects; nothing is said of the link before the second."""
+    twice: _Suspects | None = None
+    """Who was suspect in the last two looks."""
     first_seen: dict[int, float] = field(default_factory=dict)
     seen: Seen | None = None
     sample: Sample | None = None
+
+    def accused(self, grace: float) -> tuple[Wanted, Wanted]:
+        """Give the rows (where nobody's age is known, those of unknown age) and the users that are counted, hashed."""
+        if self.twice is None:
+            return {}, {}
+        clock, rows = time.monotonic(), self.twice.orphans
+        aged = [key for key, (old, _) in rows.items() if old or clock - self.first_seen.get(key, clock) > grace]
+        users = [key for key, old in self.twice.missing.items() if old]
+        return dict.fromkeys(aged or rows), dict.fromkeys(users)
 
     @property
     def no_link(self) -> Sample | None:
@@ -215,6 +227,7 @@ def _compared(row: Row, now: _Suspects, before: _Suspects, kept: Kept, grace: fl
     clock = time.monotonic()
     kept.first_seen = {key: kept.first_seen.get(key, clock) for key, (_, unaged) in now.orphans.items() if unaged}
     twice = {key: ages for key, ages in now.orphans.items() if key in before.orphans}
+    kept.twice = _Suspects(twice, {key: old for key, old in now.missing.items() if key in before.missing})
     matured = sum(unaged for key, (_, unaged) in twice.items() if unaged and clock - kept.first_seen[key] > grace)
     once = sum(old for key, (old, _) in now.orphans.items() if key not in before.orphans)
     once_unaged = sum(unaged for key, (_, unaged) in now.orphans.items() if key not in before.orphans)

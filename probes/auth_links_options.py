@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 
 from monitor.probe import Target, identifier
 
+MOST_KEYS = 20
+
 _PART = r'"(?:[^"]|"")+"|[^".]+'
 _NAME = re.compile(rf"(?:({_PART})\.)?({_PART})\Z")
 
@@ -51,14 +53,15 @@ class AuthOptions:
     Each of the other probes that go through big tables (states, accounts, sessions) may take a quarter of it.
     """
     sample_keys: int = 0
+    """So many ids of the rows that a finding counts are kept with it: for who signs in to our page or API alone."""
     links: tuple[Link, ...] = ()
     not_links: tuple[str, ...] = ()
     """Globs of `schema.table` or `schema.table.column` that are no links."""
 
     def __post_init__(self) -> None:
-        """Refuse what is not built."""
-        if self.sample_keys != 0:
-            raise ValueError("sample_keys should be 0: keys are not shown yet")
+        """Refuse what makes no sense."""
+        if not 0 <= self.sample_keys <= MOST_KEYS:
+            raise ValueError(f"sample_keys should be 0 (no ids are shown) to {MOST_KEYS}")
         if self.grace < 0:
             raise ValueError("grace should not be negative")
         if not 0 < self.duty <= 1:

@@ -17,8 +17,10 @@ from monitor.probe import (
     Session,
     TargetDenied,
     identifier,
+    sight,
 )
 from probes.auth_links_discovery import Column, Guessed, Origin, Place, columns, gotrue, too_many, why_missing
+from probes.auth_links_keys import SLOW, UNSAMPLED, LinkKeys, Question, Sampled
 from probes.auth_links_known import Known, KnownLinks
 from probes.auth_links_looks import CHEAP, Looks, Seen, look, sample
 from probes.auth_links_options import AuthOptions
@@ -59,6 +61,10 @@ class LinkReading:
     present: int = 0
     reason: str = ""
     needs: Needs | None = None
+    rows: Sampled = UNSAMPLED
+    """Ids of rows without user, where they are asked for."""
+    users: Sampled = UNSAMPLED
+    """Ids of users without row."""
 
     @property
     def judged(self) -> bool:
@@ -104,7 +110,9 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
         return [_row(blind), *rows, *(_row(_unseen(column, hidden)) for column in sound)]
     sweeps = memory.of(LinkSweeps)
     sweeps.only(found)
-    reader = _Reader(session, ways, looks, sweeps, options, options.grace + await lag(session))
+    keys = memory.of(LinkKeys)
+    keys.only(found)
+    reader = _Reader(session, ways, looks, sweeps, options, options.grace + await lag(session), keys)
     readings = await reader.all(sound)
     found_links = [each for each in readings if isinstance(each, LinkReading)]
     known.tell(session.facts.database, [Known(column=each.column, origin=each.origin) for each in found_links])
@@ -132,7 +140,10 @@ class _Reader:
     sweeps: LinkSweeps
     options: AuthOptions
     grace: float
+    keys: LinkKeys
     waiting: list[_Swept] = field(default_factory=list)
+    eyes: dict[Place, LinkEye] = field(default_factory=dict)
+    """What each link was looked at with."""
 
     async def all(self, columns: Sequence[Column]) -> list[Blind | LinkReading]:
         """Read all links, those with fresh suspects once more: one pause for all, or a hundred links took minutes."""
@@ -149,7 +160,29 @@ class _Reader:
             found[column.place] = await self.read(column)
         for each in doubted:
             found[each.place] = await _safely(each.reading, self._sweep(each, AGAIN_SECONDS, again=True))
-        return [each for readings in found.values() for each in readings]
+        read = [each for readings in found.values() for each in readings]
+        return [await self._sampled(each) for each in read] if self.options.sample_keys else read
+
+    async def _sampled(self, reading: Blind | LinkReading) -> Blind | LinkReading:
+        """Add ids of who is counted."""
+        if not isinstance(reading, LinkReading) or reading.seen is None:
+            return reading
+        rows = users = UNSAMPLED
+        if reading.seen.orphans or reading.seen.unaged:
+            rows = await self._keys(reading, sight.KEYS_OF_ROWS)
+        if reading.seen.missing and reading.every_user:
+            users = await self._keys(reading, sight.KEYS_OF_USERS)
+        return replace(reading, rows=rows, users=users)
+
+    async def _keys(self, reading: LinkReading, function: sight.Function) -> Sampled:
+        column = reading.column
+        kept, sweep = self.looks.of(column), self.sweeps.known(column)
+        if sweep is None and kept.took >= CHEAP:
+            return Sampled(reason=SLOW)
+        rows, users = (sweep or kept).accused(self.grace)
+        wanted = rows if function is sight.KEYS_OF_ROWS else users
+        question = Question(eye=self.eyes[column.place], column=column, function=function)
+        return await self.keys.sample(question, wanted, self.options.sample_keys)
 
     async def read(self, column: Column) -> list[Blind | LinkReading]:
         """Give what a link shows, and beside it what hides its table; one that is swept waits."""
@@ -177,6 +210,7 @@ class _Reader:
 
     async def _looked(self, eye: LinkEye, reading: LinkReading) -> LinkReading:
         kept = self.looks.of(reading.column)
+        self.eyes[reading.column.place] = eye
         if reading.origin is Origin.GUESS:
             taken = await sample(eye, reading.column, kept)
             origin = Origin.SAMPLE if taken.linked else Origin.GUESS

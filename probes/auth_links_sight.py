@@ -8,6 +8,7 @@ from typing import Protocol
 
 from monitor.probe import ProbeError, Row, Session, sight, sight_links
 from probes.auth_links_discovery import Column
+from probes.auth_links_suspects import Span
 from probes.auth_sight import Asking, Way, ways
 
 NEEDED = frozenset({"id", "created_at", "confirmed_at", "deleted_at", "is_anonymous", "is_sso_user"})
@@ -59,16 +60,28 @@ class LinkEye:
             await asking.check()
             raise
 
+    async def keys(self, function: sight.Function, column: Column, span: Span | None, rest: tuple[object, ...]) -> Row:
+        """Ask for ids of a slice, or of a link that is looked at whole: hashes, and how many."""
+        way, first, next_ = span or ("whole", None, None)
+        return await self._asking(function, column, way).ask(first, next_, *rest)
+
+    async def gives_keys(self) -> bool:
+        """Tell whether it can give ids at all."""
+        return await self._lends(sight.KEYS)
+
     def _asking(self, function: sight.Function, column: Column, *more: str | None) -> Asking:
         place = (self.schema, *column.place, *more)
         return Asking(way=self.way, function=function, place=place, what=column.relation)
 
     async def slices(self) -> bool:
         """Tell whether it can look at slices: functions lent by an older version of ours cannot."""
+        return await self._lends(sight.SLICES.functions)
+
+    async def _lends(self, functions: Sequence[sight.Function]) -> bool:
         if not self.way.lent:
             return True
         (row,) = await self.way.session.fetch(sight.LENT)
-        return sight.lent(sight.SLICES.functions, row["lent"])
+        return sight.lent(functions, row["lent"])
 
 
 async def eyes(session: Session, schema: str) -> list[LinkEye]:

@@ -23,6 +23,10 @@ class Span(NamedTuple):
     next: str | None
 
 
+Wanted: TypeAlias = Mapping[int, Span | None]
+"""Suspects' hashes, with the slice in which each was met; None: the link is looked at whole."""
+
+
 class Suspect(NamedTuple):
     """A hashed key (or place of a row): where and when it was met first and last."""
 
@@ -83,6 +87,12 @@ class Suspects:
             old += suspect.ages[0] + (suspect.ages[1] if matured else 0)
             unaged += 0 if matured else suspect.ages[1]
         return Counts(old + max(self.beyond, self._beyond_now), unaged, once)
+
+    def accused(self, now: float, grace: float) -> Wanted:
+        """Give who is counted as old; where nobody is, who was met twice and is of unknown age."""
+        twice = {key: each for key, each in self.held.items() if each.twice and any(each.ages)}
+        aged = {key: each.span for key, each in twice.items() if each.ages[0] or now - each.first > grace}
+        return aged or {key: each.span for key, each in twice.items()}
 
     @property
     def fresh(self) -> bool:

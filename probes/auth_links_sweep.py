@@ -14,7 +14,7 @@ from probes.auth_links_discovery import Column
 from probes.auth_links_looks import Seen, counters
 from probes.auth_links_shape import Shape
 from probes.auth_links_sight import LinkEye
-from probes.auth_links_suspects import BETWEEN_LOOKS, MOST, Ages, Span, Suspects
+from probes.auth_links_suspects import BETWEEN_LOOKS, MOST, Ages, Span, Suspects, Wanted
 from probes.auth_sight import as_list
 
 MOST_KEYS, FIRST_KEYS = 50_000, 2000
@@ -203,6 +203,11 @@ class LinkSweep:
             at=self.turned_at,
             users_unseen=unseen,
         )
+
+    def accused(self, grace: float) -> tuple[Wanted, Wanted]:
+        """Give the rows and the users that are counted, hashed."""
+        now = time.time()
+        return self.orphans.accused(now, grace), self.missing.accused(now, grace)
 
     def document(self) -> Mapping[str, object]:
         """Give what a restart must not forget, as JSON has it; the counters' state is not among it."""

@@ -24,6 +24,8 @@ class Wanted:
     auth: Auth = "functions"
     schema: str = "auth"
     links: Sequence[Linked] = ()
+    keys: bool = False
+    """Functions give also keys (uuids) of rows without counterpart, of these links."""
     database: str | None = None
     extension_schemas: Sequence[str] = ()
     """Schemas outside pg_catalog and public in which needed extensions live."""
@@ -78,7 +80,7 @@ $pgarchitect$"""
 def _sight(wanted: Wanted, *, undo: bool) -> list[str]:
     match wanted.auth:
         case "functions":
-            return sight.take_back() if undo else sight.lend(wanted.role, wanted.schema)
+            return sight.take_back() if undo else [*sight.lend(wanted.role, wanted.schema), *_keys(wanted)]
         case "policy":
             return [*_columns(wanted, undo=undo), *_policies(wanted, undo=undo), *_secretive(wanted, undo=undo)]
         case "bypassrls":
@@ -87,6 +89,12 @@ def _sight(wanted: Wanted, *, undo: bool) -> list[str]:
             return [*_columns(wanted, undo=undo), altered, *_secretive(wanted, undo=undo)]
         case "none":
             return []
+
+
+def _keys(wanted: Wanted) -> list[str]:
+    """Lend keys, of declared links and foreign keys alone: any other column of uuids may hold secrets."""
+    links = [(schema, table, column) for schema, table, column, _ in wanted.links]
+    return sight.lend_keys(wanted.role, wanted.schema, links) if wanted.keys else []
 
 
 def _secretive(wanted: Wanted, *, undo: bool) -> list[str]:

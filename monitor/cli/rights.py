@@ -49,6 +49,8 @@ KEYS = """
      order by 1, 2, 3
 """
 
+KEYS_TOO = "and, for auth.sample_keys, ids of rows of declared links and foreign keys that have no counterpart"
+
 REMARKS = {
     "functions": "Sight of auth.users by functions that give counts and hashes, never a key or an address",
     "policy": "Sight of auth.users by a policy: the role may read the columns named here, of every row.",
@@ -74,6 +76,7 @@ class AuthOptions(Protocol):
 
     schema: str
     links: Sequence[Link]
+    sample_keys: int
 
 
 async def rights(*, config: Path | None, dsn: str | None, role: str, auth: Auth, undo: bool) -> str:
@@ -82,7 +85,7 @@ async def rights(*, config: Path | None, dsn: str | None, role: str, auth: Auth,
     loaded = None if config is None else load_config(config, catalog)
     probe = (loaded.catalog if loaded else catalog).probes.get("auth_links")
     options = cast("AuthOptions", probe.options) if probe else None
-    plain = Wanted(role=role, auth=auth, schema=options.schema if options else "auth")
+    plain = Wanted(role=role, auth=auth, schema=options.schema if options else "auth", keys=_wants_keys(options))
     servers = _servers(loaded, dsn)
     blocks = [block async for block in _blocks(servers, plain, options, must=dsn is not None)]
     poolers = [each for each in servers if each.kind == PGBOUNCER]
@@ -130,6 +133,10 @@ async def _wanted(session: Session, server: Server, plain: Wanted, options: Auth
     )
 
 
+def _wants_keys(options: AuthOptions | None) -> bool:
+    return options is not None and options.sample_keys > 0
+
+
 def _declared(options: AuthOptions | None, server: str, database: str) -> Iterator[Linked]:
     for link in options.links if options else ():
         if link.target in (None, server) and link.database in (None, database):
@@ -145,6 +152,8 @@ def _script(blocks: Iterable[tuple[str, Wanted]], *, undo: bool) -> Iterator[str
         if not undo:
             yield f"-- The role itself: create role {role} login password '…' connection limit 4;"
         yield f"-- {REMARKS[wanted.auth]}"
+        if wanted.keys and wanted.links and wanted.auth == "functions" and not undo:
+            yield f"-- {KEYS_TOO}."
         yield from (f"{statement};" for statement in grants_sql(wanted, undo=undo))
         if undo:
             yield f"-- The role itself: drop role {role};"

@@ -102,13 +102,14 @@ class Drawer:
             total=len(everything),
         )
 
-    def finding(self, glance: Glance, alert: Alert, past: Past) -> bytes:
-        """Draw one finding, what keeps it quiet, and its past."""
+    def finding(self, glance: Glance, alert: Alert, past: Past, *, keys: Sequence[str] = ()) -> bytes:
+        """Draw one finding, what keeps it quiet, and its past; `keys` of rows are for who may see them."""
         steps = past.steps or ()
         return self._draw(
             "finding.html",
             glance.now,
             alert=alert,
+            keys=keys,
             marks=glance.marks(alert),
             silence=glance.handling.silenced_by(alert, glance.now),
             source=glance.handling.inhibited_by(alert),

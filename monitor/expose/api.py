@@ -94,8 +94,11 @@ def query(asked: Mapping[str, str], filters: Sequence[str] = (), *, sized: bool 
     )
 
 
-async def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
-    """Give findings, worst first as the shelf has them; what lean ones said is read from the store."""
+async def findings(glance: Glance, asked: Mapping[str, str], *, private: bool = False) -> bytes:
+    """Give findings, worst first as the shelf has them; what lean ones said is read from the store.
+
+    `private`: who asks may see keys of rows.
+    """
     wanted = query(asked, tuple(FILTERS))
     fitting = glance.shelf.alerts()
     for name, value in wanted.filters.items():
@@ -103,17 +106,17 @@ async def findings(glance: Glance, asked: Mapping[str, str]) -> bytes:
         fitting = [alert for alert in fitting if own(alert) == value]
     written: list[bytes] = []
     for alert in await glance.handling.completed(wanted.part(fitting)):
-        written.append(dump(_alert(glance, alert)))
+        written.append(dump(_alert(glance, alert, private=private)))
         if len(written) % BITE == 0:
             await asyncio.sleep(0)
     return b'{"findings": [' + b", ".join(written) + b"], " + dump(wanted.place(len(fitting)))[1:]
 
 
-def finding(glance: Glance, alert: Alert, past: Past) -> bytes:
-    """Give one finding with its past."""
+def finding(glance: Glance, alert: Alert, past: Past, *, private: bool = False) -> bytes:
+    """Give one finding with its past; `private`: who asks may see keys of rows."""
     steps = None if past.steps is None else [{**vars(step), "at": _time(step.at)} for step in past.steps]
     unknown = {"history_reason": past.reason} if past.steps is None else {}
-    return dump({**_alert(glance, alert), "history": steps, **unknown})
+    return dump({**_alert(glance, alert, private=private), "history": steps, **unknown})
 
 
 def targets(glance: Glance, asked: Mapping[str, str]) -> bytes:
@@ -192,11 +195,12 @@ def dump(document: Mapping[str, object]) -> bytes:
     return text.encode()
 
 
-def _alert(glance: Glance, alert: Alert) -> dict[str, object]:
+def _alert(glance: Glance, alert: Alert, *, private: bool) -> dict[str, object]:
     silence = glance.handling.silenced_by(alert, glance.now)
     source = glance.handling.inhibited_by(alert)
     return {
         **as_document(alert.finding),
+        **({"keys": list(alert.finding.keys)} if private and alert.finding.keys else {}),
         "status": alert.state.value,
         "starts_at": _time(alert.starts_at),
         "fired_at": _time(alert.fired_at),

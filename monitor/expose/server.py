@@ -133,7 +133,8 @@ class Pages:
         if alert is None:
             return self.message(404, "No such finding", "It is over and forgotten, or never was.")
         past = await self._site.handling.history(alert.finding.fingerprint)
-        return html(self._drawer.finding(self._site.glance(), alert, past))
+        keys = alert.finding.keys if self._is_private(request) else ()
+        return html(self._drawer.finding(self._site.glance(), alert, past, keys=keys))
 
     async def targets(self, request: web.Request) -> web.Response:
         """Give all targets."""
@@ -161,7 +162,7 @@ class Pages:
     async def api_findings(self, request: web.Request) -> web.Response:
         """Give findings as JSON."""
         try:
-            return document(await api.findings(self._site.glance(), request.query))
+            return document(await api.findings(self._site.glance(), request.query, private=self._is_private(request)))
         except UsageError as error:
             return document(api.error(str(error)), 400)
 
@@ -171,7 +172,7 @@ class Pages:
         if alert is None:
             return document(api.error("no such finding"), 404)
         past = await self._site.handling.history(alert.finding.fingerprint)
-        return document(api.finding(self._site.glance(), alert, past))
+        return document(api.finding(self._site.glance(), alert, past, private=self._is_private(request)))
 
     async def api_targets(self, request: web.Request) -> web.Response:
         """Give targets as JSON."""
@@ -189,7 +190,7 @@ class Pages:
         return html(self._drawer.message(title, text, self._site.clock()), status)
 
     def _is_private(self, request: web.Request) -> bool:
-        """Tell whether who asks may see who did what: has signed in, or sits at this machine."""
+        """Tell whether who asks may see who did what, and keys of rows: has signed in, or sits at this machine."""
         return self._credentials.configured or self._origin.is_local(request)
 
     async def _alert(self, request: web.Request) -> Alert | None:

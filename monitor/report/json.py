@@ -39,7 +39,7 @@ def _document(review: Review) -> dict[str, object]:
 
 def _finding(finding: Finding, known: Known | None) -> dict[str, object]:
     """Give a finding, with what the daemon's ledger knows of it where it was asked."""
-    document = as_document(finding)
+    document = as_document(finding) | ({"keys": list(finding.keys)} if finding.keys else {})
     if known is None:
         return document
     document |= {"since": _moment(known.since), "occurrences": known.occurrences}

@@ -41,7 +41,8 @@ def target_from_text(text: str) -> Target:
 
 def finding_text(finding: Finding) -> str:
     """What is no JSON scalar (a date, a Decimal from a careless rule) is kept as its text."""
-    return json.dumps(_finding_document(finding), default=str)
+    keys = {"keys": list(finding.keys)} if finding.keys else {}
+    return json.dumps({**_finding_document(finding), **keys}, default=str)
 
 
 def finding_from_text(text: str) -> Finding:
@@ -168,11 +169,15 @@ def _finding(document: Mapping[str, Any]) -> Finding:
         confidence=Confidence(document["confidence"]),
         proof=_perhaps(proof, document.get("proof")),
         missing=str(document.get("missing", "")),
+        keys=tuple(map(str, document.get("keys", ()))),
     )
 
 
 def _finding_document(finding: Finding) -> dict[str, Any]:
-    """The finding's JSON form, and what only we need: how to see that its remedy was applied, and what it did."""
+    """The finding's JSON form, and what only we need: how to see that its remedy was applied, and what it did.
+
+    Without its keys: this form lies in the outbox, too.
+    """
     mend = {"sign": finding.remedy.sign, "proof": finding.proof}
     return {**as_document(finding), **{name: asdict(each) for name, each in mend.items() if each is not None}}
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from monitor.sight import KEYS, take_back
+from monitor.sqltext import identifier
 from tests.database import Cluster, Database
 from tests.end_to_end import auth_faults as faults
-from tests.end_to_end.auth_casts import Cast, printed
-from tests.end_to_end.auth_fuzz import FUNCTIONS, NAMES, ask, calls, leaks
+from tests.end_to_end.auth_casts import SAMPLE, Cast, printed
+from tests.end_to_end.auth_fuzz import FUNCTIONS, NAMES, PLACES, ask, calls, leaks
 from tests.end_to_end.auth_reports import SECRET, configuration
 from tests.end_to_end.command import monitor
 from tests.faults.harness import daemon
@@ -218,3 +221,54 @@ async def test_the_daemon_writes_no_secret_anywhere(lent: Lent, tmp_path: Path) 
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert_plain(path.read_bytes().decode("latin-1"))
+
+
+UUIDS = """
+    select n.nspname::text as schema, c.relname::text as table, a.attname::text as column
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+     where a.atttypid = 'uuid'::regtype and c.relkind = 'r' and n.nspname !~ '^pg_|^information_schema$'
+"""
+
+
+async def every_hash(database: Database) -> list[int]:
+    """Give what a role that wants to know too much would give a fortune for: the hashes of all uuids there are."""
+    found: list[int] = []
+    for row in await database.fetch(UUIDS):
+        table, column = identifier(row["schema"], row["table"]), identifier(row["column"])
+        sql = f"select pg_catalog.uuid_hash_extended({column}, 0) as hash from {table} where {column} is not null"
+        found += [each["hash"] for each in await database.fetch(sql)]
+    return found
+
+
+@IN_SESSION
+async def test_ids_are_lent_only_where_asked_for_and_of_named_links_alone(lent: Lent, tmp_path: Path) -> None:
+    """By the SQL printed with auth.sample_keys; who knows every hash still learns only who has no counterpart."""
+    assert "auth_keys" not in "".join(str(function["name"]) for function in lent.functions)
+    rest = f"{faults.NOT_LINKS}  sample_keys: 20\n"
+    config = configuration(tmp_path, [lent.database.name], faults.LINKS, rest)
+    grants = await printed(lent.database, "--config", str(config), ways=["functions"])
+    await lent.database.execute(grants["functions"].replace(SAMPLE, lent.role))
+    session, hashes = await lent.session(), await every_hash(lent.database)
+    users = {str(row["id"]) for row in await lent.database.fetch("select id from auth.users")}
+    with_identity = {str(row["id"]) for row in await lent.database.fetch("select id from auth.identities")}
+    ways = [("whole", None), ("keys", "00000000-0000-0000-0000-000000000000"), ("blocks", "0")]
+    given, refusals = set[str](), list[str]()
+    for name, place, (way, first) in product(("auth_keys_rows", "auth_keys_users"), PLACES, ways):
+        call = f"select * from pgarchitect.{name}('auth', $1, $2, $3, $4, $5, null, $6, 1000)"
+        try:
+            (row,) = await session.fetch(call, *place, way, first, hashes)
+        except asyncpg.PostgresError as error:
+            refusals.append(f"{place[0]}: {error}")
+            continue
+        assert place[0] != "auth"
+        assert name == "auth_keys_users" or users.isdisjoint(row["keys"])
+        given.update(row["keys"])
+    await session.close()
+    await lent.database.execute(
+        "\n".join(f"{statement};" for statement in take_back(KEYS) if statement.startswith("drop function"))
+    )
+    assert given
+    assert given.isdisjoint(with_identity)
+    assert SECRET.search("".join(refusals)) is None
+    foreign = [place for place in PLACES if place[0] in {"auth", "exam_evil", "pg_catalog"}]
+    assert len([each for each in refusals if each.endswith("are not lent")]) >= 2 * len(ways) * len(foreign)
