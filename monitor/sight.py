@@ -16,13 +16,13 @@ from monitor.sight_sessions import SESSIONS
 from monitor.sight_slices import SLICES
 from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
-from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, changed
+from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, changed, dollar_quoted
 from monitor.sqltext import identifier, literal
 
 __all__ = [
     "ACCOUNTS", "FUNCTIONS", "KEYS", "KEYS_OF_ROWS", "KEYS_OF_USERS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE",
-    "SESSIONS", "SIGHT", "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "lend", "lend_keys", "lent",
-    "needed", "take_back",
+    "SESSIONS", "SIGHT", "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "dollar_quoted", "lend",
+    "lend_keys", "lent", "needed", "take_back",
 ]  # fmt: skip
 
 GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES)
@@ -89,7 +89,6 @@ def _lend(role: str, functions: Sequence[Function], known: Mapping[str, str]) ->
 
 def lend_keys(role: str, schema: str, links: Sequence[tuple[str, str, str]]) -> list[str]:
     """Give the statements that lend `role`, beside `lend`, keys of rows without counterpart: of these links alone."""
-    links = [place for place in links if "$pgarchitect$" not in "".join(place)]  # it would end the function's text
     if not links:
         return []
     return _lend(role, KEYS, {"schema": literal(schema), "links": _listed(links)})
@@ -135,11 +134,11 @@ def _reshaped(function: Function) -> str:
 
 def _created(function: Function, known: Mapping[str, str]) -> str:
     """Replaced rather than made anew, so that other roles keep it; its owner, who may be blind, is changed after."""
+    body = f"\n#variable_conflict use_column\ndeclare statement text;\nbegin\n{_filled(function.body, known)}\nend\n"
     return (
         f"create or replace function {SCHEMA}.{function.name}({function.arguments})\n"
         f"returns table ({function.columns})\n"
         "language plpgsql stable security definer\n"
         "set search_path = pg_catalog, pg_temp set row_security = off\n"
-        "as $pgarchitect$\n#variable_conflict use_column\ndeclare statement text;\nbegin\n"
-        f"{_filled(function.body, known)}\nend\n$pgarchitect$"
+        f"as {dollar_quoted(body)}"
     )

@@ -45,6 +45,14 @@ SIGHT = """
 UUID = r"^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\})$"
 
 
+def dollar_quoted(body: str) -> str:
+    """Quote a body of code by a mark that no name in it can end."""
+    mark = "pgarchitect"
+    while f"${mark}" in body:
+        mark += "_"
+    return f"${mark}${body}${mark}$"
+
+
 def changed(of: str) -> str:
     """Write what changes with any row of a relation `of` pg_class: TRUNCATE counts no rows, but changes the file."""
     counters = ", ".join(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-_CHECKED = """\
-do $pgarchitect$
+from monitor.probe import sight
+
+_CHECKED = """
 declare
     changed bigint;
 begin
@@ -13,8 +14,8 @@ begin
         raise exception 'pgarchitect: % rows differ by now, not {count} as were counted: nothing was changed', changed;
     end if;
 end
-$pgarchitect$"""
-_ON_ONE_LINE = " ".join(_CHECKED.split())
+"""
+_ON_ONE_LINE = f" {' '.join(_CHECKED.split())} "
 
 
 def checked(change: str, count: int, *, on_one_line: bool = False) -> str:
@@ -22,4 +23,5 @@ def checked(change: str, count: int, *, on_one_line: bool = False) -> str:
 
     `on_one_line`: for the middle of a sentence.
     """
-    return (_ON_ONE_LINE if on_one_line else _CHECKED).format(change=change, count=count)
+    code = (_ON_ONE_LINE if on_one_line else _CHECKED).format(change=change, count=count)
+    return f"do {sight.dollar_quoted(code)}"

@@ -120,7 +120,7 @@ def _select(table: tuple[str, str], columns: Sequence[str], role: str, *, undo: 
     verb = "revoke select (%s) on %I.%I from %I" if undo else "grant select (%s) on %I.%I to %I"
     names = ", ".join(literal(name) for name in columns)
     schema, name = (literal(part) for part in table)
-    return f"""do $pgarchitect$
+    code = f"""
 declare
     command text;
 begin
@@ -139,7 +139,8 @@ begin
         execute command;
     end if;
 end
-$pgarchitect$"""
+"""
+    return f"do {sight.dollar_quoted(code)}"
 
 
 def _policies(wanted: Wanted, *, undo: bool) -> list[str]:
@@ -156,7 +157,7 @@ def _policies(wanted: Wanted, *, undo: bool) -> list[str]:
 def _policy(table: tuple[str, str], role: str) -> str:
     """Show the role every row, where row level security hides any: a policy on another table would only confuse."""
     schema, name = (literal(part) for part in table)
-    return f"""do $pgarchitect$
+    code = f"""
 begin
     if exists (select
                  from pg_catalog.pg_class c
@@ -166,7 +167,8 @@ begin
         create policy {POLICY} on {identifier(*table)} as permissive for select to {identifier(role)} using (true);
     end if;
 end
-$pgarchitect$"""
+"""
+    return f"do {sight.dollar_quoted(code)}"
 
 
 def _grant(what: str, role: str, *, undo: bool) -> str:

@@ -72,6 +72,26 @@ async def test_what_is_printed_lends_sight_and_is_taken_back(database: Database,
         await database.execute(f"drop owned by {role}; drop role {role}")
 
 
+@pytest.mark.parametrize("auth", ["functions", "policy"])
+async def test_a_tables_name_cannot_end_the_code_it_stands_in(database: Database, auth: str) -> None:
+    """Somebody who may make a table makes nobody run his own SQL by it."""
+    await database.execute(gotrue())
+    evil = "x$pgarchitect$; create table public.taken(); do $pgarchitect$begin end$pgarchitect$"
+    await database.execute(f'create table public."{evil}" (id uuid references auth.users)')
+    await database.execute(f'alter table public."{evil}" enable row level security')
+    role, _ = await newcomer(database)
+    try:
+        await database.execute(await printed(database, "--role", role, "--auth", auth))
+        assert await database.value("select to_regclass('public.taken') is null")
+        seen = await database.value(
+            "select has_column_privilege($1, $2::text::regclass, 'id', 'select')", role, f'"{evil}"'
+        )
+        assert seen is (auth == "policy")
+        await database.execute(await printed(database, "--role", role, "--auth", auth, "--undo"))
+    finally:
+        await database.execute(f"drop owned by {role}; drop role {role}")
+
+
 async def test_without_a_server_the_script_is_general() -> None:
     """For whoever pipes it to psql in each database."""
     done = await monitor("grants", "--role", "Watch Man")
