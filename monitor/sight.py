@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 
 from monitor.sight_accounts import ACCOUNTS
 from monitor.sight_links import LINKS
+from monitor.sight_newest import NEWEST
 from monitor.sight_sessions import SESSIONS
 from monitor.sight_slices import SLICES
 from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
-from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, changed
+from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, Group, changed
 from monitor.sqltext import identifier, literal
 
 __all__ = [
-    "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SIGHT",
-    "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "lend", "lent", "needed", "take_back",
+    "ACCOUNTS", "FUNCTIONS", "LENT", "LINKS", "NEWEST", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SIGHT",
+    "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "Group", "changed", "lend", "lent", "needed", "take_back",
 ]  # fmt: skip
 
-GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES)
+GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES, NEWEST)
 
 SEE = Function(
     name="auth_sight",

@@ -63,12 +63,12 @@ class LinkEye:
         place = (self.schema, *column.place, *more)
         return Asking(way=self.way, function=function, place=place, what=column.relation)
 
-    async def slices(self) -> bool:
-        """Tell whether it can look at slices: functions lent by an older version of ours cannot."""
+    async def can(self, group: sight.Group) -> bool:
+        """Tell whether it can ask a group's questions: functions lent by an older version of ours lack the newer."""
         if not self.way.lent:
             return True
         (row,) = await self.way.session.fetch(sight.LENT)
-        return sight.lent(sight.SLICES.functions, row["lent"])
+        return sight.lent(group.functions, row["lent"])
 
 
 async def eyes(session: Session, schema: str) -> list[LinkEye]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from monitor.cli.grants import Wanted, grants_sql
 from monitor.collect.session import explain
 from monitor.measurement import Row
 from monitor.probe import Facts
@@ -74,3 +75,11 @@ async def swept(database: Database, *, lent: bool = False, column: Column = COLU
     """Give what a sweep of a link sees."""
     ask = await asking(Recorder(database), lent=lent, column=column)
     return (await sweep(ask)).seen(ask)
+
+
+async def lent_to(database: Database) -> Database:
+    """Give a role that has nothing but the functions."""
+    role = await database.as_monitor()
+    for statement in grants_sql(Wanted(role=str(role.user), auth="functions", links=[(*LINK.place, "created_at")])):
+        await database.execute(statement)
+    return role
