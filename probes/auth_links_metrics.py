@@ -15,9 +15,9 @@ SWEEP = Aside(
         {
             "sweep_progress_ratio": "The share of a link's keys that the running sweep has looked at; 1: it rests.",
             "sweep_age_seconds": "Time since all keys of a link had been looked at last.",
-            "new_rows_age_seconds": "How long ago the newest row was made that was looked at before the sweep: "
+            "new_rows_age_seconds": "Rows made longer ago than this were looked at, before the sweep came by; "
             "absent: new rows wait for the sweep, for no index leads with their time.",
-            "new_users_age_seconds": "The same for users without a row.",
+            "new_users_age_seconds": "Users made longer ago than this were looked at; absent: new ones wait for the sweep.",
         }
     ),
 )

@@ -19,6 +19,7 @@ from monitor.probe import (
     identifier,
     sight,
 )
+from probes.auth_links_ask import Ask
 from probes.auth_links_discovery import Column, Guessed, Origin, Place, columns, gotrue, too_many, why_missing
 from probes.auth_links_known import Known, KnownLinks
 from probes.auth_links_looks import CHEAP, Looks, Seen, look, sample
@@ -26,7 +27,6 @@ from probes.auth_links_options import AuthOptions
 from probes.auth_links_shape import lag, shape
 from probes.auth_links_sight import NEEDED, LinkEye, eyes
 from probes.auth_links_suspects import BETWEEN_LOOKS
-from probes.auth_links_sweep import Ask
 from probes.auth_links_sweeps import LinkSweeps
 from probes.auth_sight import seeing
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from monitor.probe import Row, Session, number, sight, sight_newest, sight_slices
-from probes.auth_links_discovery import Column
+from monitor.probe import Row, number, sight, sight_newest, sight_slices
+from probes.auth_links_ask import Ask
 from probes.auth_links_looks import Seen, counters
 from probes.auth_links_newest import KEYS, Newest, Side
 from probes.auth_links_shape import Shape
-from probes.auth_links_sight import LinkEye
 from probes.auth_links_suspects import BETWEEN_LOOKS, MOST, Ages, Span, Suspects
 from probes.auth_sight import as_list
 
@@ -31,41 +29,6 @@ WAYS = {"keys": sight_slices.BY_KEYS, "blocks": sight_slices.BY_BLOCKS, "users":
 NEW = {"new_keys": sight_newest.NEW_KEYS, "new_rows": sight_newest.NEW_ROWS, "new_users": sight_newest.NEW_USERS}
 LOOKS = {**WAYS, **NEW}
 ODD = "its ids are written in too many ways for users without a row to be looked for: make it a uuid"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ask:
-    """What one run brings along."""
-
-    session: Session
-    eye: LinkEye
-    column: Column
-    shape: Shape
-    grace: float
-    newest: bool = True
-    """Whether our sight reaches to looking at the newest first."""
-
-    @property
-    def clocks(self) -> Mapping[str, float]:
-        """The ways by which the newest can be looked at: an index leads with the time of their making; the clocks."""
-        shape, keys = self.shape, self.ways == ("keys",)
-        rows = {"new_keys" if keys else "new_rows": shape.rows_clock}
-        users = {"new_users": shape.users_clock if keys and self.column.of_everybody else None}
-        return {way: clock for way, clock in {**rows, **users}.items() if clock is not None and self.newest}
-
-    @property
-    def ways(self) -> Sequence[str]:
-        """The ways a turn goes, one after the other."""
-        if self.shape.uuid and self.shape.indexed:
-            return ("keys",)
-        return ("blocks", "users") if self.shape.indexed and self.column.of_everybody else ("blocks",)
-
-    @property
-    def users_unseen(self) -> str:
-        """What hides users without a row; "" where they can be seen."""
-        if self.shape.indexed or not self.column.of_everybody:
-            return ""
-        return f"users without a row are not looked for: no index begins with {self.column.subject}"
 
 
 class LinkSweep:
@@ -240,6 +203,8 @@ class LinkSweep:
             progress=self.progress(ask.shape),
             at=self.turned_at,
             new_ages={way: self.newest.age(way, clock) for way, clock in ask.clocks.items()},
+            new_wait=ask.new_wait,
+            index_helps=ask.index_helps,
             users_unseen=unseen,
         )
 

@@ -10,13 +10,14 @@ from monitor.cli.grants import Wanted, grants_sql
 from monitor.collect.session import explain
 from monitor.measurement import Row
 from monitor.probe import Facts
+from probes.auth_links_ask import Ask
 from probes.auth_links_discovery import Column
 from probes.auth_links_looks import Seen
 from probes.auth_links_options import Link
 from probes.auth_links_shape import shape
 from probes.auth_links_sight import LinkEye
 from probes.auth_links_suspects import BETWEEN_LOOKS
-from probes.auth_links_sweep import Ask, LinkSweep
+from probes.auth_links_sweep import LinkSweep
 from probes.auth_sight import Way
 from tests.database import Database
 

@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.measurement import number
+from probes.auth_links import PROBE
 from probes.auth_links_looks import Seen
 from probes.auth_links_newest import OLDEST, Newest, Side
+from probes.auth_links_options import AuthOptions
 from probes.auth_links_sweep import LinkSweep
 from tests.database import Cluster, Database
 from tests.probes.people import found_auth, orphan, profiles, sign_up
-from tests.probes.sweeps import A_LONG_TIME, COLUMN, Recorder, asking, lent_to
+from tests.probes.sweeps import A_LONG_TIME, COLUMN, LINK, Recorder, asking, lent_to
 
 MANY = 3500
+GRACE = 3.0
 INDEXES = "create index on auth.users (created_at desc); create index on public.users (created_at)"
 RIPE = "now() - interval '6 minutes'"
 
@@ -193,6 +197,43 @@ async def test_a_restart_goes_on_where_it_was(auth: Database) -> None:
     assert LinkSweep.restored(document).newest.sides == {}
     with pytest.raises(TypeError):
         Newest().restore([])
+
+
+HUNDREDS_OF_THOUSANDS = """
+    insert into auth.users (id, created_at, email_confirmed_at)
+    select gen_random_uuid(), now() - interval '1 day', now() - interval '1 day' from generate_series(1, 200000);
+    insert into public.users (auth_user_id, created_at) select id, created_at from auth.users;
+    analyze auth.users, public.users
+"""
+LAST = "ffffffff-ffff-4fff-bfff-fffffffffff"
+
+
+@pytest.mark.soak
+async def test_one_new_orphan_is_reported_within_two_cycles_and_the_grace(auth: Database) -> None:
+    """Among 200,000 users, by the probe, while the sweep, with hardly any time, is still far away; and a lone user."""
+    await auth.execute(HUNDREDS_OF_THOUSANDS)
+    options = AuthOptions(links=(LINK,), duty=0.0001, grace=GRACE)
+    async with auth.eye(PROBE, options=options) as eye:
+        while (await eye.look()).asides["sweep"][0]["sweep_progress_ratio"] != 1.0:  # noqa: ASYNC110 - it needs time
+            await asyncio.sleep(1)
+        await auth.execute(f"insert into public.users (auth_user_id, created_at) values ('{LAST}0', now())")
+        await auth.execute(
+            f"insert into auth.users (id, created_at, email_confirmed_at) values ('{LAST}1', now(), now())"
+        )
+        await asyncio.sleep(1.2)
+        assert eye.findings(await eye.look()) == []
+        await asyncio.sleep(GRACE)
+        assert eye.findings(await eye.look()) == []
+        await asyncio.sleep(1)
+        seen = await eye.look()
+        assert {each.rule: each.evidence["count"] for each in eye.findings(seen)} == {
+            "auth_links.orphaned_profile": 1,
+            "auth_links.missing_profile": 1,
+        }
+        (row,) = seen.asides["sweep"]
+        assert number(row, "sweep_progress_ratio") < 0.9
+        assert GRACE <= number(row, "new_rows_age_seconds") < GRACE + 2
+        assert GRACE <= number(row, "new_users_age_seconds") < GRACE + 2
 
 
 def test_a_pass_begins_where_the_one_before_began() -> None:
