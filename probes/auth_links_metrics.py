@@ -17,7 +17,7 @@ SWEEP = Aside(
             "sweep_age_seconds": "Time since all keys of a link had been looked at last.",
             "new_rows_age_seconds": "Rows made longer ago than this were looked at, before the sweep came by; "
             "absent: new rows wait for the sweep, for no index leads with their time.",
-            "new_users_age_seconds": "Users made longer ago than this were looked at; absent: new ones wait for the sweep.",
+            "new_users_age_seconds": "Users made longer ago than this were looked at; absent: they wait for the sweep.",
         }
     ),
 )
