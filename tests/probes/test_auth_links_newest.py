@@ -93,6 +93,7 @@ async def test_one_look_accuses_nobody(auth: Database) -> None:
     seen = await passes(session, known, 1)
     assert (seen.orphans, seen.missing, seen.missing_once) == (0, 0, 1)
     await auth.execute("delete from public.users p where not exists (select from auth.users where id = auth_user_id)")
+    await asyncio.sleep(1)
     await known.again(await asking(session), A_LONG_TIME)
     assert (known.seen(await asking(session)).orphans, len(known.orphans.held)) == (0, 0)
 
@@ -142,6 +143,7 @@ async def test_without_an_index_new_rows_wait_for_the_sweep(auth: Database, gone
     known = LinkSweep((await asking(session)).ways)
     await passes(session, known, 2)
     await auth.execute(gone)
+    await asyncio.sleep(1)
     column = COLUMN if "index" in gone else replace(COLUMN, created=None)
     ask = await asking(session, column=column)
     many = len(session.slices)
