@@ -25,14 +25,15 @@ from monitor.measurement import Row
 from monitor.model import Secret, Server, Target
 from monitor.probe import Facts
 from probes.auth_links import PROBE
+from probes.auth_links_ask import Ask
 from probes.auth_links_discovery import Column
 from probes.auth_links_options import AuthOptions, Link
 from probes.auth_links_shape import shape
 from probes.auth_links_sight import LinkEye
-from probes.auth_links_sweep import Ask, LinkSweep
+from probes.auth_links_sweep import LinkSweep
 from probes.auth_sight import Way
 
-TURN_SECONDS, SLICE_MS, CYCLE_MS = 5.0, 15.0, 10.0
+TURN_SECONDS, SLICE_MS, CYCLE_MS, NEWEST_MS = 5.0, 15.0, 10.0, 20.0
 AT, DUTY = 3_000_000, 0.02
 SETTINGS = {"autovacuum": "off", "fsync": "off", "jit": "off", "shared_buffers": "512MB", "max_wal_size": "8GB"}
 LINK = Link(table="public.users", column="auth_user_id", created_at="created_at", every_user=True)
@@ -45,10 +46,21 @@ PROFILES = (
     "create table public.users (id bigint generated always as identity, auth_user_id uuid, created_at timestamptz)",
     "insert into public.users (auth_user_id, created_at) select id, created_at from auth.users",
     "create unique index on public.users (auth_user_id)",
+    "create index on public.users (created_at)",
+    "create index on auth.users (created_at desc)",
     "vacuum analyze auth.users",
     "vacuum analyze public.users",
     "checkpoint",
 )
+
+COMERS = """
+    with come as (insert into auth.users (id, created_at, email_confirmed_at)
+                  select gen_random_uuid(), born, born
+                    from generate_series(1, 1000) many,
+                         lateral (select now() - interval '6 minutes' - many * interval '10 ms' as born) birth
+               returning id, created_at)
+    insert into public.users (auth_user_id, created_at) select id, created_at from come
+"""
 
 
 @dataclass
@@ -75,12 +87,13 @@ class Timed:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one turn, in seconds of the server's processor; its slices in ms; a cycle at rest in ms; temp files."""
+    """Of one turn, in seconds of the server's processor; in ms: its slices, a cycle at rest, the newest; temp files."""
 
     turn: float
     slices: Sequence[float]
     waits: Sequence[float]
     cycle: float
+    newest: float
     temp_files: int
 
 
@@ -114,10 +127,11 @@ async def measure(users: int, cycles: int) -> Cost:
                 timed = Timed(session, pid)
                 turn = await swept(timed)
                 cycle = await rested(session, pid, cycles)
+                newest = await come(session, server, pid)
                 written = await temp_files(session) - before
         finally:
             await watching.close()
-    return Cost(turn=turn, slices=timed.slices, waits=timed.waits, cycle=cycle, temp_files=written)
+    return Cost(turn=turn, slices=timed.slices, waits=timed.waits, cycle=cycle, newest=newest, temp_files=written)
 
 
 async def temp_files(session: Guarded) -> int:
@@ -148,6 +162,17 @@ async def rested(session: Guarded, pid: int, cycles: int) -> float:
     return (seconds(pid) - began) * 1000 / cycles
 
 
+async def come(session: Guarded, server: EmbeddedServer, pid: int) -> float:
+    """Give what a look at 1,000 new users and as many new rows costs, in ms: that of a cycle, without the sweep."""
+    writer = await asyncpg.connect(server.dsn(DATABASE), timeout=60)
+    await writer.execute(COMERS)
+    await writer.close()
+    eye, began = LinkEye(Way(session, "auth", lent=False)), seconds(pid)
+    ask = Ask(session=session, eye=eye, column=COLUMN, shape=await shape(session, "auth", COLUMN), grace=300.0)
+    await LinkSweep(ask.ways).new(ask, 0.0, None)
+    return (seconds(pid) - began) * 1000
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.auth_links", description=__doc__)
@@ -160,6 +185,7 @@ def main() -> None:
     print(Line(f"{wanted.users:,} users and profiles: server CPU of a turn", cost.turn, TURN_SECONDS, "s"))
     print(Line("server CPU of a slice, 95 in 100", at(0.95, slices), SLICE_MS, "ms"))
     print(Line("nothing changed: server CPU of a cycle", cost.cycle, CYCLE_MS, "ms"))
+    print(Line("1,000 new users and rows: server CPU of a look at them", cost.newest, NEWEST_MS, "ms"))
     print(f"\n{len(slices)} slices, half of them within {at(0.5, slices):.1f} ms, the longest {at(1, slices):.1f} ms")
     print(
         f"by the clock: half {at(0.5, waits):.1f} ms, 95 in 100 {at(0.95, waits):.1f} ms, the longest {max(waits):.1f}"

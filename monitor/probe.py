@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from monitor import sight, sight_accounts, sight_links, sight_sessions, sight_slices, sight_states, sight_structure
+from monitor import (
+    sight,
+    sight_accounts,
+    sight_links,
+    sight_newest,
+    sight_sessions,
+    sight_slices,
+    sight_states,
+    sight_structure,
+)
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
 from monitor.history import Kept
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -98,6 +107,7 @@ __all__ = [
     "sight",
     "sight_accounts",
     "sight_links",
+    "sight_newest",
     "sight_sessions",
     "sight_slices",
     "sight_states",

@@ -12,20 +12,21 @@ from monitor.sight_keys import KEYS
 from monitor.sight_keys import ROWS as KEYS_OF_ROWS
 from monitor.sight_keys import USERS as KEYS_OF_USERS
 from monitor.sight_links import LINKS
+from monitor.sight_newest import NEWEST
 from monitor.sight_sessions import SESSIONS
 from monitor.sight_slices import SLICES
 from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
-from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, changed, dollar_quoted
+from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, Group, changed, dollar_quoted
 from monitor.sqltext import identifier, literal
 
 __all__ = [
-    "ACCOUNTS", "FUNCTIONS", "KEYS", "KEYS_OF_ROWS", "KEYS_OF_USERS", "LENT", "LINKS", "SCHEMA", "SECRETIVE", "SEE",
-    "SESSIONS", "SIGHT", "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "changed", "dollar_quoted", "lend",
-    "lend_keys", "lent", "needed", "take_back",
+    "ACCOUNTS", "FUNCTIONS", "KEYS", "KEYS_OF_ROWS", "KEYS_OF_USERS", "LENT", "LINKS", "NEWEST", "SCHEMA", "SECRETIVE",
+    "SEE", "SESSIONS", "SIGHT", "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "Group", "changed",
+    "dollar_quoted", "lend", "lend_keys", "lent", "needed", "take_back",
 ]  # fmt: skip
 
-GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES)
+GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES, NEWEST)
 
 SEE = Function(
     name="auth_sight",

@@ -5,7 +5,7 @@ by blocks; a link that is looked at whole is read once. Whether they are still w
 """
 
 from monitor.sight_links import RELATION
-from monitor.sight_slices import TEXT_KEY, UUID_KEY, spellings
+from monitor.sight_slices import KEY, spellings
 from monitor.sight_words import Function
 
 MOST = 20
@@ -80,8 +80,7 @@ _WRITE = f"""
     select pg_catalog.format(
                {{texts}},
                $1::text, $2::text, $3::text, $4::text,
-               pg_catalog.format(case resolved.base when 'uuid'::regtype then $key${UUID_KEY}$key$
-                                                    else $key${TEXT_KEY}$key$ end, $4::text),
+               {KEY},
                case resolved.base when 'bpchar'::regtype then '::bpchar' else '::text' end
            ) as statement
 {RELATION}"""

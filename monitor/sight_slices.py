@@ -116,6 +116,9 @@ TEXT_KEY = f"""case when p.%1$I::text collate "C" like '________-____-____-____-
                          then p.%1$I::text::uuid
                          when p.%1$I::text collate "C" ~ '{UUID}' then p.%1$I::text::uuid end"""
 
+KEY = f"""pg_catalog.format(case resolved.base when 'uuid'::regtype then $key${UUID_KEY}$key$
+                                              else $key${TEXT_KEY}$key$ end, $4::text)"""
+
 # Each user's id as it is commonly written is looked up in the link's index; stranger spellings were met by blocks.
 _BY_USERS = f"""{_NEXT.format(edges=_USERS_EDGE, beyond=_USERS_BEYOND)}
          spare as materialized (
@@ -160,28 +163,32 @@ _STATES = """
            array(select key from odd order by key limit 10001) as odd_keys
 """
 
+# A column without zone is compared in its own reckoning, whatever that is.
+_WITHOUT_ZONE = """(select $zone$ at time zone 'UTC'$zone$
+                       from pg_catalog.pg_attribute m
+                      where m.attrelid = c.oid and m.attname = $5::text and m.atttypid = 'timestamp'::regtype)"""
+
 _WRITE = f"""
     select pg_catalog.format($slice${{slice}}{_STATES}$slice$, $1::text, $2::text, $3::text, $4::text,
                {AGE},
                {{sixth}},
                {ELIGIBLE},
-               {USER_AGE}
+               {USER_AGE},
+               $5::text,
+               {_WITHOUT_ZONE}
            ) as statement
 {RELATION}"""
 
 
-def _written(slice_: str, sixth: str = "''") -> str:
+def written(slice_: str, sixth: str = "''") -> str:
+    """Give the text by which the server writes the statement of a slice; `sixth` is what %6$s becomes."""
     return _WRITE.replace("{slice}", slice_).replace("{sixth}", sixth)
 
 
-_WRITE_KEYS = _written(_KEYS) + " and resolved.base = 'uuid'::regtype"
-_WRITE_BLOCKS = _written(
-    _BLOCKS,
-    f"""pg_catalog.format(case resolved.base when 'uuid'::regtype then $key${UUID_KEY}$key$
-                                            else $key${TEXT_KEY}$key$ end, $4::text)""",
-)
+_WRITE_KEYS = written(_KEYS) + " and resolved.base = 'uuid'::regtype"
+_WRITE_BLOCKS = written(_BLOCKS, KEY)
 _WRITE_BY_USERS = (
-    _written(_BY_USERS, "case resolved.base when 'bpchar'::regtype then '::bpchar' else '::text' end")
+    written(_BY_USERS, "case resolved.base when 'bpchar'::regtype then '::bpchar' else '::text' end")
     + " and resolved.base <> 'uuid'::regtype"
 )
 
@@ -195,13 +202,14 @@ _COLUMNS = (
 )
 
 
-def _function(name: str, write: str) -> Function:
+def function(name: str, write: str) -> Function:
+    """Give a function that looks at slices: all of them are asked alike."""
     using = "in_grace, in_first, in_keys, in_next, in_users"
     return Function(name=name, arguments=_ARGUMENTS, columns=_COLUMNS, write=write, using=using)
 
 
-BY_KEYS = _function("auth_link_keys", _WRITE_KEYS)
-BY_BLOCKS = _function("auth_link_blocks", _WRITE_BLOCKS)
-BY_USERS = _function("auth_link_users", _WRITE_BY_USERS)
+BY_KEYS = function("auth_link_keys", _WRITE_KEYS)
+BY_BLOCKS = function("auth_link_blocks", _WRITE_BLOCKS)
+BY_USERS = function("auth_link_users", _WRITE_BY_USERS)
 
 SLICES = Group(functions=(BY_KEYS, BY_BLOCKS, BY_USERS), columns={})

@@ -55,6 +55,12 @@ class Seen:
     """How far a sweep's running turn has come."""
     at: float | None = None
     """When all keys had been looked at last, in seconds since 1970."""
+    new_ages: Mapping[str, float | None] = field(default_factory=dict)
+    """How long ago the newest were made that were looked at, by way, in seconds; a way that is closed is not here."""
+    new_wait: str = ""
+    """Which of the newest wait for the sweep, and why."""
+    index_helps: bool = False
+    """The sweep takes so long that an index for the newest is worth its writes."""
     users_unseen: str = ""
     """Why users without a row are not looked for, though somebody wants to know."""
 

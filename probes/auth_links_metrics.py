@@ -15,6 +15,9 @@ SWEEP = Aside(
         {
             "sweep_progress_ratio": "The share of a link's keys that the running sweep has looked at; 1: it rests.",
             "sweep_age_seconds": "Time since all keys of a link had been looked at last.",
+            "new_rows_age_seconds": "Rows made longer ago than this were looked at, before the sweep came by; "
+            "absent: new rows wait for the sweep, for no index leads with their time.",
+            "new_users_age_seconds": "Users made longer ago than this were looked at; absent: they wait for the sweep.",
         }
     ),
 )
@@ -27,8 +30,11 @@ async def sweeps(_session: Session, _memory: Memory, seen: Measurement) -> Measu
 
 def _row(reading: LinkReading) -> Row:
     at = reading.seen.at if reading.seen else None
+    ages = reading.seen.new_ages if reading.seen else {}
     return {
         "link": reading.column.subject,
         "sweep_progress_ratio": reading.seen.progress if reading.seen else None,
         "sweep_age_seconds": None if at is None else max(0.0, time.time() - at),
+        "new_rows_age_seconds": ages.get("new_keys", ages.get("new_rows")),
+        "new_users_age_seconds": ages.get("new_users"),
     }

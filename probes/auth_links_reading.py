@@ -19,6 +19,7 @@ from monitor.probe import (
     identifier,
     sight,
 )
+from probes.auth_links_ask import Ask
 from probes.auth_links_discovery import Column, Guessed, Origin, Place, columns, gotrue, too_many, why_missing
 from probes.auth_links_keys import SLOW, UNSAMPLED, LinkKeys, Question, Sampled
 from probes.auth_links_known import Known, KnownLinks
@@ -27,7 +28,6 @@ from probes.auth_links_options import AuthOptions
 from probes.auth_links_shape import lag, shape
 from probes.auth_links_sight import NEEDED, LinkEye, eyes
 from probes.auth_links_suspects import BETWEEN_LOOKS
-from probes.auth_links_sweep import Ask
 from probes.auth_links_sweeps import LinkSweeps
 from probes.auth_sight import seeing
 
@@ -235,10 +235,11 @@ class _Reader:
         if kept.pending or (known is None and kept.at and kept.took < CHEAP / 2):
             return None
         shaped = await shape(self.session, eye.schema, column)
-        if not shaped.sliced(dear=kept.took >= CHEAP) or not await eye.slices():
+        if not shaped.sliced(dear=kept.took >= CHEAP) or not await eye.can(sight.SLICES):
             self.sweeps.drop(column)
             return None
-        return Ask(session=self.session, eye=eye, column=column, shape=shaped, grace=self.grace)
+        ask = Ask(session=self.session, eye=eye, column=column, shape=shaped, grace=self.grace)
+        return replace(ask, newest=await eye.can(sight.NEWEST)) if ask.clocks else ask
 
 
 async def _safely(reading: LinkReading, work: Awaitable[list[Blind | LinkReading]]) -> list[Blind | LinkReading]:

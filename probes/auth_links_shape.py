@@ -15,9 +15,35 @@ SLOW = 20_000
 RUN_SECONDS = 10.0
 """No run takes longer, while what a stopped standby shows grows older."""
 
-# $1 auth schema, $2 to $4 the column. A partial index serves where it leaves out NULL only. Rows that were never
-# counted are taken for thirty a block.
-SHAPE = """
+# Each gives the time by which rows of a table were made, now, in the reckoning of the column `{column}` of relation
+# `{of}`; NULL where no index leads with it. One without zone may hold UTC or local time: who is not late is young.
+CLOCK = """
+    (select extract(epoch from case m.atttypid when 'timestamptz'::regtype then pg_catalog.now()
+                               else least(pg_catalog.now() at time zone 'UTC', localtimestamp) at time zone 'UTC'
+                               end)::float8
+       from pg_catalog.pg_attribute m
+      where m.attrelid = {of}
+        and m.attname = {column}
+        and not m.attisdropped
+        and m.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype)
+        and exists (select
+                      from pg_catalog.pg_index i
+                      join pg_catalog.pg_class x on x.oid = i.indexrelid
+                      join pg_catalog.pg_am am on am.oid = x.relam and am.amname = 'btree'
+                     where i.indrelid = m.attrelid
+                       and i.indisvalid
+                       and i.indkey[0] = m.attnum
+                       and i.indpred is null))
+"""
+
+USERS_OID = """(select u.oid
+                                from pg_catalog.pg_class u
+                                join pg_catalog.pg_namespace n on n.oid = u.relnamespace
+                               where n.nspname = $1::text and u.relname = 'users')"""
+
+# $1 auth schema, $2 to $4 the column, $5 the time its rows were made by. A partial index serves where it leaves out
+# NULL only. Rows that were never counted are taken for thirty a block.
+SHAPE = f"""
     with leaf as materialized (
              select root.oid as root, leaf.oid, leaf.reltuples, size.blocks
                from pg_catalog.pg_class root
@@ -55,7 +81,9 @@ SHAPE = """
                       and i.indcollation[0] = a.attcollation
                       and (i.indpred is null
                            or pg_catalog.pg_get_expr(i.indpred, i.indrelid)
-                              = pg_catalog.format('(%I IS NOT NULL)', a.attname))) as indexed
+                              = pg_catalog.format('(%I IS NOT NULL)', a.attname))) as indexed,
+           {CLOCK.format(of="c.oid", column="$5::text")} as rows_clock,
+           {CLOCK.format(of=USERS_OID, column="'created_at'")} as users_clock
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -86,6 +114,9 @@ class Shape:
     blocks: int
     uuid: bool
     indexed: bool
+    rows_clock: float | None = None
+    """The server's time, as the column by which the table's rows are timed has it; None: no index leads with it."""
+    users_clock: float | None = None
 
     @property
     def keys(self) -> int:
@@ -99,7 +130,7 @@ class Shape:
 
 async def shape(session: Session, schema: str, column: Column) -> Shape:
     """Ask for a link's; raises ProbeSkipped where it is gone."""
-    rows = await session.fetch(SHAPE, schema, *column.place)
+    rows = await session.fetch(SHAPE, schema, *column.place, column.created)
     if not rows:
         raise ProbeSkipped(f"{column.relation} was changed just now", Needs.TIME)
     return _shape(rows[0])
@@ -107,7 +138,15 @@ async def shape(session: Session, schema: str, column: Column) -> Shape:
 
 def _shape(row: Row) -> Shape:
     users, rows, blocks = (int(number(row, name)) for name in ("users", "rows", "blocks"))
-    return Shape(users=users, rows=rows, blocks=blocks, uuid=bool(row["uuid"]), indexed=bool(row["indexed"]))
+    return Shape(
+        users=users,
+        rows=rows,
+        blocks=blocks,
+        uuid=bool(row["uuid"]),
+        indexed=bool(row["indexed"]),
+        rows_clock=None if row["rows_clock"] is None else number(row, "rows_clock"),
+        users_clock=None if row["users_clock"] is None else number(row, "users_clock"),
+    )
 
 
 async def lag(session: Session) -> float:

@@ -73,9 +73,9 @@ class LinkEye:
         place = (self.schema, *column.place, *more)
         return Asking(way=self.way, function=function, place=place, what=column.relation)
 
-    async def slices(self) -> bool:
-        """Tell whether it can look at slices: functions lent by an older version of ours cannot."""
-        return await self._lends(sight.SLICES.functions)
+    async def can(self, group: sight.Group) -> bool:
+        """Tell whether it can ask a group's questions: functions lent by an older version of ours lack the newer."""
+        return await self._lends(group.functions)
 
     async def _lends(self, functions: Sequence[sight.Function]) -> bool:
         if not self.way.lent:

@@ -70,9 +70,9 @@ class Suspects:
         if not again:
             self._beyond_now += max(0, rows - sum(ages[0] for key, ages in met.items() if key in self.held))
 
-    def turned(self, way: str, began: float) -> None:
-        """Forget whom a whole turn did not meet any more."""
-        for key in [key for key, each in self.held.items() if each.span.way == way and each.last < began]:
+    def turned(self, began: float) -> None:
+        """Forget whom nothing has met since a turn that is whole now began."""
+        for key in [key for key, each in self.held.items() if each.last < began]:
             del self.held[key]
         self.beyond, self._beyond_now = self._beyond_now, 0
 

@@ -5,15 +5,15 @@ A turn goes through both directions. Whoever is suspect is looked at again, in t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from monitor.probe import Row, Session, number, sight, sight_slices
-from probes.auth_links_discovery import Column
+from monitor.probe import Row, number, sight, sight_newest, sight_slices
+from probes.auth_links_ask import Ask
 from probes.auth_links_looks import Seen, counters
+from probes.auth_links_newest import KEYS, Newest, Side
 from probes.auth_links_shape import Shape
-from probes.auth_links_sight import LinkEye
 from probes.auth_links_suspects import BETWEEN_LOOKS, MOST, Ages, Span, Suspects, Wanted
 from probes.auth_sight import as_list
 
@@ -26,32 +26,9 @@ REST = 6 * 3600.0
 REPLAYED = "select pg_catalog.pg_last_wal_replay_lsn()::text as state"
 NIL = "00000000-0000-0000-0000-000000000000"
 WAYS = {"keys": sight_slices.BY_KEYS, "blocks": sight_slices.BY_BLOCKS, "users": sight_slices.BY_USERS}
+NEW = {"new_keys": sight_newest.NEW_KEYS, "new_rows": sight_newest.NEW_ROWS, "new_users": sight_newest.NEW_USERS}
+LOOKS = {**WAYS, **NEW}
 ODD = "its ids are written in too many ways for users without a row to be looked for: make it a uuid"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ask:
-    """What one run brings along."""
-
-    session: Session
-    eye: LinkEye
-    column: Column
-    shape: Shape
-    grace: float
-
-    @property
-    def ways(self) -> Sequence[str]:
-        """The ways a turn goes, one after the other."""
-        if self.shape.uuid and self.shape.indexed:
-            return ("keys",)
-        return ("blocks", "users") if self.shape.indexed and self.column.of_everybody else ("blocks",)
-
-    @property
-    def users_unseen(self) -> str:
-        """What hides users without a row; "" where they can be seen."""
-        if self.shape.indexed or not self.column.of_everybody:
-            return ""
-        return f"users without a row are not looked for: no index begins with {self.column.subject}"
 
 
 class LinkSweep:
@@ -74,6 +51,7 @@ class LinkSweep:
         self.odd: set[int] = set()
         """Users written in none of the common ways; more than MOST are too many."""
         self._odd_now: set[int] = set()
+        self.newest = Newest()
 
     def progress(self, shape: Shape) -> float:
         """Give the running turn's share that is done, 0 to 1."""
@@ -95,13 +73,34 @@ class LinkSweep:
     async def run(self, ask: Ask, seconds: float) -> None:
         """Look again at the suspects' slices, half of the time at most, then go on with the turn."""
         now_state = await _state(ask)
+        began = time.monotonic()
+        await self.new(ask, seconds / 4, now_state)
         if self._unchanged(now_state):
             if not (self.orphans.settled and self.missing.settled):
                 await self.again(ask, seconds)
             return
-        began = time.monotonic()
         await self.again(ask, seconds / 2)
         await self._on(ask, seconds - (time.monotonic() - began), now_state)
+
+    async def new(self, ask: Ask, seconds: float, state: object) -> None:
+        """Look at the newest of both sides that are older than the grace: a slice of each, and more while time is."""
+        until, clocks = time.monotonic() + seconds, ask.clocks
+        self.newest.ways(clocks, state)
+        for way, clock in clocks.items():
+            side, ripe = self.newest.sides[way], math.floor(clock - ask.grace)
+            if side.rests(ripe) or not side.begin(ripe):
+                continue
+            while await self._step_new(ask, way, side) and time.monotonic() < until:
+                pass
+
+    async def _step_new(self, ask: Ask, way: str, side: Side) -> bool:
+        """Look at the next slice of a pass; tell whether there is one after it."""
+        first, last = f"{side.at:.0f}", f"{side.until:.0f}"
+        row = await self._slice(ask, NEW[way], first, KEYS, last)
+        next_ = None if row["next"] is None else str(row["next"])
+        self._take(ask, Span(way, first, next_ or last), row, again=True)
+        side.passed(None if next_ is None or float(next_) >= side.until else float(next_))
+        return side.at is not None
 
     def _unchanged(self, now_state: object) -> bool:
         """Tell whether another turn would meet the rows that the last one met."""
@@ -114,6 +113,8 @@ class LinkSweep:
         until, now, one = time.monotonic() + seconds, time.time(), False
         last: dict[Span, float] = {}
         for at, span in (*self.orphans.spans(), *self.missing.spans()):
+            if span.way in NEW and span.way not in ask.clocks:  # its index is gone: the sweep will come by
+                continue
             last[span] = max(at, last.get(span, 0.0))
         for span in sorted(last, key=lambda each: last[each]):
             if now - last[span] < BETWEEN_LOOKS:
@@ -121,7 +122,7 @@ class LinkSweep:
             if one and time.monotonic() >= until:
                 return
             one = True
-            row = await self._slice(ask, WAYS[span.way], span.first, None, span.next)
+            row = await self._slice(ask, LOOKS[span.way], span.first, None, span.next)
             self._take(ask, span, row, again=True)
 
     async def _on(self, ask: Ask, seconds: float, now_state: object) -> None:
@@ -163,9 +164,9 @@ class LinkSweep:
         if way == "blocks":
             self.odd, self._odd_now = self._odd_now, set()
         if way != "users":
-            self.orphans.turned(way, self.began)
+            self.orphans.turned(self.began)
         if way != "blocks":
-            self.missing.turned(way, self.began)
+            self.missing.turned(self.began)
         self.way = (self.way + 1) % len(self.ways)
         if self.way:
             return False
@@ -201,6 +202,9 @@ class LinkSweep:
             looked=self.looked(ask.shape),
             progress=self.progress(ask.shape),
             at=self.turned_at,
+            new_ages={way: self.newest.age(way, clock) for way, clock in ask.clocks.items()},
+            new_wait=ask.new_wait,
+            index_helps=ask.index_helps,
             users_unseen=unseen,
         )
 
@@ -221,6 +225,7 @@ class LinkSweep:
             "orphans": self.orphans.document(),
             "missing": self.missing.document(),
             "odd": sorted(self.odd),
+            "newest": self.newest.document(),
         }
 
     @classmethod
@@ -234,6 +239,7 @@ class LinkSweep:
         made.orphans.restore(document["orphans"])
         made.missing.restore(document["missing"])
         made.odd = set(_ints(document["odd"]))
+        made.newest.restore(document.get("newest", {}))
         return made
 
 

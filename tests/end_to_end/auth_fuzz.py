@@ -47,12 +47,13 @@ TEXTS = ("auth", "public", "users", "id", "email", "created_at", "", "'", '"', "
          "%1$s", "decaf", "ffffffff-ffff-4fff-bfff-ffffffffffff", "2020-01-01", "0", "\\",
          "email)::int or (true")  # fmt: skip
 LINKED = 8
-# Where one may stand in a table, in each way of saying it (by key, row, number, beginning of a key); and parts.
+# Where one may stand in a table, in each way of saying it (by key, row, number, beginning of a key, time); and parts.
 POSITIONS = (
     (None, "", "00000000-0000-0000-0000-000000000000", "80000000-0000-0000-0000-000000000000"),
     (None, "(0,0)", "(0,1)", "(5,0)", "(9999,1)"),
     (None, "0", "1", "100"),
     (None, "", "7", "f"),
+    (None, "0", "1500000000", "4102444800"),
 )
 PARTS = ("users", "identities", "sessions", "refresh_tokens", "mfa_factors", "one_time_tokens", "flow_state", "tokens",
          "factors", "flows")  # fmt: skip

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from monitor.cli.grants import Wanted, grants_sql
 from monitor.collect.session import explain
 from monitor.measurement import Row
 from monitor.probe import Facts
+from probes.auth_links_ask import Ask
 from probes.auth_links_discovery import Column
 from probes.auth_links_looks import Seen
 from probes.auth_links_options import Link
 from probes.auth_links_shape import shape
 from probes.auth_links_sight import LinkEye
 from probes.auth_links_suspects import BETWEEN_LOOKS
-from probes.auth_links_sweep import Ask, LinkSweep
+from probes.auth_links_sweep import LinkSweep
 from probes.auth_sight import Way
 from tests.database import Database
 
@@ -74,3 +76,11 @@ async def swept(database: Database, *, lent: bool = False, column: Column = COLU
     """Give what a sweep of a link sees."""
     ask = await asking(Recorder(database), lent=lent, column=column)
     return (await sweep(ask)).seen(ask)
+
+
+async def lent_to(database: Database) -> Database:
+    """Give a role that has nothing but the functions."""
+    role = await database.as_monitor()
+    for statement in grants_sql(Wanted(role=str(role.user), auth="functions", links=[(*LINK.place, "created_at")])):
+        await database.execute(statement)
+    return role

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from monitor.cli.grants import Wanted, grants_sql
 from monitor.errors import Needs, ProbeSkipped
 from monitor.measurement import Measurement, number
 from monitor.model import Finding, NoVerdict, Target
@@ -22,7 +21,7 @@ from probes.auth_links_sweep import LinkSweep
 from probes.auth_links_sweeps import LinkSweeps
 from tests.database import Cluster, Database
 from tests.probes.people import found_auth, give_profiles, orphan, profiles, sign_up
-from tests.probes.sweeps import A_LONG_TIME, COLUMN, FEW_KEYS, LINK, Recorder, asking, sweep, swept
+from tests.probes.sweeps import A_LONG_TIME, COLUMN, FEW_KEYS, Recorder, asking, lent_to, sweep, swept
 
 MANY = 3500
 
@@ -43,14 +42,6 @@ async def peopled(database: Database, many: int = MANY, rest: str = "unique") ->
     await sign_up(database, 2)
     await database.execute("insert into public.users (auth_user_id) values (null), (null)")
     await database.execute("analyze auth.users, public.users")
-
-
-async def lent_to(database: Database) -> Database:
-    """Give a role that has nothing but the functions."""
-    role = await database.as_monitor()
-    for statement in grants_sql(Wanted(role=str(role.user), auth="functions", links=[(*LINK.place, "created_at")])):
-        await database.execute(statement)
-    return role
 
 
 async def test_every_version_sweeps_both_ways_of_sight(any_database: Database) -> None:

@@ -46,17 +46,20 @@ async def people_come(database: Database, type_: str, order: str, until: float) 
 @pytest.mark.soak
 @pytest.mark.parametrize("type_", ["uuid", "text"])
 async def test_nobody_is_invented_while_people_sign_up(cluster: Cluster, type_: str) -> None:
-    """Writers on both sides in both orders; a grace of three seconds; each look is judged, many turns long."""
+    """Writers on both sides in both orders; a grace of three seconds; each look, newest first, is judged over turns."""
     async with cluster.fresh() as database:
         await found_auth(database)
         await profiles(database, 3000, "")
         await database.execute(f"alter table public.users alter auth_user_id type {type_} using auth_user_id::{type_}")
-        await database.execute("create index on public.users (auth_user_id); analyze auth.users, public.users")
+        for index in ("public.users (auth_user_id)", "public.users (created_at)", "auth.users (created_at)"):
+            await database.execute(f"create index on {index}")
+        await database.execute("analyze auth.users, public.users")
         until = time.monotonic() + SECONDS
         writing = asyncio.gather(*(people_come(database, type_, order, until) for order in (*SIGN_UPS, *SIGN_UPS)))
         ask = replace(await asking(Recorder(database)), grace=GRACE)
         known, looks = LinkSweep(ask.ways), 0
         while not writing.done():
+            ask = replace(await asking(Recorder(database)), grace=GRACE)
             known.keys = FEW_KEYS
             await known.run(ask, 0.05)
             seen = known.seen(ask)
@@ -66,3 +69,6 @@ async def test_nobody_is_invented_while_people_sign_up(cluster: Cluster, type_: 
         assert min(await writing) > 3
         assert looks > 3
         assert known.turned_at is not None
+        ages = [known.newest.age(way, clock) for way, clock in ask.clocks.items()]
+        assert len(ages) == (2 if type_ == "uuid" else 1)
+        assert all(age is not None and GRACE <= age < GRACE + 2 for age in ages)
