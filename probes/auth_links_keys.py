@@ -20,10 +20,13 @@ from probes.auth_sight import as_list
 
 AGAIN_AFTER = 600.0
 """Seconds; what was asked is asked again then: where a row was known by its place, another one may lie there."""
+SWEPT = {"keys", "blocks", "users"}
+"""The ways of the sweep, whose slices can be read again for ids; who was met among the newest stands in none yet."""
 RUN = "run monitor grants --config FILE --auth functions again"
 NOT_LENT = f"the functions lent to us give counts only: {RUN}, with auth.sample_keys in that file"
 NOT_OF_THIS = f"the functions lent to us give no ids of this column: declare it in auth.links, then {RUN}"
 UNREADABLE = "they could not be read just now"
+NOT_YET = "they are new, and are named once the sweep has come by"
 SLOW = "the link is read whole, and to read it once more for them takes too long"
 
 
@@ -91,8 +94,10 @@ class LinkKeys:
     async def sample(self, question: Question, wanted: Wanted, most: int) -> Sampled:
         """Give up to `most` ids of who is wanted; asks one statement at most."""
         known = self._still(question, wanted)
-        unknown = {hashed: span for hashed, span in wanted.items() if hashed not in known}
-        lacking, reason = most - sum(answer.key is not None for answer in known.values()), ""
+        found = {hashed: span for hashed, span in wanted.items() if span is None or span.way in SWEPT}
+        unknown = {hashed: span for hashed, span in found.items() if hashed not in known}
+        lacking = most - sum(answer.key is not None for answer in known.values())
+        reason = NOT_YET if wanted and not found else ""
         if unknown and lacking > 0:
             span, hashes = _largest(unknown)
             asked = await question.ask(span, hashes[:lacking], lacking)
