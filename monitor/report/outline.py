@@ -200,19 +200,19 @@ class Grid:
     """How many rows are left out."""
 
 
-def grids(review: Review) -> Iterator[Grid]:
-    """Give the tables that have rows."""
+def grids(review: Review, most: int = ROWS_SHOWN) -> Iterator[Grid]:
+    """Give the tables that have rows, with the first of these."""
     for title, rows in (
         ("Busiest statements", review.statements),
         ("Connections", review.pools),
         ("Largest tables", review.tables),
     ):
         if rows:
-            yield _grid(title, rows)
+            yield _grid(title, rows, most)
 
 
-def _grid(title: str, rows: Sequence[Mapping[str, object]]) -> Grid:
-    top = rows[:ROWS_SHOWN]
+def _grid(title: str, rows: Sequence[Mapping[str, object]], most: int) -> Grid:
+    top = rows[:most]
     there = {key: None for row in top for key in row}
     keys = [key for key in (*(key for key in FIRST if key in there), *there) if _worth_showing(key, top)]
     keys = list(dict.fromkeys(keys))
