@@ -102,7 +102,9 @@ def snapshot(
     dsn: Dsns = None,
     window: Annotated[float, typer.Option(min=0, help="Seconds that counters are watched; 0: lifetime totals.")] = 10.0,
     format: Annotated[Format, typer.Option(help=FORMATS)] = Format.TEXT,  # noqa: A002 - the option's name
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")
+    ] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 at a finding of this severity or worse.")] = FailOn.NEVER,
     fail_on_not_evaluated: Annotated[
         bool, typer.Option("--fail-on-not-evaluated", help="Exit 1 if a chosen rule could not say.")

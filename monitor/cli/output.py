@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from monitor.errors import UsageError
@@ -24,9 +23,9 @@ def check_output(path: Path) -> None:
 
 
 def to_file(path: Path, text: str) -> None:
-    """Put a text in the place of a file, which keeps its rights; what is no plain file is written to; raises UsageError."""
+    """Put a text in the place of a file, which keeps its rights; a pipe or device is written to; raises UsageError."""
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not (path.is_file() and os.access(path.resolve().parent, os.W_OK)):
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
             _replace(path.resolve(), text)
@@ -35,16 +34,16 @@ def to_file(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    """Write beside it first: who reads meanwhile sees the old report, whole."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".report-")
+    os.close(handle)
+    beside = Path(name)
     try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        Path(name).chmod(_mode(path))
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        beside.chmod(_mode(path))
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _mode(path: Path) -> int:

@@ -89,6 +89,8 @@ def _limits(review: Review, rules: Sequence[Checked]) -> Iterator[str]:
         yield counted(waiting, "rule waits for history", "rules wait for history")
     if idle:
         yield counted(idle, "rule does not apply", "rules do not apply")
+    if not all(looked.up for looked in review.targets):
+        yield "not every target was reached"
     if ignored:
         yield f"{counted(ignored, 'finding is', 'findings are')} ignored by the configuration"
 

@@ -19,6 +19,9 @@ WHOLE_BUDGET, BRIEF_BUDGET = 2_800_000, 1_200_000
 WHOLE_COST, FIGURE_COST, BRIEF_COST = 900, 60, 200
 """Characters of markup around one finding, one figure of it, one that is only named."""
 OPENED = 10
+"""The worst stand open."""
+OVERVIEW_FROM = 20
+"""From so many findings on, their rules are listed at the head."""
 TARGETS_SHOWN = 400
 
 TONES = {
@@ -45,7 +48,7 @@ def as_html(review: Review) -> str:
         ignored=outline.ignored(review),
         contents=list(_contents(review, lists)),
         tally=outline.tally(review.findings),
-        rules_found=_rules_found(folders),
+        rules_found=_rules_found(folders) if len(review.findings) >= OVERVIEW_FROM else [],
         folders=folders,
         gaps=outline.gaps(review),
         blind=len({entry.rule for entry in review.not_evaluated}),
@@ -114,18 +117,19 @@ class _Purse:
 def _folders(review: Review) -> list[Folder]:
     explained = {rule.judge.id for rule in review.checked}
     whole, brief = _Purse(WHOLE_BUDGET), _Purse(BRIEF_BUDGET)
-    few, folders = len(review.findings) <= OPENED, []
+    folders: list[Folder] = []
     for severity in outline.WORST_FIRST:
         found = [finding for finding in review.findings if finding.severity is severity]
         shown = [each for each in found if whole.pays(_cost(each))]
         named = [each for each in found[len(shown) :] if brief.pays(BRIEF_COST + _length(each.title, each.subject))]
         if found:
+            opened = OPENED - sum(len(folder.found) for folder in folders)
             folders.append(
                 Folder(
                     severity=severity,
-                    title=f"{severity.value.capitalize()}: {counted(len(found), *SEVERITY_WORDS[severity])}",
+                    title=f"{SEVERITY_WORDS[severity][1].capitalize()}: {len(found):,}",
                     found=found,
-                    whole=[_sheet(each, review, explained, few=few) for each in shown],
+                    whole=[_sheet(each, review, explained, opened=at < opened) for at, each in enumerate(shown)],
                     brief=named,
                 )
             )
@@ -144,7 +148,7 @@ def _length(*texts: str) -> int:
     return sum(len(text.encode(errors="replace")) + 4 * sum(map(text.count, "<>&'\"")) for text in texts)
 
 
-def _sheet(finding: Finding, review: Review, explained: set[str], *, few: bool) -> Sheet:
+def _sheet(finding: Finding, review: Review, explained: set[str], *, opened: bool) -> Sheet:
     known = review.known.get(finding.fingerprint)
     return Sheet(
         finding=finding,
@@ -153,7 +157,7 @@ def _sheet(finding: Finding, review: Review, explained: set[str], *, few: bool) 
         undo="\n".join(map(shown_sql, script(finding.remedy.rollback))),
         standing=outline.standing(known) if known else "",
         explained=finding.rule in explained,
-        open=few,
+        open=opened,
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of a report on paper: busiest statements, connections, largest tables, each with a bar where it has one."""
+"""The tables of a report on paper: busiest statements, connections, largest tables; with bars where they help."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """A table; each row has the percent of its bar (None: it has none) and cells of name, whether a number, and text."""
+    """A table; a row has the percent of its bar (None: no bar) and cells: name, whether it is a number, text."""
 
     anchor: str
     title: str

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import monitor
 from monitor.errors import Needs
-from monitor.model import Finding, Object, Severity, Target, as_document
+from monitor.model import Finding, Severity, Target, as_document
 from monitor.report import outline
 from monitor.report.json import plain
 from monitor.report.markdown import escape, fenced
@@ -30,6 +30,8 @@ NOTIFICATIONS = {
     NOT_EVALUATED: "A rule could not say; it is neither passed nor failed.",
 }
 EXIT_WORDS = {0: "done", 1: "findings, or rules that could not say, as --fail-on asked", 3: "a target was not reached"}
+SAID = ("fingerprint", "rule", "summary")
+"""Parts of a finding that a result has a place of its own for."""
 LINK = re.compile(r"\[(?=[^\[\]]*\]\()")
 
 Document = dict[str, object]
@@ -57,7 +59,7 @@ def _run(review: Review, status: int) -> Document:
                 "version": monitor.__version__,
                 "semanticVersion": monitor.__version__,
                 "rules": rules,
-                "notifications": [{"id": name, "shortDescription": {"text": text}} for name, text in NOTIFICATIONS.items()],
+                "notifications": [_described(name, text) for name, text in NOTIFICATIONS.items()],
             }
         },
         "columnKind": "unicodeCodePoints",
@@ -66,6 +68,10 @@ def _run(review: Review, status: int) -> Document:
         "results": [_result(finding, places[finding.rule]) for finding in review.findings],
         "properties": {"verdict": review.verdict.value, "window_seconds": review.window_seconds},
     }
+
+
+def _described(name: str, text: str) -> Document:
+    return {"id": name, "shortDescription": {"text": text}}
 
 
 def _rules(review: Review, judges: Mapping[str, Judge]) -> list[Document]:
@@ -80,14 +86,14 @@ def _rules(review: Review, judges: Mapping[str, Judge]) -> list[Document]:
 
 def _rule(judge: Judge) -> Document:
     manual = judge.manual()
-    chapters = [(heading, manual[heading]) for heading in HEADINGS if manual.get(heading)]
+    chapters = {heading: manual[heading] for heading in HEADINGS if manual.get(heading)} or {"Fault": manual["fault"]}
     return {
         "id": judge.id,
         "shortDescription": {"text": said(manual["fault"])},
         "fullDescription": {"text": said(f"{manual['fault']} {manual.get('Why', '')}".strip())},
         "help": {
-            "text": said("\n".join(f"{heading}: {text}" for heading, text in chapters) or manual["fault"]),
-            "markdown": said("\n\n".join(f"**{heading}**: {escape(text)}" for heading, text in chapters) or manual["fault"]),
+            "text": said("\n".join(f"{heading}: {text}" for heading, text in chapters.items())),
+            "markdown": said("\n\n".join(f"**{heading}**: {escape(text)}" for heading, text in chapters.items())),
         },
         "defaultConfiguration": {"level": LEVELS[judge.severity]},
         "properties": {"tags": list(dict.fromkeys((judge.area.value, judge.id.partition(".")[0])))},
@@ -105,7 +111,8 @@ def _artifact(looked: LookedAt) -> Document:
 
 def uri(target: Target) -> str:
     """Name a target as a relative reference, each part of it percent-encoded."""
-    return "/".join(map(_encoded, ("postgresql", target.server, *([] if target.database is None else [target.database]))))
+    parts = (target.server,) if target.database is None else (target.server, target.database)
+    return "/".join(("postgresql", *map(_encoded, parts)))
 
 
 def _encoded(part: str) -> str:
@@ -123,14 +130,8 @@ def _result(finding: Finding, place: int) -> Document:
         "message": {"text": said(_words(finding)), "markdown": said(_marked(finding))},
         "locations": [_location(finding.target, finding)],
         "partialFingerprints": {FINGERPRINT: finding.fingerprint},
-        "properties": {key: document[key] for key in PROPERTIES if key in document},
+        "properties": {key: value for key, value in document.items() if key not in SAID},
     }
-
-
-PROPERTIES = (
-    "area", "severity", "target", "database", "subject", "object", "title", "impact", "evidence", "remedy", "confidence",
-    "missing",
-)  # fmt: skip
 
 
 def _words(finding: Finding) -> str:
@@ -165,14 +166,10 @@ def _logical(target: Target) -> Document:
 def _logical_of(finding: Finding) -> Document:
     about = finding.object
     return {
-        "name": _name(about) or finding.subject,
+        "name": about.column or about.name or finding.subject,
         "fullyQualifiedName": f"{finding.target}/{finding.subject}",
         "kind": about.kind or "object",
     }
-
-
-def _name(about: Object) -> str:
-    return about.column or about.name or ""
 
 
 def _invocation(review: Review, status: int, places: Mapping[object, int]) -> Document:

@@ -56,7 +56,7 @@ async def test_a_fault_is_found_and_the_exit_status_says_so_when_asked(database:
     assert (await snapshot(database, "--fail-on", severity, "--rule", "pool.*"))[0] == 0
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html", "sarif"])
 async def test_the_report_goes_to_a_file_when_asked(database: Database, form: str, tmp_path: Path) -> None:
     """And stdout stays empty."""
     path = tmp_path / "report"

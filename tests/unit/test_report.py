@@ -103,7 +103,7 @@ def test_markup_in_names_is_text() -> None:
     assert "<b>" not in page
     assert "<em>" not in page
     assert page.count("<h1>") == 1
-    assert page.count("<h3>") == len(reviews.NASTY.findings)
+    assert page.count("<h3>") == len(reviews.NASTY.findings) + 1
     assert html.escape('drop index "```a\tb";', quote=True) in page
 
 
@@ -116,7 +116,9 @@ def test_markup_in_names_is_text() -> None:
         ("1. one", r"1\. one"),
         ("10.5 s", "10.5 s"),
         ("<script>&", "&lt;script&gt;&amp;"),
-        ("@team a|b", r"&#64;team a\|b"),
+        ("@team a|b", r"@&#8203;team a\|b"),
+        ("see #12", "see #&#8203;12"),
+        ("https://a.b WWW.c.d", "https&#58;//a.b WWW&#46;c.d"),
         ("two\nlines", r"two\\nlines"),
     ],
 )
@@ -143,11 +145,14 @@ def test_every_finding_is_named_in_a_long_report() -> None:
 
 
 def test_an_approval_is_short_and_says_what_was_checked() -> None:
-    """Verdict, databases and probes, and how much did not apply: in a dozen lines."""
+    """Verdict, databases, probes and rules, and how much did not apply: in less than twenty lines."""
     shown = as_text(reviews.HEALTHY, 80)
-    assert len(shown.splitlines()) < 12
+    assert len(shown.splitlines()) < 20
     assert shown.startswith("approved: 5 probes answered and nothing was found\n")
     assert "auth_links, indexes, pool, server, statements" in shown
+    said = " ".join(shown.split())
+    assert "Security validation: 1 rule looked (settings.pending_restart): nothing was found." in said
+    assert "Schema changes: Nothing was evaluated: no rule of this part was asked." in said
     assert "14 rules do not apply" in shown
 
 
