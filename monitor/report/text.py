@@ -139,6 +139,7 @@ def _places(page: Page, review: Review) -> None:
         for trouble in place.troubles:
             page.paragraph(trouble, label="but", style="yellow")
     if review.checked:
+        page.line()
         page.paragraphs((f"{part.title}: {part.claim}" for part in form.parts(review)), "checked")
 
 
