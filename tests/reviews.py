@@ -16,9 +16,18 @@ SHOP = Target("shop", "shop")
 HOSTILE = "[red]x[/red]\x1b[2J\u202e\n`|<b>*_"
 
 
-def status(target: Target, probe: str, result: Result = Result.OK, reason: str = "") -> ProbeStatus:
+def status(
+    target: Target, probe: str, result: Result = Result.OK, reason: str = "", needs: Needs | None = None
+) -> ProbeStatus:
     return ProbeStatus(
-        target=target, probe=probe, result=result, reason=reason, taken_at=AT, duration_seconds=0.0125, rows=40
+        target=target,
+        probe=probe,
+        result=result,
+        reason=reason,
+        needs=needs,
+        taken_at=AT,
+        duration_seconds=0.0125,
+        rows=40,
     )
 
 

@@ -112,12 +112,16 @@ def _unreached(parts: Sequence[LookedAt]) -> Iterator[str]:
 
 
 def _unanswered(statuses: Sequence[ProbeStatus]) -> Iterator[str]:
-    where: dict[tuple[str, Result, str], list[str]] = {}
+    """Say which probes had no answer and why, those of one reason together; what there is nothing of needs none."""
+    probes_of: dict[tuple[Result, str], list[ProbeStatus]] = {}
     for status in statuses:
-        if status.result not in (Result.OK, Result.UNREACHABLE):
-            where.setdefault((status.probe, status.result, status.reason), []).append(str(status.target))
-    for (probe, result, reason), targets in where.items():
-        yield f"{cut(probe)} {result} in {enumerated(targets)}: {cut(reason)}"
+        idle = status.result is Result.SKIPPED and status.needs is None
+        if status.result not in (Result.OK, Result.UNREACHABLE) and not idle:
+            probes_of.setdefault((status.result, status.reason), []).append(status)
+    for (result, reason), asked in probes_of.items():
+        names = dict.fromkeys(status.probe for status in asked)
+        where = dict.fromkeys(str(status.target) for status in asked)
+        yield f"{enumerated(names)} {result} in {enumerated(where)}: {cut(reason)}"
 
 
 def chapters(review: Review) -> list[tuple[Area, list[Finding]]]:

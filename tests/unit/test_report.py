@@ -12,7 +12,7 @@ from rich.console import Console
 
 import monitor
 from monitor.errors import Needs
-from monitor.model import Area, Remedy, Severity
+from monitor.model import Area, Remedy, Result, Severity
 from monitor.report.json import as_json
 from monitor.report.markdown import as_markdown, code, escape
 from monitor.report.review import Review, Verdict
@@ -271,3 +271,17 @@ def test_rollback_and_confidence_are_shown() -> None:
     shown = as_text(reviews.review(reviews.WHOLE, findings=[finding]))
     assert shown.index("select 1;") < shown.index("to undo") < shown.index("select 2;")
     assert "confidence  medium" in shown
+
+
+def test_a_probe_that_has_nothing_to_look_at_is_no_trouble() -> None:
+    """A database without GoTrue is not half looked at; several probes that lack one thing are told together."""
+    nothing = [reviews.status(reviews.SHOP, f"auth_{each}", Result.SKIPPED, "no auth.users") for each in ("a", "b")]
+    lacking = [
+        reviews.status(reviews.SHOP, each, Result.SKIPPED, "not installed", Needs.EXTENSION)
+        for each in ("statements", "plans")
+    ]
+    well = reviews.review(reviews.looked(reviews.SHOP, *nothing, reviews.status(reviews.SHOP, "tables")))
+    assert "- [x] `shop` was reached, and every probe answered" in as_markdown(well)
+    assert "no auth.users" not in as_text(well)
+    short = as_text(reviews.review(reviews.looked(reviews.SHOP, *nothing, *lacking)))
+    assert "statements, plans skipped in shop/shop: not installed" in short
