@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from monitor.errors import Needs
 from monitor.model import Ack, Area, Confidence, Evidence, Finding, Object, Remedy, Result, Severity, Target
-from monitor.report.review import Known, LookedAt, Quiet, Review
+from monitor.report.review import Checked, Known, LookedAt, Quiet, Review
 from monitor.status import NotEvaluated, ProbeStatus
+from monitor.whole import whole_catalog
 
 AT = datetime(2026, 3, 1, 10, 11, 12, tzinfo=UTC)
 SERVER = Target("shop")
@@ -15,9 +16,18 @@ SHOP = Target("shop", "shop")
 HOSTILE = "[red]x[/red]\x1b[2J\u202e\n`|<b>*_"
 
 
-def status(target: Target, probe: str, result: Result = Result.OK, reason: str = "") -> ProbeStatus:
+def status(
+    target: Target, probe: str, result: Result = Result.OK, reason: str = "", needs: Needs | None = None
+) -> ProbeStatus:
     return ProbeStatus(
-        target=target, probe=probe, result=result, reason=reason, taken_at=AT, duration_seconds=0.0125, rows=40
+        target=target,
+        probe=probe,
+        result=result,
+        reason=reason,
+        needs=needs,
+        taken_at=AT,
+        duration_seconds=0.0125,
+        rows=40,
     )
 
 
@@ -108,6 +118,13 @@ STATEMENTS = [
 POOLS = [{"target": "shop", "role": "api", "state": "idle", "sessions": 18, "oldest_seconds": 8112.5}]
 
 
+RULES = whole_catalog().rules
+
+
+def checked(*rules: str, answered: int = 1, idle: int = 0, ignored: int = 0) -> list[Checked]:
+    return [Checked(judge=RULES[rule], answered=answered, idle=idle, ignored=ignored) for rule in rules]
+
+
 def unknown(rule: str, needs: Needs, reason: str, target: Target = SHOP, subject: str | None = None) -> NotEvaluated:
     return NotEvaluated(target=target, rule=rule, needs=needs, reason=reason, subject=subject)
 
@@ -118,6 +135,7 @@ def review(
     not_evaluated: Sequence[NotEvaluated] = (),
     window: float = 10.0,
     rows: bool = False,
+    asked: Sequence[Checked] = (),
 ) -> Review:
     return Review(
         generated_at=AT,
@@ -125,6 +143,7 @@ def review(
         targets=targets,
         findings=findings,
         not_evaluated=not_evaluated,
+        checked=asked,
         statements=STATEMENTS if rows else (),
         pools=POOLS if rows else (),
     )
@@ -141,18 +160,31 @@ BLIND = looked(
 DOWN = LookedAt(target=Target("db2:5432"), up=False, reason="db2:5432: connection refused; is the server running?")
 RLS = 'role "monitor" sees no row of auth.users (row level security); run: monitor grants --auth functions'
 
+ASKED = [
+    *checked("auth_links.missing_profile", "auth_links.orphaned_profile", "index.missing_foreign_key"),
+    *checked("settings.pending_restart", "statements.load", "statements.slow", "tables.bloat", "wal.growth"),
+    *checked("server.restarted", answered=0),
+    *checked("replication.slot", answered=0, idle=1),
+]
+
 SICK = review(
     WHOLE,
     DATABASE,
+    asked=ASKED,
     findings=(ORPHANS, NO_INDEX, LOAD),
     not_evaluated=(unknown("server.restarted", Needs.HISTORY, "counters were read once", SERVER),),
     rows=True,
 )
-HEALTHY = review(WHOLE, DATABASE)
-UNREACHABLE = review(WHOLE, DATABASE, DOWN)
+HEALTHY = review(WHOLE, DATABASE, asked=ASKED)
+UNREACHABLE = review(WHOLE, DATABASE, DOWN, asked=[*ASKED, *checked("pool.waiting", answered=0)])
 NOT_EVALUATED = review(
     WHOLE,
     BLIND,
+    asked=[
+        *checked("settings.pending_restart", "index.missing_foreign_key"),
+        *checked("auth_links.missing_profile", "auth_links.orphaned_profile", answered=0),
+        *checked("server.restarted", "statements.slow", answered=0),
+    ],
     window=0,
     not_evaluated=(
         unknown("auth_links.orphaned_profile", Needs.RIGHTS, RLS),

@@ -32,6 +32,14 @@ class Format(StrEnum):
     TEXT = "text"
     MARKDOWN = "markdown"
     JSON = "json"
+    HTML = "html"
+    SARIF = "sarif"
+
+
+FORMATS = (
+    "text: to read here; markdown: the architect's form, for a pull request; html: one file to open, send and print; "
+    "json: for programs; sarif: for code scanning."
+)
 
 
 class FailOn(StrEnum):
@@ -93,8 +101,10 @@ def snapshot(
     config: ConfigFile = None,
     dsn: Dsns = None,
     window: Annotated[float, typer.Option(min=0, help="Seconds that counters are watched; 0: lifetime totals.")] = 10.0,
-    format: Annotated[Format, typer.Option(help="How the report is written.")] = Format.TEXT,  # noqa: A002 - the option's name
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
+    format: Annotated[Format, typer.Option(help=FORMATS)] = Format.TEXT,  # noqa: A002 - the option's name
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")
+    ] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 at a finding of this severity or worse.")] = FailOn.NEVER,
     fail_on_not_evaluated: Annotated[
         bool, typer.Option("--fail-on-not-evaluated", help="Exit 1 if a chosen rule could not say.")

@@ -14,15 +14,18 @@ from rich.console import Console
 
 from monitor.catalog import Catalog
 from monitor.cli.history import history, past
+from monitor.cli.output import check_output, to_file
 from monitor.config import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
 from monitor.kinds import PGBOUNCER
 from monitor.log import configure
 from monitor.model import Secret, Server, Severity
+from monitor.report.html import as_html
 from monitor.report.json import as_json
 from monitor.report.markdown import as_markdown
 from monitor.report.review import Known, Review
+from monitor.report.sarif import as_sarif
 from monitor.report.snapshot import Progress, Question, take_snapshot
 from monitor.report.text import as_text
 from monitor.rule import Advisor
@@ -52,6 +55,8 @@ class Wishes:
 async def snapshot(wishes: Wishes) -> int:
     """Look, write the report, and give the exit status."""
     configure("console", "error")
+    if wishes.output is not None:
+        check_output(wishes.output)
     catalog = whole_catalog()
     config = None if wishes.config is None else load_config(wishes.config, catalog)
     question = asked(wishes, catalog, config)
@@ -140,11 +145,8 @@ def write(review: Review, wishes: Wishes) -> None:
     if wishes.output is None:
         sys.stdout.write(text)
         sys.stdout.flush()
-        return
-    try:
-        wishes.output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--output {wishes.output}: {error.strerror}; choose another file") from None
+    else:
+        to_file(wishes.output, text)
 
 
 def _forms(wishes: Wishes) -> dict[str, Callable[[Review], str]]:
@@ -155,6 +157,8 @@ def _forms(wishes: Wishes) -> dict[str, Callable[[Review], str]]:
         "text": lambda review: as_text(review, width, colour=colour),
         "markdown": as_markdown,
         "json": as_json,
+        "html": as_html,
+        "sarif": lambda review: as_sarif(review, status(review, wishes)),
     }
 
 

@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 
 def as_json(review: Review) -> str:
     """Give the document as indented ASCII text, so that no name in it can trouble a terminal."""
-    return json.dumps(_plain(_document(review)), indent=2, allow_nan=False)
+    return json.dumps(plain(_document(review)), indent=2, allow_nan=False)
 
 
 def _document(review: Review) -> dict[str, object]:
@@ -91,12 +91,12 @@ def _not_evaluated(entry: NotEvaluated) -> dict[str, object]:
     return document if entry.subject is None else {**document, "subject": entry.subject}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Make tuples lists, and null of what JSON has no number for."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value

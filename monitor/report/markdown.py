@@ -1,4 +1,4 @@
-"""A review in Markdown, for pull requests and tickets: what comes from a database is escaped or in a code span."""
+"""A review in Markdown, in the architect's form; what comes from a database is escaped or in a code span."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import re
 from collections.abc import Iterator, Sequence
 
 from monitor.model import Confidence, Finding
-from monitor.report import outline
-from monitor.report.review import Known, Review
-from monitor.report.wording import SUBJECT_SHOWN, counted, cut, figures, safe, script, shown_sql
+from monitor.report import approval, form, outline
+from monitor.report.form import Item, Mark
+from monitor.report.review import Known, Review, Verdict
+from monitor.report.wording import NAMES_SHOWN, SUBJECT_SHOWN, counted, cut, figures, safe, script, shown_sql
 
 SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[#+=-]|^\d+(?=[.)](\s|$))")
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
+LIVE = re.compile(r"[&<>@]|://|www\.|#(?=\d)", re.IGNORECASE)
+"""What HTML obeys, and what GitHub makes a link, a mention or an issue of."""
+NO_SPACE = "&#8203;"
+TAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": f"@{NO_SPACE}", "#": f"#{NO_SPACE}", "://": "&#58;//"}
 LEAST_FENCE = 3
+BOLD = {"failed", "not evaluated"}
+MEASURED = "Performance impact"
+"""The part that the tables of statements, connections and tables belong to."""
 
 
 def as_markdown(review: Review) -> str:
@@ -23,7 +30,7 @@ def as_markdown(review: Review) -> str:
 def escape(text: str) -> str:
     """Make a text mean only itself in Markdown and HTML, on one line."""
     plain = SPECIAL.sub(_escaped, safe(text).strip())
-    return re.sub("[&<>@]", lambda found: ENTITIES[found[0]], plain)
+    return LIVE.sub(lambda found: TAMED.get(found[0]) or f"{found[0][:-1]}&#46;", plain)
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -53,15 +60,64 @@ def _lines(review: Review) -> Iterator[str]:
     yield ""
     yield escape(outline.occasion(review))
     yield from _places(review)
-    for area, findings in outline.chapters(review):
-        yield from ("", f"## {area}: {outline.tally(findings)}")
-        for finding in findings:
+    for part in form.parts(review):
+        yield from ("", f"## {part.title}", "", escape(part.claim))
+        for finding in part.findings:
             yield from _finding(finding, review.known.get(finding.fingerprint))
-    for grid in outline.grids(review):
-        yield from _grid(grid)
+        if part.title == MEASURED:
+            for grid in outline.grids(review):
+                yield from _grid(grid)
+    yield from _checklist(review)
     yield from _gaps(review)
+    yield from _approval(review)
+
+
+def _checklist(review: Review) -> Iterator[str]:
+    yield from ("", "## Testing validation checklist", "")
+    yield from (_reached(place) for place in outline.places(review))
+    items = form.checklist(review)
+    yield from (_item(item) for item in items if item.mark is not Mark.IDLE)
+    idle = [item.family for item in items if item.mark is Mark.IDLE]
+    if not items:
+        yield "- [ ] rules: **not evaluated**: how many looked was not counted"
+    if idle:
+        yield from ("", f"Does not apply: {_names(idle)}")
     if review.ignored:
         yield from ("", outline.ignored(review))
+
+
+def _reached(place: outline.Place) -> str:
+    if place.up and not place.troubles:
+        return f"- [x] {code(cut(place.server))} was reached, and every probe answered"
+    if place.up:
+        return f"- [ ] {code(cut(place.server))} was reached, but **not evaluated** in part: see above"
+    return f"- [ ] {code(cut(place.server))}: **not evaluated**: not reached"
+
+
+def _item(item: Item) -> str:
+    words = [f"{counted(item.passed, 'rule', 'rules')} passed"] if item.passed else []
+    for word, names in form.told(item):
+        title = f"**{word}**" if word in BOLD else word
+        words.append(f"{title}: {_listed(names)}")
+    tick = "x" if item.mark is Mark.PASSED else " "
+    return f"- [{tick}] {code(item.family)} ({item.part}): " + "; ".join(words)
+
+
+def _listed(names: Sequence[str], more: int = 0) -> str:
+    more += max(0, len(names) - NAMES_SHOWN)
+    return _names(names[:NAMES_SHOWN]) + (f" and {more:,} more" if more else "")
+
+
+def _approval(review: Review) -> Iterator[str]:
+    yield from ("", "## Review approval", "")
+    tick = "x" if review.verdict is Verdict.APPROVED else " "
+    yield f"- [{tick}] **{review.verdict}**: {approval.MEANING[review.verdict]}"
+    deeds = approval.deeds(review)
+    if deeds:
+        yield from ("", "| who | what has to happen |", "| --- | --- |")
+    for deed in deeds:
+        about = ", ".join(escape(cut(name, SUBJECT_SHOWN)) for name in deed.rules)
+        yield f"| {deed.who} | {deed.what}: {about}" + (f" and {deed.more:,} more |" if deed.more else " |")
 
 
 def _names(names: Sequence[str]) -> str:
@@ -69,7 +125,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _places(review: Review) -> Iterator[str]:
-    yield from ("", "## looked at", "")
+    yield from ("", "## Looked at", "")
     for place in outline.places(review):
         server = f"- {code(cut(place.server))}"
         if not place.up:
@@ -106,7 +162,7 @@ def _sql(title: str, statements: Sequence[str]) -> Iterator[str]:
 
 
 def _grid(grid: outline.Grid) -> Iterator[str]:
-    yield from ("", f"## {grid.title.lower()}", "")
+    yield from ("", f"### {grid.title}", "")
     yield _row(escape(name) for name in grid.header)
     yield _row("---:" if right else "---" for right in grid.right)
     yield from (_row(escape(cell) for cell in row) for row in grid.rows)
@@ -122,7 +178,7 @@ def _gaps(review: Review) -> Iterator[str]:
     gaps = outline.gaps(review)
     if gaps:
         blind = {entry.rule for entry in review.not_evaluated}
-        yield from ("", f"## not evaluated: {counted(len(blind), 'rule', 'rules')}", "")
+        yield from ("", f"### Not evaluated: {counted(len(blind), 'rule', 'rules')}", "")
     for gap in gaps:
         yield f"- {escape(cut(gap.reason))} ({gap.needs})"
         yield from (f"  - {escape(line)}" for line in gap.lines)

@@ -112,12 +112,16 @@ def _unreached(parts: Sequence[LookedAt]) -> Iterator[str]:
 
 
 def _unanswered(statuses: Sequence[ProbeStatus]) -> Iterator[str]:
-    where: dict[tuple[str, Result, str], list[str]] = {}
+    """Say which probes had no answer and why, those of one reason together; what there is nothing of needs none."""
+    probes_of: dict[tuple[Result, str], list[ProbeStatus]] = {}
     for status in statuses:
-        if status.result not in (Result.OK, Result.UNREACHABLE):
-            where.setdefault((status.probe, status.result, status.reason), []).append(str(status.target))
-    for (probe, result, reason), targets in where.items():
-        yield f"{cut(probe)} {result} in {enumerated(targets)}: {cut(reason)}"
+        idle = status.result is Result.SKIPPED and status.needs is None
+        if status.result not in (Result.OK, Result.UNREACHABLE) and not idle:
+            probes_of.setdefault((status.result, status.reason), []).append(status)
+    for (result, reason), asked in probes_of.items():
+        names = dict.fromkeys(status.probe for status in asked)
+        where = dict.fromkeys(str(status.target) for status in asked)
+        yield f"{enumerated(names)} {result} in {enumerated(where)}: {cut(reason)}"
 
 
 def chapters(review: Review) -> list[tuple[Area, list[Finding]]]:
@@ -200,19 +204,19 @@ class Grid:
     """How many rows are left out."""
 
 
-def grids(review: Review) -> Iterator[Grid]:
-    """Give the tables that have rows."""
+def grids(review: Review, most: int = ROWS_SHOWN) -> Iterator[Grid]:
+    """Give the tables that have rows, with the first of these."""
     for title, rows in (
         ("Busiest statements", review.statements),
         ("Connections", review.pools),
         ("Largest tables", review.tables),
     ):
         if rows:
-            yield _grid(title, rows)
+            yield _grid(title, rows, most)
 
 
-def _grid(title: str, rows: Sequence[Mapping[str, object]]) -> Grid:
-    top = rows[:ROWS_SHOWN]
+def _grid(title: str, rows: Sequence[Mapping[str, object]], most: int) -> Grid:
+    top = rows[:most]
     there = {key: None for row in top for key in row}
     keys = [key for key in (*(key for key in FIRST if key in there), *there) if _worth_showing(key, top)]
     keys = list(dict.fromkeys(keys))

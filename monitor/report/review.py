@@ -10,6 +10,7 @@ from enum import StrEnum
 from monitor.errors import Needs
 from monitor.kinds import POSTGRES
 from monitor.model import Ack, Finding, Severity, Target
+from monitor.rule import Judge
 from monitor.status import NotEvaluated, ProbeStatus
 
 
@@ -56,6 +57,19 @@ class Known:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A rule that was asked, and in how many places (servers, databases) it spoke; what it said is in the review."""
+
+    judge: Judge
+    answered: int = 0
+    """Where it could judge, though perhaps not every single object."""
+    idle: int = 0
+    """Where what it judges is not there."""
+    ignored: int = 0
+    """How many of its findings the configuration says to ignore."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Review:
     """Everything a report says. `statements`, `pools` and `tables` are rows of plain JSON values, largest first."""
 
@@ -68,6 +82,8 @@ class Review:
     """How many findings the configuration says to ignore; they are not among `findings`."""
     known: Mapping[str, Known] = field(default_factory=dict)
     """By fingerprint, where the daemon's history was asked for."""
+    checked: Sequence[Checked] = ()
+    """Every rule that was asked; empty where nobody counted (a daemon's report)."""
     not_evaluated: Sequence[NotEvaluated] = ()
     statements: Sequence[Mapping[str, object]] = ()
     pools: Sequence[Mapping[str, object]] = ()

@@ -23,7 +23,8 @@ from monitor.report.compose import compose
 from monitor.report.glimpse import Glimpse, Past, grown
 from monitor.report.pages import Pages
 from monitor.report.review import Review
-from monitor.rule import Advisor
+from monitor.report.tally import Tally
+from monitor.rule import Advisor, Judge
 from monitor.rules.evaluate import advise, evaluate
 from monitor.standing import ServerStanding, wanted
 from monitor.status import NotEvaluated
@@ -51,6 +52,12 @@ class Question:
     """What the configuration says to ignore; findings it covers are counted and not shown."""
     past: Past | None = None
     """Whom to ask for what a daemon kept of earlier hours."""
+
+    @property
+    def judges(self) -> Sequence[Judge]:
+        """Give every rule that is asked, by id."""
+        rules = [rule for probe in self.probes for rule in probe.rules]
+        return sorted([*rules, *self.advisors], key=lambda judge: judge.id)
 
     def only(self, globs: Sequence[str], areas: Sequence[str]) -> Question:
         """Narrow to the rules that match; probes that nothing asks for are not run."""
@@ -92,6 +99,7 @@ async def take_snapshot(question: Question, progress: Progress = lambda _: None)
         review,
         not_evaluated=[*review.not_evaluated, *_not_loaded(question)],
         ignored=sum(look.ignored for look in looks),
+        checked=sum((look.tally for look in looks), Tally()).checked(question.judges),
     )
 
 
@@ -120,6 +128,7 @@ class Look:
     databases: list[str] = field(default_factory=list)
     ignored: int = 0
     """How many findings the configuration says to ignore."""
+    tally: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
         self._ignores = Ignores(self.question.ignores)
@@ -239,6 +248,7 @@ class Look:
         today = datetime.now(UTC).date()
         judgements = [without_ignored(judgement, self._ignores, today) for judgement in found]
         self.standing.said(judgements)
+        self.tally.note(found, judgements)
         self.findings += _findings(judgements)
         self.ignored += len(_findings(found)) - len(_findings(judgements))
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.model import Confidence, Finding, Severity
-from monitor.report import outline
+from monitor.report import form, outline
 from monitor.report.review import Known, Review, Verdict
 from monitor.report.wording import SUBJECT_SHOWN, counted, cut, enumerated, figures, safe, script, shown_sql
 
@@ -138,6 +138,9 @@ def _places(page: Page, review: Review) -> None:
         page.paragraph(enumerated(place.asked) or "nothing", label="asked")
         for trouble in place.troubles:
             page.paragraph(trouble, label="but", style="yellow")
+    if review.checked:
+        page.line()
+        page.paragraphs((f"{part.title}: {part.claim}" for part in form.parts(review)), "checked")
 
 
 def _features(place: outline.Place) -> Iterator[str]:

@@ -56,7 +56,7 @@ async def test_a_fault_is_found_and_the_exit_status_says_so_when_asked(database:
     assert (await snapshot(database, "--fail-on", severity, "--rule", "pool.*"))[0] == 0
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html", "sarif"])
 async def test_the_report_goes_to_a_file_when_asked(database: Database, form: str, tmp_path: Path) -> None:
     """And stdout stays empty."""
     path = tmp_path / "report"
@@ -162,3 +162,26 @@ async def test_lifetime_totals_are_labelled(database: Database) -> None:
     done = await monitor("snapshot", "--dsn", "env:SHOP", "--window", "0", env={"SHOP": database.dsn})
     assert done.status == 0
     assert "lifetime" in done.out
+
+
+async def test_a_report_claims_no_more_than_was_asked(database: Database) -> None:
+    """Rules that were left out are not passed; SARIF describes those that looked, and has the exit status."""
+    words = ("snapshot", "--dsn", "env:SHOP", "--window", "0", "--rule", "tables.wraparound", "--format")
+    shown = await monitor(*words, "markdown", env={"SHOP": database.dsn})
+    assert shown.status == 0
+    assert "## Security validation\n\nNothing was evaluated: no rule of this part was asked." in shown.out
+    assert "1 rule looked (tables.wraparound): nothing was found" in shown.out.replace("\\", "")
+    assert "- [x] `tables` (Performance impact): 1 rule passed" in shown.out
+    document = json.loads((await monitor(*words, "sarif", env={"SHOP": database.dsn})).out)["runs"][0]
+    assert [rule["id"] for rule in document["tool"]["driver"]["rules"]] == ["tables.wraparound"]
+    assert document["invocations"][0]["exitCode"] == 0
+
+
+async def test_a_file_that_cannot_be_written_is_told_before_the_look(database: Database, tmp_path: Path) -> None:
+    """Nobody waits for a window to learn of a typing error."""
+    done = await monitor(
+        *("snapshot", "--dsn", "env:SHOP", "--window", "600", "--output", str(tmp_path / "missing" / "report")),
+        env={"SHOP": database.dsn},
+    )
+    assert done.status == 2
+    assert "there is no folder" in done.err

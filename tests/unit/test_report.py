@@ -12,7 +12,7 @@ from rich.console import Console
 
 import monitor
 from monitor.errors import Needs
-from monitor.model import Area, Remedy, Severity
+from monitor.model import Area, Remedy, Result, Severity
 from monitor.report.json import as_json
 from monitor.report.markdown import as_markdown, code, escape
 from monitor.report.review import Review, Verdict
@@ -103,7 +103,7 @@ def test_markup_in_names_is_text() -> None:
     assert "<b>" not in page
     assert "<em>" not in page
     assert page.count("<h1>") == 1
-    assert page.count("<h3>") == len(reviews.NASTY.findings)
+    assert page.count("<h3>") == len(reviews.NASTY.findings) + 1
     assert html.escape('drop index "```a\tb";', quote=True) in page
 
 
@@ -116,7 +116,9 @@ def test_markup_in_names_is_text() -> None:
         ("1. one", r"1\. one"),
         ("10.5 s", "10.5 s"),
         ("<script>&", "&lt;script&gt;&amp;"),
-        ("@team a|b", r"&#64;team a\|b"),
+        ("@team a|b", r"@&#8203;team a\|b"),
+        ("see #12", "see #&#8203;12"),
+        ("https://a.b WWW.c.d", "https&#58;//a.b WWW&#46;c.d"),
         ("two\nlines", r"two\\nlines"),
     ],
 )
@@ -143,11 +145,14 @@ def test_every_finding_is_named_in_a_long_report() -> None:
 
 
 def test_an_approval_is_short_and_says_what_was_checked() -> None:
-    """Verdict, databases and probes, and how much did not apply: in a dozen lines."""
+    """Verdict, databases, probes and rules, and how much did not apply: in less than twenty lines."""
     shown = as_text(reviews.HEALTHY, 80)
-    assert len(shown.splitlines()) < 12
+    assert len(shown.splitlines()) < 20
     assert shown.startswith("approved: 5 probes answered and nothing was found\n")
     assert "auth_links, indexes, pool, server, statements" in shown
+    said = " ".join(shown.split())
+    assert "Security validation: 1 rule looked (settings.pending_restart): nothing was found." in said
+    assert "Schema changes: Nothing was evaluated: no rule of this part was asked." in said
     assert "14 rules do not apply" in shown
 
 
@@ -266,3 +271,17 @@ def test_rollback_and_confidence_are_shown() -> None:
     shown = as_text(reviews.review(reviews.WHOLE, findings=[finding]))
     assert shown.index("select 1;") < shown.index("to undo") < shown.index("select 2;")
     assert "confidence  medium" in shown
+
+
+def test_a_probe_that_has_nothing_to_look_at_is_no_trouble() -> None:
+    """A database without GoTrue is not half looked at; several probes that lack one thing are told together."""
+    nothing = [reviews.status(reviews.SHOP, f"auth_{each}", Result.SKIPPED, "no auth.users") for each in ("a", "b")]
+    lacking = [
+        reviews.status(reviews.SHOP, each, Result.SKIPPED, "not installed", Needs.EXTENSION)
+        for each in ("statements", "plans")
+    ]
+    well = reviews.review(reviews.looked(reviews.SHOP, *nothing, reviews.status(reviews.SHOP, "tables")))
+    assert "- [x] `shop` was reached, and every probe answered" in as_markdown(well)
+    assert "no auth.users" not in as_text(well)
+    short = as_text(reviews.review(reviews.looked(reviews.SHOP, *nothing, *lacking)))
+    assert "statements, plans skipped in shop/shop: not installed" in short
