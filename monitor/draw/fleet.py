@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 from urllib.parse import urlencode
 
 from monitor.draw.health import health
@@ -13,7 +12,6 @@ from monitor.status import TargetStatus
 
 SHOWN = 50
 """Targets on a page."""
-STATES: Final = ("down", "stale", "waiting", "up")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import quote
 
 from monitor.draw.words import ago
@@ -14,7 +16,12 @@ from monitor.model import Alert, Severity
 from monitor.status import TargetStatus
 
 STALE = timedelta(minutes=3)
-"""A server of which no probe was answered for so long is not called up, whatever was known last."""
+"""A server that was asked for so long without any answer is not called up, whatever was known last."""
+STATES: Final = ("down", "stale", "waiting", "up")
+"""The words for how a target stands, those first that need somebody."""
+WORDS: Final[Mapping[Severity, tuple[str, str]]] = MappingProxyType(
+    {Severity.CRITICAL: ("critical", "critical"), Severity.WARNING: ("warning", ""), Severity.INFO: ("remark", "")}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +45,16 @@ def health(target: TargetStatus, now: datetime) -> Health:
         return Health(word="waiting", tone="unknown", words="not asked yet")
     if not target.up:
         return Health(word="down", tone="down", words=f"since {ago(target.since, now)}; last seen {ago(answered, now)}")
-    if answered is not None and now - answered > STALE:
+    asked = max((run.taken_at for run in target.probes), default=now)
+    if asked - (answered or target.since) > STALE:
         return Health(word="stale", tone="stale", words=f"last seen {ago(answered, now)}")
-    version = f"{target.kind} {target.server_version}".strip()
-    return Health(word="up", tone="up", words=f"{version}, {plural(len(target.databases), 'database')}")
+    databases = f"{plural(len(target.databases), 'database')}, " if target.databases else ""
+    return Health(word="up", tone="up", words=f"{databases}seen {ago(answered, now)}")
 
 
 def order(target: TargetStatus, now: datetime) -> tuple[int, str]:
     """Sort those first that need somebody."""
-    return ("down", "stale", "waiting", "up").index(health(target, now).word), target.server
+    return STATES.index(health(target, now).word), target.server
 
 
 def firing_by_server(firing: Sequence[Alert]) -> dict[str, str]:
@@ -54,8 +62,7 @@ def firing_by_server(firing: Sequence[Alert]) -> dict[str, str]:
     counts: dict[str, Counter[Severity]] = {}
     for alert in firing:
         counts.setdefault(alert.finding.target.server, Counter())[alert.finding.severity] += 1
-    words = {Severity.CRITICAL: ("critical", "critical"), Severity.WARNING: ("warning", ""), Severity.INFO: ("remark", "")}
     return {
-        server: ", ".join(plural(count[each], *words[each]) for each in reversed(Severity) if count[each])
+        server: ", ".join(plural(count[each], *WORDS[each]) for each in reversed(Severity) if count[each])
         for server, count in counts.items()
     }
