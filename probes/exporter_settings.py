@@ -1,0 +1,79 @@
+"""For `compat: [postgres_exporter]` only: all settings that are numbers, limits of databases and roles, the version.
+
+As they are for the monitor's role. What its sessions set for themselves (statement_timeout, lock_timeout and their
+like) is left out: it would be ours, not the server's. Cost: pg_settings, 2 ms every 5 minutes.
+"""
+
+from collections.abc import Sequence
+
+from monitor.probe import Memory, Probe, Row, Scope, Session
+
+# -1 mostly means something else than a number, so that it stays -1 under any unit.
+SETTINGS = """
+    select 'setting' as kind,
+           s.name::text as setting,
+           s.short_desc as told,
+           case when s.unit is null then ''
+                when s.unit in ('ms', 's', 'min', 'h', 'd') then '_seconds'
+                else '_bytes' end as suffix,
+           case when s.vartype = 'bool' then (s.reset_val = 'on')::int::float8
+                when s.reset_val::float8 = -1 then -1
+                else s.reset_val::float8 * coalesce(case s.unit when 'ms' then 0.001
+                                                                when 's' then 1
+                                                                when 'min' then 60
+                                                                when 'h' then 3600
+                                                                when 'd' then 86400
+                                                                when 'B' then 1
+                                                                else pg_catalog.pg_size_bytes(
+                                                                         case when s.unit ~ '^[0-9]' then s.unit
+                                                                              else '1' || s.unit end) end, 1)
+            end as value,
+           a.server
+      from pg_catalog.pg_settings s
+     cross join (select coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), 'localhost')
+                        || ':' || pg_catalog.current_setting('port') as server) a
+     where s.vartype in ('bool', 'integer', 'real')
+       and s.source not in ('session', 'client')
+     order by s.name
+     limit 2000
+"""
+VERSION = """
+    select 'version' as kind,
+           1 as one,
+           pg_catalog.version() as version,
+           v.num / 10000 || '.' || v.num % 10000 || '.0' as short_version,
+           coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), 'localhost')
+           || ':' || pg_catalog.current_setting('port') as server
+      from (select pg_catalog.current_setting('server_version_num')::int as num) v
+"""
+DATABASES = """
+    select 'database' as kind,
+           datname::text as database,
+           datconnlimit as connection_limit
+      from pg_catalog.pg_database
+     order by oid
+     limit 1000
+"""
+ROLES = """
+    select 'role' as kind,
+           rolname::text as role,
+           rolconnlimit as connection_limit
+      from pg_catalog.pg_roles
+     order by oid
+     limit 500
+"""
+
+
+async def observe(session: Session, _memory: Memory, _options: object) -> Sequence[Row]:
+    """Ask each view."""
+    return [row for sql in (DATABASES, SETTINGS, VERSION, ROLES) for row in await session.fetch(sql)]
+
+
+PROBE = Probe(
+    name="exporter_settings",
+    scope=Scope.SERVER,
+    every=300,
+    observe=observe,
+    compat="postgres_exporter",
+    enabled=False,
+)
