@@ -1,7 +1,8 @@
-"""For `compat: [postgres_exporter]` only: sessions as its stat_activity tells them apart, vacuums at work.
+"""For `compat: [postgres_exporter]` only: sessions and locks as that exporter tells them apart, vacuums at work.
 
-Passwords and addresses are taken out of applications' names. Of 1,000 groups, the largest. Cost: pg_stat_activity once
-more, 1 ms for 500 sessions.
+Every state and mode of every database is there, with a nought where there is none: dashboards and alerts count on it.
+Passwords and addresses are taken out of applications' names. Cost: pg_stat_activity and pg_locks once more, 1 ms for
+500 sessions.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ from collections.abc import Sequence
 from monitor.probe import Memory, Probe, Row, Scope, Session
 from probes.pool_groups import safe
 
-# Every state of every database is there, with a nought where nobody is in it: dashboards and alerts count on it.
 SESSIONS = """
     with groups as (
         select a.datid, a.state, a.usename, a.application_name, a.backend_type, a.wait_event_type, a.wait_event,
@@ -33,7 +33,24 @@ SESSIONS = """
      cross join (values ('active'), ('idle'), ('idle in transaction'), ('idle in transaction (aborted)'),
                         ('fastpath function call'), ('disabled')) as s (state)
       left join groups g on g.datid = d.oid and g.state = s.state
+     where not d.datistemplate or g.sessions is not null
      order by g.sessions desc nulls last, d.oid, s.state
+     limit 1000
+"""
+LOCKS = """
+    select 'locks' as kind,
+           d.datname::text as database,
+           lower(m.mode) as mode,
+           coalesce(l.count, 0) as locks
+      from pg_catalog.pg_database d
+     cross join (values ('AccessShareLock'), ('RowShareLock'), ('RowExclusiveLock'), ('ShareUpdateExclusiveLock'),
+                        ('ShareLock'), ('ShareRowExclusiveLock'), ('ExclusiveLock'), ('AccessExclusiveLock'),
+                        ('SIReadLock')) as m (mode)
+      left join (select database, mode, count(*) as count
+                   from pg_catalog.pg_lock_status()
+                  group by 1, 2) l on l.database = d.oid and l.mode = m.mode
+     where not d.datistemplate or l.count is not null
+     order by l.count desc nulls last, d.oid, m.mode
      limit 1000
 """
 OLDEST = """
@@ -46,11 +63,12 @@ OLDEST = """
        and pid <> pg_catalog.pg_backend_pid()
 """
 # The view's columns change their names with the versions; the exporter takes the numbers by their place, as here. A
-# table of another database has no name that we could ask for.
+# table of another database has no name that we could ask for. The schema public stays unsaid, as in its search path.
 VACUUMS = """
     select 'vacuum' as kind,
            d.datname::text as database,
-           case when d.datname = current_database() then v.relid::regclass::text else v.relid::text end as name,
+           coalesce(case when n.nspname <> 'public' then pg_catalog.quote_ident(n.nspname) || '.' else '' end
+                    || pg_catalog.quote_ident(c.relname), v.relid::text) as name,
            p.phase,
            (p.place = v.param1)::int as in_phase,
            v.param2 as blocks,
@@ -61,6 +79,8 @@ VACUUMS = """
            v.param7 as dead
       from pg_catalog.pg_stat_get_progress_info('VACUUM') v
       join pg_catalog.pg_database d on d.oid = v.datid
+      left join pg_catalog.pg_class c on c.oid = v.relid and d.datname = current_database()
+      left join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      cross join (values (0, 'initializing'), (1, 'scanning heap'), (2, 'vacuuming indexes'), (3, 'vacuuming heap'),
                         (4, 'cleaning up indexes'), (5, 'truncating heap'), (6, 'performing final cleanup'))
              as p (place, phase)
@@ -72,7 +92,8 @@ VACUUMS = """
 async def observe(session: Session, _memory: Memory, _options: object) -> Sequence[Row]:
     """Ask each view; what an application calls itself is told as far as it gives no secret away."""
     sessions = [{**row, "application": safe(row["application"])} for row in await session.fetch(SESSIONS)]
-    return [*sessions, *await session.fetch(OLDEST), *await session.fetch(VACUUMS)]
+    others = [row for sql in (LOCKS, OLDEST, VACUUMS) for row in await session.fetch(sql)]
+    return [*sessions, *others]
 
 
 PROBE = Probe(

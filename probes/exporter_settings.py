@@ -1,14 +1,15 @@
 """For `compat: [postgres_exporter]` only: all settings that are numbers, limits of databases and roles, the version.
 
-As they are for the monitor's role. What its sessions set for themselves (statement_timeout, lock_timeout and their
-like) is left out: it would be ours, not the server's. Cost: pg_settings, 2 ms every 5 minutes.
+As they are for the monitor's role. What its sessions begin with (lock_timeout, idle_session_timeout, jit,
+default_transaction_…) is left out: it would be ours, not the server's. Cost: pg_settings, 2 ms every 5 minutes.
 """
 
 from collections.abc import Sequence
 
 from monitor.probe import Memory, Probe, Row, Scope, Session
 
-# -1 mostly means something else than a number, so that it stays -1 under any unit.
+# -1 mostly means something else than a number, so that it stays -1 under any unit. File modes are told as they are
+# written, in octal digits. What our sessions set once they stand hides what the server gave them: reset_val.
 SETTINGS = """
     select 'setting' as kind,
            s.name::text as setting,
@@ -16,9 +17,9 @@ SETTINGS = """
            case when s.unit is null then ''
                 when s.unit in ('ms', 's', 'min', 'h', 'd') then '_seconds'
                 else '_bytes' end as suffix,
-           case when s.vartype = 'bool' then (s.reset_val = 'on')::int::float8
-                when s.reset_val::float8 = -1 then -1
-                else s.reset_val::float8 * coalesce(case s.unit when 'ms' then 0.001
+           case when s.vartype = 'bool' then (s.setting = 'on')::int::float8
+                when s.setting::float8 = -1 then -1
+                else s.setting::float8 * coalesce(case s.unit when 'ms' then 0.001
                                                                 when 's' then 1
                                                                 when 'min' then 60
                                                                 when 'h' then 3600
@@ -29,11 +30,14 @@ SETTINGS = """
                                                                               else '1' || s.unit end) end, 1)
             end as value,
            a.server
-      from pg_catalog.pg_settings s
+      from (select name, short_desc, unit, vartype,
+                   case when source = 'session' then reset_val else setting end as setting
+              from pg_catalog.pg_settings
+             where source <> 'client'
+               and name not in ('transaction_read_only', 'transaction_deferrable')) s
      cross join (select coalesce(pg_catalog.host(pg_catalog.inet_server_addr()), 'localhost')
                         || ':' || pg_catalog.current_setting('port') as server) a
      where s.vartype in ('bool', 'integer', 'real')
-       and s.source not in ('session', 'client')
      order by s.name
      limit 2000
 """
@@ -51,6 +55,7 @@ DATABASES = """
            datname::text as database,
            datconnlimit as connection_limit
       from pg_catalog.pg_database
+     where not datistemplate
      order by oid
      limit 1000
 """

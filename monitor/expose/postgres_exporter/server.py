@@ -149,11 +149,10 @@ LONG_RUNNING = Collector(
 )
 LOCKS = Collector(
     name="locks",
-    probe="locks",
+    probe="exporter_activity",
+    kind="locks",
     labels={"datname": "database", "mode": "mode"},
-    present="database",
-    folded=frozenset({"mode"}),
-    metrics=(gauge("pg_locks_count", "count", "Locks held or awaited."),),
+    metrics=(gauge("pg_locks_count", "locks", "Locks held or awaited."),),
 )
 ROLES = Collector(
     name="roles",

@@ -61,15 +61,13 @@ class Collector:
     labels: Mapping[str, str] = field(default_factory=dict)
     present: str | None = None
     """A column without which a row is none of theirs."""
-    folded: frozenset[str] = frozenset()
-    """Labels that they write in lower case."""
     metrics: tuple[Theirs, ...]
 
     def samples(self, row: Row) -> Iterator[Sample]:
         """Give what they would say of a row."""
         if not self._tells(row):
             return
-        labels = tuple((theirs, self._label(theirs, row.get(ours))) for theirs, ours in self.labels.items())
+        labels = tuple((theirs, label_value(row.get(ours))) for theirs, ours in self.labels.items())
         for metric in self.told(row):
             value = metric.value(row)
             if value is not None:
@@ -87,10 +85,6 @@ class Collector:
         return self.present is None or (
             self.present in given if isinstance(given, tuple) else row.get(self.present) not in {None, ""}
         )
-
-    def _label(self, name: str, value: object) -> str:
-        text = label_value(value)
-        return text.lower() if name in self.folded else text
 
 
 def _has(metric: Theirs, given: tuple[str, ...]) -> bool:
