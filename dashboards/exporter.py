@@ -1,4 +1,4 @@
-"""The section of METRICS.md about `compat: [postgres_exporter]`: which of its names we serve, from what, and which not."""
+"""The section of METRICS.md about `compat: [postgres_exporter]`: which of its names are served, and from what."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ HEAD = """
 ## `compat: [postgres_exporter]`
 
 Which of postgres_exporter's names (0.20.1; 131, and those about itself) are there, and which column of which probe they
-are read from; `monitor probes --sql 17` shows the texts. Every series has `target` besides.
+are read from. Every series has `target` besides.
 
 | metric | type | labels | read from |
 |---|---|---|---|

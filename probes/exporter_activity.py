@@ -1,8 +1,8 @@
 """For `compat: [postgres_exporter]` only: sessions and locks as that exporter tells them apart, vacuums at work.
 
 Every state and mode of every database is there, with a nought where there is none: dashboards and alerts count on it.
-Passwords and addresses are taken out of applications' names. Cost: pg_stat_activity and pg_locks once more, 1 ms for
-500 sessions.
+Passwords and addresses are taken out of applications' names. Cost: pg_stat_activity and pg_locks once more, with a
+row for every state and mode of every database: 8 ms for few of them.
 """
 
 from collections.abc import Sequence

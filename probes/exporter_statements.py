@@ -1,6 +1,6 @@
 """For `compat: [postgres_exporter]` only: the 100 statements with the most time so far, by query id as it counts them.
 
-No text is read. Cost: all entries of pg_stat_statements without their texts, 20 ms for 10,000, once a minute.
+No text is read. Cost: all entries of pg_stat_statements without their texts, 16 ms for 1,500, once a minute.
 """
 
 from monitor.probe import Probe, Scope

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TypeAlias
 
 from monitor.expose.postgres_exporter.table import COLLECTORS, PROBES
-from monitor.expose.postgres_exporter.words import Collector, Pairs, Sample, Theirs, counter
-from monitor.expose.text import Number, label_set, label_value, number_text
+from monitor.expose.postgres_exporter.words import Collector, Sample, Theirs, counter
+from monitor.expose.text import label_set, label_value, number_text
 from monitor.measurement import Measurement
 from monitor.model import Result, Target
 
@@ -23,10 +24,10 @@ SCRAPES = counter("pg_exporter_scrapes_total", "", "Readings taken of the server
 class Lot:
     """One collector's lines of one reading, and those of them for which there is room."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line] = (), further: int = 0) -> None:
         self.chunks: Mapping[str, bytes] = {}
         self.shown = -1
-        self._lines = lines
+        self._lines, self._further = lines, further
 
     def fit(self, room: int) -> int:
         """Show at most so many lines; gives how many are."""
@@ -42,7 +43,7 @@ class Lot:
     @property
     def left_away(self) -> int:
         """Count the lines without room."""
-        return len(self._lines) - self.shown
+        return len(self._lines) + self._further - self.shown
 
 
 class Page:
@@ -66,7 +67,7 @@ class Page:
         lots = self._lots.setdefault(server, {})
         mine = [(rank, database) for rank, each in enumerate(COLLECTORS) if each.probe == seen.probe]
         for place in mine:
-            lots[place] = Lot(self._lines(COLLECTORS[place[0]], seen) if seen.result is Result.OK else ())
+            lots[place] = self._lot(COLLECTORS[place[0]], seen) if seen.result is Result.OK else Lot()
         room = self._limit
         for place in sorted(lots, key=_order):
             room -= lots[place].fit(room)
@@ -107,24 +108,27 @@ class Page:
         for server, lots in self._lots.items():
             self._lots[server] = {place: lot for place, lot in lots.items() if not gone(server, place)}
 
-    def _lines(self, collector: Collector, seen: Measurement) -> Sequence[Line]:
-        target = (("target", label_value(seen.target.server)),)
+    def _lot(self, collector: Collector, seen: Measurement) -> Lot:
+        """Write no more lines than there could ever be room for."""
+        target = f'target="{label_value(seen.target.server)}"'
+        samples = _merged(sample for row in seen.rows for sample in collector.samples(row))
         lines: list[Line] = []
-        for metric, labels, value in _merged(sample for row in seen.rows for sample in collector.samples(row)):
+        for metric, labels, value in islice(samples, self._limit):
             self._metrics.setdefault(metric.name, metric)
-            lines.append((metric.name, f"{metric.name}{label_set((*target, *labels))} {number_text(value)}\n"))
-        return lines
+            own = f"{target},{labels}" if labels else target
+            lines.append((metric.name, f"{metric.name}{{{own}}} {number_text(value)}\n"))
+        return Lot(lines, len(samples) - len(lines))
 
 
-def _merged(samples: Iterable[Sample]) -> Iterator[tuple[Theirs, Pairs, Number]]:
+def _merged(samples: Iterable[Sample]) -> Collection[Sample]:
     """Put together what would stand on the page twice."""
-    found: dict[tuple[str, Pairs], list[Number]] = {}
-    metrics: dict[str, Theirs] = {}
+    found: dict[tuple[str, str], Sample] = {}
     for sample in samples:
-        metrics.setdefault(sample.metric.name, sample.metric)
-        found.setdefault((sample.metric.name, sample.labels), []).append(sample.value)
-    for (name, labels), values in found.items():
-        yield metrics[name], labels, values[0] if len(values) == 1 else metrics[name].merge(values)
+        key = sample.metric.name, sample.labels
+        other = found.get(key)
+        merged = sample if other is None else sample._replace(value=sample.metric.merge((other.value, sample.value)))
+        found[key] = merged
+    return found.values()
 
 
 def _order(place: Place) -> tuple[int, str]:

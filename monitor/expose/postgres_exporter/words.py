@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from monitor.expose.text import Number, as_number, escape, label_value
 from monitor.measurement import Row
 from monitor.probe import Kind
 
 Merge: TypeAlias = Callable[[Iterable[Number]], Number]
-Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +40,11 @@ class Theirs:
         return None if number is None else number * self.factor
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One value under one label set."""
+class Sample(NamedTuple):
+    """One value under one label set, which is written `name="value",…`."""
 
     metric: Theirs
-    labels: Pairs
+    labels: str
     value: Number
 
 
@@ -67,7 +65,7 @@ class Collector:
         """Give what they would say of a row."""
         if not self._tells(row):
             return
-        labels = tuple((theirs, label_value(row.get(ours))) for theirs, ours in self.labels.items())
+        labels = ",".join(f'{theirs}="{label_value(row.get(ours))}"' for theirs, ours in self.labels.items())
         for metric in self.told(row):
             value = metric.value(row)
             if value is not None:
