@@ -41,10 +41,9 @@ class Exposition:
 
     def turn_to(self, compat: Compat) -> None:
         """Give other names too from now on."""
-        if compat.postgres != self.compat.postgres:
-            self.compat = compat
+        before, self.compat = self.compat, compat
+        if compat.postgres != before.postgres:
             self._theirs = self._page()
-        self.compat = compat
         self.revision += 1
 
     def absorb(self, probe: Probe, seen: Measurement) -> None:

@@ -8,9 +8,10 @@ import pytest
 from monitor.expose.compat import POSTGRES_EXPORTER
 from tests.conftest import Clusters
 from tests.database import Database
-from tests.end_to_end.test_prometheus import scraping
+from tests.end_to_end.test_prometheus import Prometheus, scraping
 from tests.exporters import Labels, Samples, debians_exporter, kept, page, samples, scraped
 from tests.faults.harness import Daemon, daemon
+from tests.standby import until
 
 ROOMS = """
     create table rooms (id int primary key, name text);
@@ -100,7 +101,7 @@ def differences(name: str, before: Samples, theirs: Mapping[Labels, float], afte
     return wrong
 
 
-@pytest.mark.parametrize(("major", "least"), [(14, 265), (15, 265), (17, 265)])
+@pytest.mark.parametrize(("major", "least"), [(14, 265), (17, 265)])
 async def test_what_debians_exporter_says_we_say_too(
     clusters: Clusters, major: int, least: int, tmp_path: Path
 ) -> None:
@@ -126,22 +127,32 @@ async def watched(database: Database, tmp_path: Path) -> AsyncIterator[Daemon]:
     await database.execute(ROOMS)
     monitor = await database.as_monitor()
     (tmp_path / "monitor").mkdir()
-    everything = {"compat": [POSTGRES_EXPORTER], "limits": {"series": 20_000}}
+    everything = {
+        "compat": [POSTGRES_EXPORTER],
+        "limits": {"series": 20_000},
+        "probes": {"exporter_tables": {"every": "1s"}},
+    }
     async with daemon(tmp_path / "monitor", {"shop": monitor.dsn}, everything) as running:
         await running.measured()
         yield running
 
 
+async def said(prometheus: Prometheus, query: str) -> bool:
+    """Tell whether a query has an answer."""
+    return await prometheus.value(query) is not None
+
+
 async def test_a_dashboard_that_people_have_goes_on_working(watched: Daemon, tmp_path: Path) -> None:
     """Prometheus takes the page without a complaint, and has every metric that the board asks for."""
     async with scraping(watched.config["web"]["listen"], tmp_path) as prometheus:
+        deleted = 'pg_stat_user_tables_n_tup_del{relname="rooms"} == 100'
+        await until(lambda: said(prometheus, deleted))
         known = set(await prometheus.ask("label/__name__/values"))
         assert sorted(DASHBOARD_9628 - known) == []
         assert await prometheus.value('pg_up{target="shop"}') == 1
         assert await prometheus.value("pg_exporter_last_scrape_error") == 0
         assert await prometheus.value("min(pg_scrape_collector_success)") == 1
         assert await prometheus.value("sum(pg_stat_activity_count) > 0") is not None
-        assert await prometheus.value('pg_stat_user_tables_n_tup_del{relname="rooms"}') == 100
     assert prometheus.complaints() == []
 
 
