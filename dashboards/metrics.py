@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dashboards.exporter import section
 from dashboards.peers import peer
 from monitor.expose.series import family
 from monitor.probe import Probe
@@ -24,9 +25,9 @@ a database `database`. Peers' metrics may differ in unit, in labels, and in that
 
 
 def rendered() -> str:
-    """Give the whole file: the metric that is always there, then each probe's, by name."""
+    """Give the whole file: the metric that is always there, each probe's by name, and those under others' names."""
     up = line("pgarchitect_up", (), "1: the target answers.")
-    return HEAD + "\n".join([up, *(each for probe in probes() for each in lines(probe))]) + "\n"
+    return HEAD + "\n".join([up, *(each for probe in probes() for each in lines(probe))]) + "\n" + section()
 
 
 def probes() -> list[Probe]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -102,6 +102,12 @@ class Catalog:
         _check_columns(probe)
         _check_settings(probe)
         return replace(self, probes=MappingProxyType({**self.probes, probe.name: probe}))
+
+    def compatible(self, exporters: Collection[str]) -> Catalog:
+        """Enable the probes that only these exporters' names need."""
+        needed = {name: probe for name, probe in self.probes.items() if probe.compat and probe.compat in exporters}
+        enabled = {name: replace(probe, enabled=True) for name, probe in needed.items()}
+        return replace(self, probes=MappingProxyType({**self.probes, **enabled}))
 
     def configured(
         self,

@@ -86,7 +86,7 @@ def load_config(path: Path | str, catalog: Catalog, environ: Mapping[str, str] =
     parts = _parts(document, catalog)
     root, mistakes = _root(parts.plain, catalog)
     catalog, errors = _with_files(document, _mapping(parts.plain, "probes").get("files"), catalog)
-    configured, wrong = catalog.configured(
+    configured, wrong = catalog.compatible(root.compat if root else ()).configured(
         _without_files(_mapping(parts.plain, "probes")),
         _mapping(parts.plain, "rules"),
         parts.sections,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from monitor.config_routing import DigestYaml, IgnoreYaml, InhibitYaml, Intervals, Name, Receiver, Strict, Tree
 from monitor.config_targets import DiscoveryYaml, Entry, some
@@ -51,13 +51,7 @@ def _store(secret: Secret) -> Secret:
     return secret
 
 
-def _exporter(name: object) -> object:
-    if name == "postgres_exporter":
-        raise ValueError("is not built yet; this value comes with a later version: remove it")
-    return name
-
-
-Exporter: TypeAlias = Annotated[Literal["pgbouncer_exporter"], BeforeValidator(_exporter)]
+Exporter: TypeAlias = Literal["pgbouncer_exporter", "postgres_exporter"]
 """Whose names our metrics have too."""
 
 WebAddress: TypeAlias = Annotated[str, AfterValidator(web_address)]

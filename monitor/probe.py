@@ -276,6 +276,8 @@ class Probe:
     feeds: tuple[str, ...] = ()
     """Probes that it hands its reading, by `Memory.server`: where they are asked, it is."""
     enabled: bool = True
+    compat: str = ""
+    """The exporter whose names need it, and nothing else does: where `compat` lists that one, it is enabled."""
     min_version: int = 14
     max_version: int | None = None
 

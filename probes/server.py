@@ -38,6 +38,7 @@ from probes.server_rules import (
 
 SQL = """
     select coalesce(d.datname::text, '') as database,
+           d.datid::bigint as datid,
            d.stats_reset,
            d.numbackends::int as sessions,
            d.xact_commit as commits,
@@ -53,6 +54,8 @@ SQL = """
            d.conflicts,
            d.temp_files,
            d.temp_bytes,
+           d.blk_read_time / 1000 as block_read_seconds,
+           d.blk_write_time / 1000 as block_write_seconds,
            d.session_time / 1000 as session_seconds,
            d.active_time / 1000 as active_seconds,
            d.idle_in_transaction_time / 1000 as idle_in_transaction_seconds,

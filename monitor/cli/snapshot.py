@@ -91,7 +91,7 @@ def asked(wishes: Wishes, catalog: Catalog, config: Config | None) -> Question:
     _check_globs(wishes.rules, catalog)
     question = Question(
         servers=servers,
-        probes=list(catalog.asked.values()),
+        probes=[probe for probe in catalog.asked.values() if not probe.compat],  # no report has their figures
         advisors=[judge for judge in catalog.judges if isinstance(judge, Advisor)],
         window=wishes.window,
         problems={problem.name: problem.reason for problem in catalog.problems},

@@ -1,6 +1,7 @@
 """Our series a second time under the names of another exporter, for dashboards and alerts that exist already.
 
-Names and help change, nothing else: labels stay ours (`target` and `database` where the other has host and port).
+Of pgbouncer_exporter names and help change, nothing else: labels stay ours (`target` and `database` where the other
+has host and port). What postgres_exporter gives differs in more than names: `postgres_exporter` beside this file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from monitor.expose.text import Family
 
 PGBOUNCER_EXPORTER = "pgbouncer_exporter"
+POSTGRES_EXPORTER = "postgres_exporter"
 
 PGBOUNCER_UP = "pgbouncer_up"
 
@@ -28,6 +30,11 @@ class Compat:
     def pgbouncer(self) -> bool:
         """Tell whether PgBouncers are to be known as pgbouncer_exporter knows them."""
         return PGBOUNCER_EXPORTER in self.exporters
+
+    @property
+    def postgres(self) -> bool:
+        """Tell whether servers are to be known as postgres_exporter knows them: by a page of its own."""
+        return POSTGRES_EXPORTER in self.exporters
 
     def other(self, family: Family) -> Family | None:
         """Give the family's other name; None: it has no other."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from monitor.expose.compat import Compat, renamed
 from monitor.expose.own import RESERVED
@@ -14,6 +14,9 @@ from monitor.expose.text import Family
 from monitor.measurement import Measurement
 from monitor.model import Result, Target
 from monitor.probe import Probe
+
+if TYPE_CHECKING:
+    from monitor.expose.postgres_exporter.page import Page
 
 Part: TypeAlias = tuple[str, str]
 """A probe and the aside of it, "" for its own metrics."""
@@ -34,14 +37,20 @@ class Exposition:
         self._servers: dict[str, dict[Place, Reading]] = {}
         self._left_away: Counter[str] = Counter()
         self._bodies: dict[bool, tuple[int, bytes]] = {}
+        self._theirs = self._page()
 
     def turn_to(self, compat: Compat) -> None:
         """Give other names too from now on."""
-        self.compat = compat
+        before, self.compat = self.compat, compat
+        if compat.postgres != before.postgres:
+            self._theirs = self._page()
         self.revision += 1
 
     def absorb(self, probe: Probe, seen: Measurement) -> None:
         """Take a reading over. One without an answer changes nothing: the age of the last tells."""
+        if self._theirs:
+            self._left_away[seen.target.server] += self._theirs.absorb(seen)
+            self.revision += 1
         if seen.result is not Result.OK:
             return
         own, *asides = probe.parts
@@ -63,13 +72,15 @@ class Exposition:
         """Give the text of all series, without OpenMetrics' last line; made once a revision."""
         revision, body = self._bodies.get(openmetrics, (-1, b""))
         if revision != self.revision:
-            body = self._joined(openmetrics=openmetrics)
+            theirs = self._theirs.page(openmetrics=openmetrics) if self._theirs else b""
+            body = self._joined(openmetrics=openmetrics) + theirs
             self._bodies[openmetrics] = (self.revision, body)
         return body
 
     def dropped(self, server: str) -> int:
         """Count the series of a server's newest readings that found no room."""
-        return sum(reading.left_away for reading in self._servers.get(server, {}).values())
+        theirs = self._theirs.dropped(server) if self._theirs else 0
+        return sum(reading.left_away for reading in self._servers.get(server, {}).values()) + theirs
 
     def left_away(self) -> Mapping[str, int]:
         """Count by server what found no room since the start, summed over all readings."""
@@ -79,20 +90,36 @@ class Exposition:
         """Forget a server that is watched no more."""
         if self._servers.pop(server, None) is not None:
             self.revision += 1
+        if self._theirs:
+            self._theirs.drop_target(server)
+            self.revision += 1
         self._left_away.pop(server, None)
 
     def drop_database(self, target: Target) -> None:
         """Forget a database that is there no more."""
+        if self._theirs:
+            self._theirs.drop_database(target)
+            self.revision += 1
         readings = self._servers.get(target.server, {})
         self._drop(readings, [key for key in readings if key[2] == target.database])
 
     def drop_probe(self, name: str) -> None:
         """Forget a probe that is asked no more."""
+        if self._theirs:
+            self._theirs.drop_probe(name)
+            self.revision += 1
         for readings in self._servers.values():
             self._drop(readings, [key for key in readings if key[0] == name])
         for part in [part for part in self._layouts if part[0] == name]:
             for _, each in self._layouts.pop(part).columns:
                 self._families.pop(each.name, None)
+
+    def _page(self) -> Page | None:
+        if not self.compat.postgres:
+            return None
+        from monitor.expose.postgres_exporter.page import Page  # noqa: PLC0415 - most who run us never need it
+
+        return Page(self._limit)
 
     def _drop(self, readings: dict[Place, Reading], keys: Iterable[Place]) -> None:
         for key in keys:

@@ -92,7 +92,7 @@ class Own:
             _put(lines, NOTIFICATIONS, count, receiver=receiver, outcome=outcome)
         _put(lines, BUILD, 1, version=__version__, python=platform.python_version())
         text = "".join(_block(family, lines[family], openmetrics=openmetrics) for family in FAMILIES)
-        return text.encode() + self._figures(openmetrics=openmetrics)
+        return text.encode() + self._as_theirs(openmetrics=openmetrics) + self._figures(openmetrics=openmetrics)
 
     def _targets(self, lines: dict[Family, list[str]]) -> None:
         left_away = self._left_away()
@@ -117,6 +117,13 @@ class Own:
         for (target, rule, needs), count in unknown.items():
             place = {"target": target.server, "database": target.database or ""}
             _put(lines, NOT_EVALUATED, count, **place, rule=rule, needs=needs.value)
+
+    def _as_theirs(self, *, openmetrics: bool) -> bytes:
+        if not self._compat().postgres:
+            return b""
+        from monitor.expose.postgres_exporter.told import told  # noqa: PLC0415 - most who run us never need it
+
+        return told(self._shelf.targets(), openmetrics=openmetrics)
 
     def _figures(self, *, openmetrics: bool) -> bytes:
         if openmetrics:

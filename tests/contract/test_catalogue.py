@@ -53,6 +53,11 @@ BUILT_IN = {
     "sizes",
     "sequences",
     "bloat",
+    "exporter_activity",
+    "exporter_replication",
+    "exporter_settings",
+    "exporter_statements",
+    "exporter_tables",
 }
 FAMILIES = {
     "statements", "pool", "sessions", "errors", "server", "replication", "wal", "tables", "index", "auth_links", "auth",

@@ -99,7 +99,7 @@ async def watched(database: Database, tmp_path: Path) -> AsyncIterator[Daemon]:
     await database.execute(TABLES)
     monitor = await database.as_monitor()
     (tmp_path / "monitor").mkdir()
-    names = {probe.name for probe in whole_catalog().probes.values() if probe.scope.kind == POSTGRES}
+    names = {probe.name for probe in whole_catalog().asked.values() if probe.scope.kind == POSTGRES}
     async with daemon(tmp_path / "monitor", {"shop": monitor.dsn}) as running:
         await running.measured()
         await running.until(

@@ -11,6 +11,7 @@ from monitor.config import Config, load_config, schema
 from monitor.config_model import LATER
 from monitor.errors import ConfigErrors
 from monitor.model import Secret, Server
+from monitor.probe import Probe, Scope
 from tests.unit.handmade import CATALOG, AuthOptions, Link
 
 CANARY = "c4n4ry"
@@ -235,8 +236,7 @@ def test_a_missing_file_and_a_directory_get_one_clear_line(tmp_path: Path) -> No
         ("targets: [{name: a, dsn: host=a}, {name: b, dsn: host=b, serves: a}]\n", "only a PgBouncer"),
         ("targets: [{name: p, kind: pgbouncer, dsn: host=p dbname=pgbouncer, serves: a}]\n", "serves: no such target"),
         ("targets: [{name: p, kind: pgbouncer, dsn: host=p dbname=pgbouncer, serves: p}]\n", "serves: is no server"),
-        (LEAST + "compat: [postgres_exporter]\n", "compat[0]: is not built yet"),
-        (LEAST + "compat: [pg_exporter]\n", "compat[0]: should be 'pgbouncer_exporter'"),
+        (LEAST + "compat: [pg_exporter]\n", "compat[0]: should be 'pgbouncer_exporter' or 'postgres_exporter'"),
         (LEAST + "log: !secret x\n", "monitor.yaml:2: log: the tag !secret has no meaning here"),
         (LEAST + "log: !env [A]\n", "monitor.yaml:2: log: !env takes one word"),
         (LEAST + "log: &a {level: *a}\n", "monitor.yaml:2: log.level: refers to itself"),
@@ -259,6 +259,22 @@ def test_a_key_of_a_later_version_is_refused_so_that_nobody_relies_on_it(tmp_pat
     base: dict[str, object] = {"targets": [{"name": "shop", "dsn": DSN}], "receivers": {"ops": {"console": {}}}}
     (mistake,) = mistakes(tmp_path, json.dumps({**base, first: inner}))
     assert mistake.endswith("is not built yet; this key comes with a later version: remove it")
+
+
+def test_probes_for_an_exporters_names_are_asked_where_compat_lists_it(tmp_path: Path) -> None:
+    """And nowhere else; whoever turns one off goes without it."""
+    catalog = Catalog(
+        probes={
+            **CATALOG.probes,
+            "theirs": Probe(name="theirs", scope=Scope.SERVER, every=60, enabled=False, compat="postgres_exporter"),
+        }
+    )
+    text = LEAST + "compat: [postgres_exporter]\n"
+    assert "theirs" not in loaded(tmp_path, LEAST, catalog=catalog).catalog.asked
+    assert "theirs" not in loaded(tmp_path, LEAST + "compat: [pgbouncer_exporter]\n", catalog=catalog).catalog.asked
+    assert "theirs" in loaded(tmp_path, text, catalog=catalog).catalog.asked
+    off = text + "probes: {theirs: {enabled: false}}\n"
+    assert "theirs" not in loaded(tmp_path, off, catalog=catalog).catalog.asked
 
 
 def test_a_replica_names_its_primary_or_is_refused(tmp_path: Path) -> None:
