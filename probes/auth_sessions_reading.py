@@ -41,6 +41,8 @@ CHEAP = 0.1  # seconds; a table whose turn takes no longer is gone through each 
 STALE = 1800.0  # an unchanged table is gone through again by then: much ripens with time alone
 WATCHED = 5  # so many slices with suspects are looked at in every run, that a cure is seen at once
 
+OTHER_VERSION = f"the function {sight.SCHEMA}.{sight_sessions.SLICE.name} is of another version"
+
 SUSPECT = frozenset({
     "banned", "deleted", "bare", "lost", "orphans", "malformed", "mismatches", "mismatches_live", "crowded", "overdue",
 })  # fmt: skip
@@ -193,8 +195,10 @@ class _Look:
     async def _visit(self, asking: Asking, span: Span, before: Mapping[int, int]) -> Visit:
         """Look at a slice; of each kind of suspect as many count as there were in the look before too."""
         row = await asking.ask(span.after, span.until, span.rows)
-        names = sight_sessions.PARTS[self.table]
-        counts = dict(zip(names, map(_int, as_list(row["counts"])), strict=True))
+        names, numbers = sight_sessions.PARTS[self.table], as_list(row["counts"])
+        if len(numbers) != len(names):
+            raise ProbeSkipped(advised(OTHER_VERSION), Needs.RIGHTS)
+        counts = dict(zip(names, map(_int, numbers), strict=True))
         now = {place: counts[name] for place, name in enumerate(names) if name in SUSPECT and counts[name]}
         grew = any(count > before.get(place, 0) for place, count in now.items())
         self.fresh = self.fresh or grew

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 import time_machine
 
@@ -253,6 +254,10 @@ async def test_nulls_in_token_columns_are_mended_by_what_is_printed(auth: Databa
     finding = (await found(auth))[NULLS]
     assert (finding.severity, finding.subject, finding.evidence["count"]) == (Severity.CRITICAL, "auth.users", 9)
     assert finding.object == Object("table", schema="auth", name="users")
+    (last,) = await accounts(auth, 1, "email_change = null")
+    with pytest.raises(asyncpg.RaiseError, match="10 rows differ by now, not 9 as were counted: nothing was changed"):
+        await auth.apply(finding.remedy)
+    await auth.execute(f"delete from auth.users where id = '{last}'")
     await auth.apply(finding.remedy)
     assert await counts(auth) == {}
 
@@ -394,7 +399,11 @@ async def test_a_role_is_named_when_it_is_the_databases_and_may_be_allowed(auth:
     assert "chief" not in str(finding)
     assert await counts(auth, PrivilegedRole(allowed=("chief",))) == {ROLES: 2}
     assert await counts(auth, PrivilegedRole(allowed=("chief", "service_role"))) == {}
-    update = f"update{finding.remedy.caution.partition('update')[2].partition(';')[0]}"
+    update = finding.remedy.caution.partition("meant to have it: ")[2].partition(", which")[0]
+    await accounts(auth, 1, "role = 'service_role'")
+    with pytest.raises(asyncpg.RaiseError, match="4 rows differ by now, not 3 as were counted: nothing was changed"):
+        await auth.execute(update)
+    await auth.execute("delete from auth.users where created_at = (select max(created_at) from auth.users)")
     await auth.execute(update)
     assert await counts(auth) == {}
 

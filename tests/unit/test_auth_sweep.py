@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ProbeTimeout
-from probes.auth_sweep import FIRST, LEAST, STALE, Span, Sweep, Sweeps, Visit
+from probes.auth_sweep import FIRST, LEAST, SMALL, STALE, Span, Sweep, Sweeps, Visit
 
 KEYS = st.integers(0, 50_000)
 
@@ -139,6 +139,18 @@ async def test_a_timeout_halves_the_slices_and_nothing_is_lost() -> None:
             await sweep.run(slow, 1)
     await sweep.run(slow, 0)
     assert table.spans[-1].rows == LEAST < FIRST
+
+
+async def test_a_small_slice_says_nothing_of_large_ones() -> None:
+    """What is left over at the end is quick, and slices do not grow by it; after a slow one they shrink."""
+    table = Table(set(range(20 * FIRST + 10)), pace=8e-6)
+    sweep = table.swept()
+    for _ in range(3):
+        await turn(sweep, table)
+    assert {span.rows for span in table.spans} == {FIRST}
+    table.pace *= 10
+    await turn(sweep, table)
+    assert table.spans[-1].rows == SMALL
 
 
 @pytest.mark.parametrize("spoilt", [None, [], {}, {"slices": [["a", 1, {}, 1]], "turn": 1, "at": 0, "turned_at": None}])
