@@ -26,9 +26,8 @@ from monitor.probe import (
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sessions_sight import Sights, looked_at
-from probes.auth_sessions_sweeps import SessionSweeps
 from probes.auth_sight import Asking, advised, as_list
-from probes.auth_sweep import TARGET, Span, Visit, Visitor
+from probes.auth_sweep import TARGET, Span, Sweeps, Visit, Visitor
 
 FIRST = {"users": 0.8, "sessions": 0.6, "refresh_tokens": 1.2}
 """Seconds the first run may take; of other tables SMALL_FIRST. A snapshot reads no more."""
@@ -137,7 +136,7 @@ class _Look:
         kept = memory.of(_Kept)
         self.seconds = seconds
         self.session, self.table, self.sights, self.schema = session, table, sights, sights.schema
-        self.sweep, self.gate, self.watched = memory.of(SessionSweeps).of(table), kept.gate(table), kept.watched(table)
+        self.sweep, self.gate, self.watched = memory.of(Sweeps).of(table), kept.gate(table), kept.watched(table)
         self.fresh = False
         """Somebody became suspect just now."""
         self.cut = False

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from monitor.probe import ProbeTimeout
+from probes.auth_sweep_kept import SLICES, Slice, together
 
 TARGET = 0.010
 """Seconds a slice should take: far from what a user of the server could notice."""
@@ -166,10 +167,11 @@ class Sweep:
         elif took < TARGET / 2 and rows >= self._rows // 4:  # a small one says nothing of large ones
             self._rows = min(MOST, self._rows * 2)
 
-    def document(self) -> object:
-        """Give what a restart must not lose, bounds too: a key a slice; suspects are seen twice again."""
-        slices = [[each.until, each.rows, dict(each.counts), each.turn] for each in self._slices]
-        return {"turned_at": self.turned_at, "turn": self._turn, "at": self._at, "slices": slices}
+    def document(self, most: int = SLICES) -> object:
+        """Give what a restart must not lose, in about so many slices; suspects are seen twice again."""
+        each_one: list[Slice] = [(each.until, each.rows, dict(each.counts), each.turn) for each in self._slices]
+        at, slices = together(each_one, self._at, most)
+        return {"turned_at": self.turned_at, "turn": self._turn, "at": at, "slices": [list(each) for each in slices]}
 
     def restore(self, document: object) -> None:
         """Go on where `document` stood; from the beginning where it cannot be read, or is too old."""
@@ -199,7 +201,8 @@ class Sweeps:
 
     def document(self) -> object:
         """Give all sweeps' documents."""
-        return {name: sweep.document() for name, sweep in self._sweeps.items()} or None
+        most = max(1, SLICES // max(1, len(self._sweeps)))
+        return {name: sweep.document(most) for name, sweep in self._sweeps.items()} or None
 
     def restore(self, document: object) -> None:
         """Take up each sweep that can be read."""

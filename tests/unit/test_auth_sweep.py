@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import ProbeTimeout
 from probes.auth_sweep import FIRST, LEAST, SMALL, STALE, Span, Sweep, Sweeps, Visit
+from probes.auth_sweep_kept import SLICES
 
 KEYS = st.integers(0, 50_000)
 
@@ -163,6 +164,18 @@ def test_what_cannot_be_read_is_begun_anew(spoilt: object) -> None:
     sweeps.restore(spoilt)
     sweeps.only([])
     assert sweeps.document() is None
+
+
+async def test_many_sweeps_share_what_a_document_may_hold() -> None:
+    """Ten big tables are kept in a tenth of the slices each, no count less."""
+    sweeps, table = Sweeps(), Table(set(range(200_000)), pace=2e-5)
+    for number in range(10):
+        await turn(sweeps.of(str(number)), table)
+    kept = json.loads(json.dumps(sweeps.document()))
+    assert sum(len(each["slices"]) for each in kept.values()) <= SLICES + 20
+    again = Sweeps()
+    again.restore(kept)
+    assert [again.of(name).total("bad") for name in kept] == [table.bad] * 10
 
 
 async def test_counts_of_long_ago_are_not_told_as_new() -> None:
