@@ -113,15 +113,14 @@ _SESSIONS = f"""
          )
 {_END}"""
 
-# Of a pile's rows, and of tokens, `since` is when one became what should be cleared, NULL where it is not.
-_OLDER = ",\n".join(
-    f"pg_catalog.count(*) filter (where since < pg_catalog.now() - interval '{hours} hours')" for hours in STALE_HOURS
-)
+# How long a token, or a row of a pile, has been what should be cleared: once a row, for it is asked of each age.
+_HOURS = "pg_catalog.date_part('epoch', pg_catalog.now() - {since}) / 3600 as hours"
+_OLDER = ",\n".join(f"pg_catalog.count(*) filter (where hours > {hours})" for hours in STALE_HOURS)
 
 # one_time_tokens.created_at is without time zone, and UTC.
 _PILE = f"""
     with looked as materialized (
-             select %11$s as since, %12$s as lone
+             select {_HOURS.format(since="(%11$s)")}, %12$s as lone
                from %1$I.%13$I p
               {_BLOCKS.format(of="p")}
          ),
@@ -156,7 +155,7 @@ _TOKENS = rf"""
                from owned
          ),
          looked as materialized (
-             select t.*, case when t.revoked then t.updated_at end as since,
+             select t.*, {_HOURS.format(since="case when t.revoked then t.updated_at end")},
                     t.user_id is not null and somebody.known is null as lone,
                     t.revoked is false and t.settled
                     and (select pg_catalog.count(*)
