@@ -113,8 +113,9 @@ _SESSIONS = f"""
          )
 {_END}"""
 
-# How long a token, or a row of a pile, has been what should be cleared: once a row, for it is asked of each age.
-_HOURS = "pg_catalog.date_part('epoch', pg_catalog.now() - {since}) / 3600 as hours"
+# How long a token, or a row of a pile, has been what should be cleared: once a row, for it is asked of each age. As
+# numbers, for an infinite time cannot be subtracted.
+_HOURS = "(pg_catalog.date_part('epoch', pg_catalog.now()) - pg_catalog.date_part('epoch', {since})) / 3600 as hours"
 _OLDER = ",\n".join(f"pg_catalog.count(*) filter (where hours > {hours})" for hours in STALE_HOURS)
 
 # one_time_tokens.created_at is without time zone, and UTC.

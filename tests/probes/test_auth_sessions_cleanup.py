@@ -108,6 +108,18 @@ def test_an_age_that_is_not_counted_is_refused() -> None:
         CleanupStalled(flow_state_hours=36)
 
 
+async def test_times_without_end_abort_nothing(busy: Database) -> None:
+    """Tokens that were touched at infinity are young, those of the beginning of time old."""
+    await leave(busy, "refresh_tokens", OLD["refresh_tokens"], 2 * MANY)
+    await busy.execute(
+        "update auth.refresh_tokens set updated_at = case id % 2 when 0 then 'infinity' else '-infinity' end::timestamptz"
+        " where revoked"
+    )
+    (finding,) = await said(busy)
+    assert isinstance(finding, Finding)
+    assert finding.evidence["count"] == MANY
+
+
 async def test_each_table_has_a_finding_of_its_own(busy: Database) -> None:
     """Five tables that are not cleared."""
     for table in LEFT:
