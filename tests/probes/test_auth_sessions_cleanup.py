@@ -112,8 +112,8 @@ async def test_times_without_end_abort_nothing(busy: Database) -> None:
     """Tokens that were touched at infinity are young, those of the beginning of time old."""
     await leave(busy, "refresh_tokens", OLD["refresh_tokens"], 2 * MANY)
     await busy.execute(
-        "update auth.refresh_tokens set updated_at = case id % 2 when 0 then 'infinity' else '-infinity' end::timestamptz"
-        " where revoked"
+        "update auth.refresh_tokens set updated_at ="
+        " case id % 2 when 0 then 'infinity' else '-infinity' end::timestamptz where revoked"
     )
     (finding,) = await said(busy)
     assert isinstance(finding, Finding)
