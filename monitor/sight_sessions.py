@@ -6,17 +6,22 @@ session makes its own refresh tokens is told by its counter, which stands beside
 
 from monitor.sight_words import UUID, Function, Group
 
+STALE_HOURS = (24, 48, 72, 168, 336, 720)
+"""Ages from which on what is left over is counted; thresholds are among them."""
+
+_STALE = tuple(f"stale:{hours}" for hours in STALE_HOURS)
+
 PARTS = {
     "users": ("banned", "deleted"),
     "sessions": ("open", "expired", "recent", "bare", "lost"),
     "refresh_tokens": (
-        "live", "revoked", "recent", "stale", "orphans", "malformed", "mismatches", "mismatches_live", "crowded",
-        "overdue",
+        "live", "revoked", "recent", "orphans", "malformed", "mismatches", "mismatches_live", "crowded", "overdue",
+        *_STALE,
     ),
-    "mfa_factors": ("stale", "orphans"),
-    "one_time_tokens": ("stale", "orphans"),
-    "flow_state": ("stale", "orphans"),
-    "mfa_challenges": ("stale", "orphans"),
+    "mfa_factors": ("orphans", *_STALE),
+    "one_time_tokens": ("orphans", *_STALE),
+    "flow_state": ("orphans", *_STALE),
+    "mfa_challenges": ("orphans", *_STALE),
 }  # fmt: skip
 """The tables that are gone through, and what is counted in each."""
 
@@ -108,15 +113,20 @@ _SESSIONS = f"""
          )
 {_END}"""
 
+# How long a token, or a row of a pile, has been what should be cleared: once a row, for it is asked of each age. As
+# numbers, for an infinite time cannot be subtracted.
+_HOURS = "(pg_catalog.date_part('epoch', pg_catalog.now()) - pg_catalog.date_part('epoch', {since})) / 3600 as hours"
+_OLDER = ",\n".join(f"pg_catalog.count(*) filter (where hours > {hours})" for hours in STALE_HOURS)
+
 # one_time_tokens.created_at is without time zone, and UTC.
 _PILE = f"""
     with looked as materialized (
-             select %11$s as stale, %12$s as lone
+             select {_HOURS.format(since="(%11$s)")}, %12$s as lone
                from %1$I.%13$I p
               {_BLOCKS.format(of="p")}
          ),
          seen as (
-             select array[pg_catalog.count(*) filter (where stale), pg_catalog.count(*) filter (where lone)] as counts
+             select array[pg_catalog.count(*) filter (where lone), {_OLDER}] as counts
                from looked
          )
 {_END}"""
@@ -146,8 +156,8 @@ _TOKENS = rf"""
                from owned
          ),
          looked as materialized (
-             select t.*,
-                    t.user_id is not null and (select true from %1$I.users u where u.id = t.key) is null as lone,
+             select t.*, {_HOURS.format(since="case when t.revoked then t.updated_at end")},
+                    t.user_id is not null and somebody.known is null as lone,
                     t.revoked is false and t.settled
                     and (select pg_catalog.count(*)
                            from (select
@@ -158,20 +168,20 @@ _TOKENS = rf"""
                                     and coalesce(o.created_at < pg_catalog.now() - interval '1 minute', true)
                                   limit 2) others) = 1 as second
                from spelled t
+               left join lateral (select true as known from %1$I.users u where u.id = t.key limit 1) somebody on true
          )
     select (select slice.id from slice order by slice.id offset $3::int4 / {TOKEN} - 1 limit 1)::text as upto,
            pg_catalog.count(*) * {TOKEN} as held,
            array[pg_catalog.count(*) filter (where revoked is false),
                  pg_catalog.count(*) filter (where revoked is true),
                  pg_catalog.count(*) filter (where updated_at > pg_catalog.now() - interval '24 hours'),
-                 pg_catalog.count(*) filter (where revoked is true
-                                                   and updated_at < pg_catalog.now() - interval '48 hours'),
                  pg_catalog.count(*) filter (where lone),
                  pg_catalog.count(*) filter (where lone and key is null),
                  pg_catalog.count(*) filter (where key <> owner),
                  pg_catalog.count(*) filter (where key <> owner and revoked is false),
                  pg_catalog.count(*) filter (where second),
-                 pg_catalog.count(*) filter (where ended and revoked is false)] as counts
+                 pg_catalog.count(*) filter (where ended and revoked is false),
+                 {_OLDER}] as counts
       from looked
 """
 
@@ -223,11 +233,9 @@ _WRITE = f"""
                                  then pg_catalog.format($x$ union all select true from %1$I.webauthn_credentials c
                                                             where c.id = s.factor_id$x$, $1::text) else '' end
                          || ' limit 1' end,
-               case $2::text when 'mfa_factors' then $x$p.status::text = 'unverified' and p.created_at
-                                                        < pg_catalog.now() - interval '24 hours'$x$
-                             when 'one_time_tokens' then $x$p.created_at at time zone 'UTC'
-                                                            < pg_catalog.now() - interval '24 hours'$x$
-                             else $x$p.created_at < pg_catalog.now() - interval '24 hours'$x$ end,
+               case $2::text when 'mfa_factors' then $x$case p.status::text when 'unverified' then p.created_at end$x$
+                             when 'one_time_tokens' then $x$p.created_at at time zone 'UTC'$x$
+                             else 'p.created_at' end,
                case $2::text when 'flow_state' then pg_catalog.format(
                                   $x$p.user_id is not null
                                      and (select true from %1$I.users u where u.id = p.user_id) is null$x$, $1::text)

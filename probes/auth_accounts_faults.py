@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from monitor.probe import Finding, Measurement, Remedy, Severity, identifier, plural, sight_accounts
+from monitor.probe import Finding, Measurement, Remedy, Severity, identifier, literal, plural, sight_accounts
 from probes.auth_accounts_reading import Accounts, role_count
 from probes.auth_accounts_rules import AccountRule
+from probes.auth_repair import checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ class EmailCaseDuplicate(AccountRule):
                 remedy=Remedy(
                     caution="Which account stays is a person's choice. To see them: select array_agg(id) from "
                     f"{reading.users} where deleted_at is null and not is_sso_user group by lower(email) "
-                    "having count(*) > 1. Move what belongs to the one to the other and delete the one; then "
-                    f"update {reading.users} set email = lower(email) where email <> lower(email) and not is_sso_user."
+                    "having count(*) > 1. Move what belongs to the one to the other, delete the one, and write the "
+                    "e-mail of the other in lower case."
                 ),
                 accounts=accounts,
             )
@@ -164,18 +165,26 @@ class NullTokenColumns(AccountRule):
                 count=count,
                 summary=f"{plural(count, 'account')} that GoTrue cannot read: NULL in a token column",
                 impact="these people cannot sign in, and lists of users fail",
-                remedy=_emptied(reading),
+                remedy=_emptied(reading, count),
             )
 
 
-def _emptied(reading: Accounts) -> Remedy:
+def _emptied(reading: Accounts, count: int) -> Remedy:
+    if not reading.whole:
+        return Remedy(
+            caution=(
+                f"The SQL that mends it is printed once all of {reading.users} has been looked at: it changes no more "
+                "than was counted."
+            )
+        )
     names = [name for name in sight_accounts.TOKENS if name in reading.columns]
     values = ", ".join(f"{name} = coalesce({name}, '')" for name in names)
     return Remedy(
-        sql=(f"update {reading.users} set {values} where num_nulls({', '.join(names)}) > 0",),
+        sql=(checked(f"update {reading.users} set {values} where num_nulls({', '.join(names)}) > 0", count),),
         caution=(
-            "Run it as the table's owner or a superuser (on Supabase: postgres). It locks the rows it changes; of very "
-            "many do some thousands at a time. Then mend what inserted them."
+            "Run it as the table's owner or a superuser (on Supabase: postgres). It changes nothing when it meets more "
+            "rows than were counted. It locks the rows it changes; of very many do some thousands at a time. Then mend "
+            "what inserted them."
         ),
     )
 
@@ -210,14 +219,25 @@ class PrivilegedRole(AccountRule):
                 impact="their tokens carry it: with service_role they read and change everything",
                 remedy=Remedy(
                     caution=(
-                        "Find out who set it. Where nobody is meant to have it: "
-                        f"update {reading.users} set role = 'authenticated' where role not in ('', 'authenticated', "
-                        "'anon'); then delete the sessions of these users: tokens stay good until they expire. A role "
-                        "that people are meant to have goes into `allowed` of this rule."
+                        f"Find out who set it. Where nobody is meant to have it: {self._taken(reading, count)}, which "
+                        "changes nothing when it meets more rows than were counted; then delete the sessions of these "
+                        "users: tokens stay good until they expire. A role that people are meant to have goes into "
+                        "`allowed` of this rule."
                     )
                 ),
                 roles=roles,
             )
+
+    def _taken(self, reading: Accounts, count: int) -> str:
+        """Give the statement that takes the role away."""
+        usual = ", ".join(literal(role) for role in ("", "authenticated", "anon", *self.allowed))
+        update = f"update {reading.users} set role = 'authenticated' where role not in ({usual})"
+        return checked(f"{update}{_alive(reading)}", count, on_one_line=True)
+
+
+def _alive(reading: Accounts) -> str:
+    """Give the condition that an account is not deleted, where this level of GoTrue deletes softly."""
+    return " and deleted_at is null" if "deleted_at" in reading.columns else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +257,7 @@ class SuperAdmin(AccountRule):
     def judge(self, seen: Measurement, reading: Accounts) -> Iterator[Finding]:
         """Accuse."""
         count = reading.count("super_admins")
+        cleared = f"update {reading.users} set is_super_admin = false where is_super_admin{_alive(reading)}"
         if count:
             yield self.accuse(
                 seen,
@@ -247,7 +268,8 @@ class SuperAdmin(AccountRule):
                 remedy=Remedy(
                     caution=(
                         "Find out who set it, and whether anything looks at it. Then: "
-                        f"update {reading.users} set is_super_admin = false where is_super_admin."
+                        f"{checked(cleared, count, on_one_line=True)}. It changes nothing when it meets more rows than "
+                        "were counted."
                     )
                 ),
             )

@@ -25,12 +25,16 @@ from monitor.probe import (
     sight_accounts,
 )
 from probes.auth_accounts_reading import Accounts, accounts_of
+from probes.auth_repair import checked
 
 LEAST = 20
 """Sign-ups of which a share is taken."""
 
 SIGMAS = 3.0
 """How far apart two shares must be, in standard errors of their difference."""
+
+BATCH = 1000
+"""Accounts that one statement deletes: each takes what refers to it along."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +148,7 @@ class Unconfirmed(WaitingRule):
             remedy=Remedy(
                 caution=(
                     "Sign up with an address of your own: does the mail come, and in what time? See the mail "
-                    "provider's log and limits. Accounts that nobody confirmed for months may be deleted: "
-                    f"delete from {reading.users} where confirmed_at is null and not is_anonymous and "
-                    "invited_at is null and created_at < now() - interval '90 days'; look at what refers to them first."
+                    f"provider's log and limits.{_purge(reading)}"
                 )
             ),
             days=self.days,
@@ -164,6 +166,32 @@ class Unconfirmed(WaitingRule):
         of_both = (new.open + before.open) / (new.all + before.all)
         error = math.sqrt(of_both * (1 - of_both) * (1 / new.all + 1 / before.all))
         return is_ - was >= max(self.points, SIGMAS * error) and is_ >= self.factor * was
+
+
+MONTHS_DAYS = 90
+"""Who has not confirmed for so long never will; one of AGES."""
+
+_PEOPLE = {
+    "is_anonymous": "is_anonymous is not true",
+    "is_sso_user": "is_sso_user is not true",
+    "invited_at": "invited_at is null",
+    "deleted_at": "deleted_at is null",
+}
+"""What makes an account one of a person who signed up, by the column that an older level may lack."""
+
+
+def _purge(reading: Accounts) -> str:
+    """Give the sentence on accounts that nobody confirmed for months, where there are any."""
+    count = reading.older("unconfirmed", MONTHS_DAYS)
+    people = [condition for column, condition in _PEOPLE.items() if column in reading.columns]
+    old = ("confirmed_at is null", *people, f"created_at < now() - interval '{MONTHS_DAYS} days'")
+    delete = checked(f"delete from {reading.users} where {' and '.join(old)}", count, on_one_line=True)
+    return (
+        f" Accounts that nobody confirmed for months may be deleted: {delete}; look at what refers to them first. It "
+        "changes nothing when it meets more rows than were counted."
+        if count
+        else ""
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,9 +262,16 @@ class AnonymousStale(WaitingRule):
                 remedy=Remedy(
                     caution=(
                         "Anonymous people may have left work behind: look at the tables that refer to them first. Then "
-                        f"delete in batches: delete from {reading.users} where id in (select id from {reading.users} "
-                        f"where is_anonymous and created_at < now() - interval '{self.days} days' limit 1000)."
+                        f"delete in batches: {self._batch(reading, count)}. It changes nothing when it meets more rows "
+                        "than were counted."
                     )
                 ),
                 days=self.days,
             )
+
+    def _batch(self, reading: Accounts, count: int) -> str:
+        """Give the statement that deletes some of them."""
+        live = " and deleted_at is null" if "deleted_at" in reading.columns else ""
+        old = f"is_anonymous and created_at < now() - interval '{self.days} days'{live} limit {BATCH}"
+        delete = f"delete from {reading.users} where id in (select id from {reading.users} where {old})"
+        return checked(delete, min(count, BATCH), on_one_line=True)

@@ -9,13 +9,15 @@ declare
     changed bigint;
 begin
     {change};
-    get diagnostics changed = row_count;
     if changed > {count} then
-        raise exception 'pgarchitect: % rows differ by now, not {count} as were counted: nothing was changed', changed;
+        raise exception 'pgarchitect: % {things} differ by now, not {count} as were counted: nothing was changed',
+            changed;
     end if;
 end
 """
 _ON_ONE_LINE = f" {' '.join(_CHECKED.split())} "
+_ROWS = "{change}; get diagnostics changed = row_count"
+_TOLD = "{change} into changed"
 
 
 def checked(change: str, count: int, *, on_one_line: bool = False) -> str:
@@ -23,5 +25,17 @@ def checked(change: str, count: int, *, on_one_line: bool = False) -> str:
 
     `on_one_line`: for the middle of a sentence.
     """
-    code = (_ON_ONE_LINE if on_one_line else _CHECKED).format(change=change, count=count)
+    text = _ON_ONE_LINE if on_one_line else _CHECKED
+    return _done(text.format(change=_ROWS.format(change=change), count=count, things="rows"))
+
+
+def checked_telling(change: str, count: int, things: str) -> str:
+    """Give such a statement for a change that tells by itself how many `things` it met: they are not the rows changed.
+
+    `change` begins with WITH, and ends with a SELECT of that one number.
+    """
+    return _done(_CHECKED.format(change=_TOLD.format(change=change), count=count, things=things))
+
+
+def _done(code: str) -> str:
     return f"do {sight.dollar_quoted(code)}"

@@ -21,7 +21,7 @@ from monitor.probe import (
 )
 from probes.auth_judging import schema_of
 from probes.auth_sessions_reading import Part, parts
-from probes.auth_sessions_remedies import Place
+from probes.auth_sessions_remedies import Place, partly
 
 
 def unjudged(seen: Measurement, part: Part, accused: str) -> Iterator[NoVerdict]:
@@ -70,6 +70,8 @@ class SessionRule(Rule):
     def _accuse(self, seen: Measurement, part: Part, count: int) -> Finding:
         schema = schema_of(seen)
         so_far = "" if part.progress == 1 else ", in the part looked at so far"
+        place = Place(schema=schema, lacks=part.lacks, count=count)
+        remedy = type(self).mend(place) if part.progress == 1 else partly(place, part.table)
         beside = {name: part.counts[counted] for name, counted in self.beside.items()}
         found = self.finding(
             seen,
@@ -77,7 +79,7 @@ class SessionRule(Rule):
             object=Object("table", schema=schema, name=self.accused),
             summary=f"{plural(count, *self.what)}{so_far}",
             impact=self.impact,
-            remedy=type(self).mend(Place(schema=schema, lacks=part.lacks)),
+            remedy=remedy,
             confidence=Confidence.MEDIUM if self.ripens and seen.snapshot else Confidence.HIGH,
             count=count,
         )

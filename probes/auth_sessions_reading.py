@@ -26,9 +26,8 @@ from monitor.probe import (
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sessions_sight import Sights, looked_at
-from probes.auth_sessions_sweeps import SessionSweeps
 from probes.auth_sight import Asking, advised, as_list
-from probes.auth_sweep import TARGET, Span, Visit, Visitor
+from probes.auth_sweep import TARGET, Span, Sweeps, Visit, Visitor
 
 FIRST = {"users": 0.8, "sessions": 0.6, "refresh_tokens": 1.2}
 """Seconds the first run may take; of other tables SMALL_FIRST. A snapshot reads no more."""
@@ -40,6 +39,8 @@ CHECKS = 5  # at most; slices may have become smaller since the look before
 CHEAP = 0.1  # seconds; a table whose turn takes no longer is gone through each time
 STALE = 1800.0  # an unchanged table is gone through again by then: much ripens with time alone
 WATCHED = 5  # so many slices with suspects are looked at in every run, that a cure is seen at once
+
+OTHER_VERSION = f"the function {sight.SCHEMA}.{sight_sessions.SLICE.name} is of another version"
 
 SUSPECT = frozenset({
     "banned", "deleted", "bare", "lost", "orphans", "malformed", "mismatches", "mismatches_live", "crowded", "overdue",
@@ -135,7 +136,7 @@ class _Look:
         kept = memory.of(_Kept)
         self.seconds = seconds
         self.session, self.table, self.sights, self.schema = session, table, sights, sights.schema
-        self.sweep, self.gate, self.watched = memory.of(SessionSweeps).of(table), kept.gate(table), kept.watched(table)
+        self.sweep, self.gate, self.watched = memory.of(Sweeps).of(table), kept.gate(table), kept.watched(table)
         self.fresh = False
         """Somebody became suspect just now."""
         self.cut = False
@@ -193,8 +194,10 @@ class _Look:
     async def _visit(self, asking: Asking, span: Span, before: Mapping[int, int]) -> Visit:
         """Look at a slice; of each kind of suspect as many count as there were in the look before too."""
         row = await asking.ask(span.after, span.until, span.rows)
-        names = sight_sessions.PARTS[self.table]
-        counts = dict(zip(names, map(_int, as_list(row["counts"])), strict=True))
+        names, numbers = sight_sessions.PARTS[self.table], as_list(row["counts"])
+        if len(numbers) != len(names):
+            raise ProbeSkipped(advised(OTHER_VERSION), Needs.RIGHTS)
+        counts = dict(zip(names, map(_int, numbers), strict=True))
         now = {place: counts[name] for place, name in enumerate(names) if name in SUSPECT and counts[name]}
         grew = any(count > before.get(place, 0) for place, count in now.items())
         self.fresh = self.fresh or grew

@@ -28,7 +28,7 @@ class BannedLiveSession(SessionRule):
 
     Why: a ban keeps people from signing in and from refreshing, but access tokens already given out go on until they
     end, and the day the ban ends the old sessions work again, also in the hands of whoever the ban was for.
-    What to do: run the printed SQL; it deletes all sessions of users who are banned now.
+    What to do: run the printed SQL; it deletes the live sessions of users who are banned now.
     When it is wrong: a ban that is meant to leave sessions asleep. Bans that have ended, sessions past their not_after,
     and sessions without a token that could refresh them are not counted.
     Cost: one pass over auth.users in slices of some ten milliseconds, a hundredth of the time at most.
@@ -53,7 +53,7 @@ class SoftDeletedLiveSession(SessionRule):
 
     Why: GoTrue deletes the sessions of a user it deletes softly; one that is left was made or kept by something else,
     and lets a person in whose account is said to be gone.
-    What to do: run the printed SQL; it deletes all sessions of users whose deleted_at is set.
+    What to do: run the printed SQL; it deletes the live sessions of users whose deleted_at is set.
     When it is wrong: sessions past their not_after, or without a token that could refresh them, are not counted.
     Cost: comes with the pass over auth.users that auth.banned_live_session needs.
     """
@@ -101,7 +101,8 @@ class RefreshTokenMismatch(SessionRule):
 
     Why: who holds such a token refreshes a session as somebody else. GoTrue never makes one: data was written past it,
     by a faulty migration or by an attacker.
-    What to do: find out how they came about, then delete the sessions, as the remedy shows.
+    What to do: find out how they came about, and keep what the remedy's caution shows; then run the printed SQL, which
+    deletes the sessions that hold such tokens, and the traces with them.
     When it is wrong: a spelling of a uuid in upper case or braces is no other user; revoked tokens are counted too, for
     they are traces.
     Cost: comes with the pass over auth.refresh_tokens that auth.refresh_token_orphan needs.

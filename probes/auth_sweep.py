@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from monitor.probe import ProbeTimeout
+from probes.auth_sweep_kept import SLICES, Slice, together
 
 TARGET = 0.010
 """Seconds a slice should take: far from what a user of the server could notice."""
@@ -20,8 +21,11 @@ TARGET = 0.010
 STALE = 86400.0
 """Seconds after which a turn is no longer taken up after a restart: its counts would be told as if they were new."""
 
-LEAST, MOST, FIRST = 100, 20_000, 2_000
-"""Keys in a slice."""
+LEAST, SMALL, FIRST, MOST = 100, 500, 1_000, 10_000
+"""Keys in a slice: the first find caches cold; fewer than SMALL cost as much, so that only a timeout asks for them."""
+
+SHRINK = 0.25
+"""A slice that was slow is followed by one of a quarter at least: it may have waited for another's work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +146,7 @@ class Sweep:
         except ProbeTimeout:
             self._rows = max(LEAST, self._rows // 2)
             raise
-        self._pace(self._clock() - began)
+        self._pace(self._clock() - began, seen.rows)
         now = _after(span, seen, old, self._turn)
         self._slices[place : place + joined] = now
         self._at += len(now) - joined if place < self._at else 0
@@ -156,17 +160,18 @@ class Sweep:
             count, rows = count + 1, rows + each.rows
         return count
 
-    def _pace(self, took: float) -> None:
-        """Make slices smaller at once when they take too long, and larger when they are quick."""
+    def _pace(self, took: float, rows: int) -> None:
+        """Make slices smaller at once when they take too long, and larger when one that was not small is quick."""
         if took > 2 * TARGET:
-            self._rows = max(LEAST, self._rows // 2)
-        elif took < TARGET / 2:
+            self._rows = max(min(self._rows, SMALL), int(self._rows * max(TARGET / took, SHRINK)))
+        elif took < TARGET / 2 and rows >= self._rows // 4:  # a small one says nothing of large ones
             self._rows = min(MOST, self._rows * 2)
 
-    def document(self) -> object:
-        """Give what a restart must not lose, bounds too: a key a slice; suspects are seen twice again."""
-        slices = [[each.until, each.rows, dict(each.counts), each.turn] for each in self._slices]
-        return {"turned_at": self.turned_at, "turn": self._turn, "at": self._at, "slices": slices}
+    def document(self, most: int = SLICES) -> object:
+        """Give what a restart must not lose, in about so many slices; suspects are seen twice again."""
+        each_one: list[Slice] = [(each.until, each.rows, dict(each.counts), each.turn) for each in self._slices]
+        at, slices = together(each_one, self._at, most)
+        return {"turned_at": self.turned_at, "turn": self._turn, "at": at, "slices": [list(each) for each in slices]}
 
     def restore(self, document: object) -> None:
         """Go on where `document` stood; from the beginning where it cannot be read, or is too old."""
@@ -196,7 +201,8 @@ class Sweeps:
 
     def document(self) -> object:
         """Give all sweeps' documents."""
-        return {name: sweep.document() for name, sweep in self._sweeps.items()} or None
+        most = max(1, SLICES // max(1, len(self._sweeps)))
+        return {name: sweep.document(most) for name, sweep in self._sweeps.items()} or None
 
     def restore(self, document: object) -> None:
         """Take up each sweep that can be read."""

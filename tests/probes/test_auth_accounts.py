@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 import time_machine
 
@@ -253,6 +254,10 @@ async def test_nulls_in_token_columns_are_mended_by_what_is_printed(auth: Databa
     finding = (await found(auth))[NULLS]
     assert (finding.severity, finding.subject, finding.evidence["count"]) == (Severity.CRITICAL, "auth.users", 9)
     assert finding.object == Object("table", schema="auth", name="users")
+    (last,) = await accounts(auth, 1, "email_change = null")
+    with pytest.raises(asyncpg.RaiseError, match="10 rows differ by now, not 9 as were counted: nothing was changed"):
+        await auth.apply(finding.remedy)
+    await auth.execute(f"delete from auth.users where id = '{last}'")
     await auth.apply(finding.remedy)
     assert await counts(auth) == {}
 
@@ -383,6 +388,32 @@ async def test_accounts_that_nobody_has_used_are_mentioned_only(auth: Database) 
     )
 
 
+async def test_purges_meet_no_more_than_was_counted(auth: Database) -> None:
+    """Unconfirmed for months, and anonymous: one more refuses, and as many as were counted go; others stay."""
+    long_ago = "created_at = now() - interval '91 days'"
+    open_ = f"{long_ago}, email_confirmed_at = null"
+    for changes in (open_, f"{long_ago}, is_anonymous = true"):
+        await accounts(auth, 2, changes)
+    for changes in ("is_sso_user = true", "deleted_at = now()", "invited_at = now()"):
+        await accounts(auth, 1, f"{open_}, {changes}")
+    await accounts(auth, 1, days_ago(89))
+    said = await found(auth)
+    purges = {
+        said[UNCONFIRMED].remedy.caution.partition("may be deleted: ")[2].partition("; look at what")[0]: open_,
+        said[ANONYMOUS].remedy.caution.partition("in batches: ")[2].partition(". It changes")[0]:
+            f"{long_ago}, is_anonymous = true",
+    }  # fmt: skip
+    for purge, changes in purges.items():
+        (last,) = await accounts(auth, 1, changes)
+        with pytest.raises(
+            asyncpg.RaiseError, match="3 rows differ by now, not 2 as were counted: nothing was changed"
+        ):
+            await auth.execute(purge)
+        await auth.execute(f"delete from auth.users where id = '{last}'")
+        await auth.execute(purge)
+    assert await auth.value("select count(*) from auth.users") == 9
+
+
 async def test_a_role_is_named_when_it_is_the_databases_and_may_be_allowed(auth: Database) -> None:
     """Sick, allowed in part, allowed, and cured by the update of the caution."""
     await accounts(auth, 2, "role = 'service_role'")
@@ -394,7 +425,11 @@ async def test_a_role_is_named_when_it_is_the_databases_and_may_be_allowed(auth:
     assert "chief" not in str(finding)
     assert await counts(auth, PrivilegedRole(allowed=("chief",))) == {ROLES: 2}
     assert await counts(auth, PrivilegedRole(allowed=("chief", "service_role"))) == {}
-    update = f"update{finding.remedy.caution.partition('update')[2].partition(';')[0]}"
+    update = finding.remedy.caution.partition("meant to have it: ")[2].partition(", which")[0]
+    await accounts(auth, 1, "role = 'service_role'")
+    with pytest.raises(asyncpg.RaiseError, match="4 rows differ by now, not 3 as were counted: nothing was changed"):
+        await auth.execute(update)
+    await auth.execute("delete from auth.users where created_at = (select max(created_at) from auth.users)")
     await auth.execute(update)
     assert await counts(auth) == {}
 

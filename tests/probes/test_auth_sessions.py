@@ -56,6 +56,13 @@ async def counts(database: Database) -> dict[str, object]:
     return {rule: finding.evidence["count"] for rule, finding in (await found(database)).items()}
 
 
+async def everything(database: Database) -> list[str]:
+    """Give all rows that a remedy may change."""
+    tables = ("sessions", "refresh_tokens", "flow_state")
+    rows = [await database.fetch(f"select t::text as row from auth.{table} t order by 1") for table in tables]
+    return [str(row["row"]) for table in rows for row in table]
+
+
 async def seeing(database: Database, way: Auth) -> Database:
     """Give the monitor's role one way of sight."""
     role = await database.as_monitor()
@@ -166,18 +173,68 @@ async def test_a_finding_names_table_and_count_and_nobody(auth: Database) -> Non
     assert [each for each in ids if each in str(said)] == []
 
 
-async def test_what_is_printed_cures_all_but_what_must_be_looked_into(auth: Database) -> None:
+async def test_what_is_printed_cures_all(auth: Database) -> None:
     """The remedies are run as they stand, one after the other; sessions of the well stay."""
     await one_of_each_fault(auth)
     for finding in (await found(auth)).values():
         await auth.apply(finding.remedy)
-    assert await counts(auth) == {MISMATCH: 1}
-    assert await auth.value("select count(*) from auth.sessions") > 0
-    await auth.execute(
-        "delete from auth.sessions s using auth.refresh_tokens t"
-        " where t.session_id = s.id and t.user_id <> s.user_id::text"
-    )
     assert await counts(auth) == {}
+    assert await auth.value("select count(*) from auth.sessions") > 0
+
+
+async def test_where_more_is_met_than_was_counted_nothing_is_changed(auth: Database) -> None:
+    """Each remedy meets twice as much; once what came is gone again, all of them mend."""
+    await one_of_each_fault(auth)
+    said = await found(auth)
+    last = await auth.value("select max(id) from auth.refresh_tokens")
+    old = await auth.fetch("select id from auth.sessions union select id from auth.flow_state")
+    await one_of_each_fault(auth)
+    before = await everything(auth)
+    for finding in said.values():
+        with pytest.raises(asyncpg.RaiseError, match="as were counted: nothing was changed"):
+            await auth.apply(finding.remedy)
+    assert await everything(auth) == before
+    known = [row["id"] for row in old]
+    await auth.execute(f"delete from auth.refresh_tokens where id > {last}")
+    await auth.fetch("delete from auth.sessions where id <> all ($1::uuid[])", known)
+    await auth.fetch("delete from auth.flow_state where id <> all ($1::uuid[])", known)
+    for finding in said.values():
+        await auth.apply(finding.remedy)
+    assert await counts(auth) == {}
+
+
+async def test_one_session_more_with_two_tokens_is_one_too_many(auth: Database) -> None:
+    """Sessions are counted where sessions were, though tokens are revoked; and tokens, though sessions are deleted."""
+    (user, other) = await sign_up(auth, 2)
+    session = await sign_in(auth, user, tokens=3)
+    for _ in range(2):
+        await token(auth, f"'{other}'", session, revoked="true")
+    said = await found(auth)
+    assert {rule: finding.evidence["count"] for rule, finding in said.items()} == {MANY: 1, MISMATCH: 2}
+    more = await sign_in(auth, user, tokens=2)
+    await token(auth, f"'{other}'", more, revoked="true")
+    for rule, what in ((MANY, "2 sessions"), (MISMATCH, "3 tokens")):
+        with pytest.raises(asyncpg.RaiseError, match=f"{what} differ by now"):
+            await auth.apply(said[rule].remedy)
+    assert await counts(auth) == {MANY: 2, MISMATCH: 3}
+
+
+async def test_sessions_that_are_not_counted_are_not_touched(auth: Database) -> None:
+    """Of a banned user, and without a second factor: those past their end, and those asleep, stay."""
+    (banned, well) = await sign_up(auth, 2)
+    await auth.execute(f"update auth.users set banned_until = now() + interval '1 day' where id = '{banned}'")
+    over = "now() - interval '1 minute'"
+    await sign_in(auth, banned, not_after=over)
+    await sign_in(auth, banned, tokens=0)
+    await sign_in(auth, well, not_after=over, aal="'aal2'", factor_id="gen_random_uuid()")
+    for _ in range(2):
+        await sign_in(auth, banned)
+        await sign_in(auth, well, aal="'aal2'", factor_id="gen_random_uuid()")
+    said = await found(auth)
+    assert {rule: finding.evidence["count"] for rule, finding in said.items()} == {BANNED: 2, AAL2: 2, FACTOR: 2}
+    for finding in said.values():
+        await auth.apply(finding.remedy)
+    assert await auth.value("select count(*) from auth.sessions") == 3
 
 
 async def test_an_older_level_without_passkeys_is_judged_and_cured(auth: Database) -> None:
@@ -192,7 +249,7 @@ async def test_an_older_level_without_passkeys_is_judged_and_cured(auth: Databas
     assert {rule: finding.evidence["count"] for rule, finding in said.items()} == ALL
     for finding in said.values():
         await auth.apply(finding.remedy)
-    assert set(await counts(auth)) == {MISMATCH}
+    assert await counts(auth) == {}
 
 
 async def test_where_columns_or_tables_are_lacking_their_rules_do_not_apply(auth: Database) -> None:

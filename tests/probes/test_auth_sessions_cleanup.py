@@ -42,6 +42,13 @@ LEFT = {
 }
 OLD = dict.fromkeys(LEFT, "interval '24 hours 1 minute'") | {"refresh_tokens": "interval '48 hours 1 minute'"}
 YOUNG = dict.fromkeys(LEFT, "interval '23 hours 59 minutes'") | {"refresh_tokens": "interval '47 hours'"}
+A_WEEK = {
+    "refresh_tokens": CleanupStalled(refresh_tokens_hours=168),
+    "mfa_factors": CleanupStalled(mfa_factors_hours=168),
+    "one_time_tokens": CleanupStalled(one_time_tokens_hours=168),
+    "flow_state": CleanupStalled(flow_state_hours=168),
+    "mfa_challenges": CleanupStalled(mfa_challenges_hours=168),
+}
 TABLES = pytest.mark.parametrize("table", LEFT)
 
 
@@ -82,6 +89,35 @@ async def test_leftovers_and_what_is_young_are_no_matter(busy: Database) -> None
         await leave(busy, table, YOUNG[table])
         await leave(busy, table, OLD[table], 100)
     assert await said(busy) == []
+
+
+@TABLES
+async def test_the_age_of_what_is_left_is_a_threshold(busy: Database, table: str) -> None:
+    """A week: a minute less is no matter, a minute more is."""
+    await leave(busy, table, "interval '167 hours 59 minutes'")
+    assert await said(busy, A_WEEK[table]) == []
+    await leave(busy, table, "interval '168 hours 1 minute'")
+    (finding,) = await said(busy, A_WEEK[table])
+    assert isinstance(finding, Finding)
+    assert (finding.evidence["count"], finding.evidence["older_than_hours"]) == (MANY, 168)
+
+
+def test_an_age_that_is_not_counted_is_refused() -> None:
+    """Between two classes nothing is known."""
+    with pytest.raises(ValueError, match="flow_state_hours should be one of 24, 48, 72, 168, 336, 720"):
+        CleanupStalled(flow_state_hours=36)
+
+
+async def test_times_without_end_abort_nothing(busy: Database) -> None:
+    """Tokens that were touched at infinity are young, those of the beginning of time old."""
+    await leave(busy, "refresh_tokens", OLD["refresh_tokens"], 2 * MANY)
+    await busy.execute(
+        "update auth.refresh_tokens set updated_at ="
+        " case id % 2 when 0 then 'infinity' else '-infinity' end::timestamptz where revoked"
+    )
+    (finding,) = await said(busy)
+    assert isinstance(finding, Finding)
+    assert finding.evidence["count"] == MANY
 
 
 async def test_each_table_has_a_finding_of_its_own(busy: Database) -> None:

@@ -19,7 +19,8 @@ from monitor.probe import Memory, sight_sessions
 from monitor.rules.evaluate import evaluate
 from probes.auth_sessions import PROBE
 from probes.auth_sessions_reading import CHEAP, STALE, Gate, Part
-from probes.auth_sessions_sweeps import SLICES, SessionSweeps
+from probes.auth_sweep import Sweeps
+from probes.auth_sweep_kept import SLICES
 from tests.database import Cluster, Database
 from tests.looking import Eye
 from tests.patience import PATIENCE
@@ -166,13 +167,13 @@ async def test_a_restart_goes_on_where_it_was(auth: Database) -> None:
     """Counts, bounds and the age of the last turn are kept as JSON."""
     await auth.execute(MANY_PEOPLE)
     memory = Memory()
-    sweeps = memory.of(SessionSweeps)
+    sweeps = memory.of(Sweeps)
     async with auth.eye(PROBE) as eye, eye.server.visit(auth.name, stay=True) as session:
         assert PROBE.observe is not None
         while not all(sweeps.of(table).whole for table in sight_sessions.PARTS):
             await PROBE.observe(session, memory, PROBE.options)
         after = Memory()
-        after.of(SessionSweeps).restore(json.loads(json.dumps(sweeps.document())))
+        after.of(Sweeps).restore(json.loads(json.dumps(sweeps.document())))
         rows = await PROBE.observe(session, after, PROBE.options)
     tokens = next(row for row in rows if row["table"] == "refresh_tokens")
     assert (tokens["live"], tokens["revoked"]) == (8_000, 8_007)
@@ -205,6 +206,7 @@ def test_a_part_of_a_table_accuses_and_says_how_much_was_looked_at() -> None:
     counts = {**dict.fromkeys(sight_sessions.PARTS["refresh_tokens"], 0), "orphans": 3}
     verdicts = said(seen(Part(table="refresh_tokens", counts=counts, progress=0.4)))
     (finding,) = [each for each in verdicts if isinstance(each, Finding)]
+    assert (finding.remedy.sql, "once all of auth.refresh_tokens" in finding.remedy.caution) == ((), True)
     assert finding.summary == "3 refresh tokens belong to no user, in the part looked at so far"
     reasons = {each.reason for each in verdicts if isinstance(each, NoVerdict) and each.needs is Needs.TIME}
     assert reasons == {"40 % of auth.refresh_tokens looked at so far"}
@@ -223,13 +225,13 @@ def test_what_is_kept_is_coarse_and_counts_the_same(at: int) -> None:
     """Ten thousand slices become about a thousand; the turn goes on at the same place."""
     slices: list[object] = [[str(nr), 2, {"live": nr % 3} if nr % 3 else {}, 2 if nr <= at else 1]
                             for nr in range(1, 10_000)]  # fmt: skip
-    sweeps, lately = SessionSweeps(), time.time()
+    sweeps, lately = Sweeps(), time.time()
     sweeps.restore(
         {"users": {"turned_at": lately, "turn": 2, "at": at, "slices": [*slices, [None, 5, {"live": 7}, 1]]}}
     )
     sweep, kept = sweeps.of("users"), sweeps.document()
     text = json.dumps(kept)
-    again = SessionSweeps()
+    again = Sweeps()
     again.restore(json.loads(text))
     after = again.of("users")
     assert (after.total("live"), after.rows, after.progress(), after.turned_at) == (
@@ -240,4 +242,4 @@ def test_what_is_kept_is_coarse_and_counts_the_same(at: int) -> None:
 
 def test_no_sweep_is_no_document() -> None:
     """Nothing to keep."""
-    assert SessionSweeps().document() is None
+    assert Sweeps().document() is None

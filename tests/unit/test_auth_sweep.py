@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ProbeTimeout
-from probes.auth_sweep import FIRST, LEAST, STALE, Span, Sweep, Sweeps, Visit
+from probes.auth_sweep import FIRST, LEAST, SMALL, STALE, Span, Sweep, Sweeps, Visit
+from probes.auth_sweep_kept import SLICES
 
 KEYS = st.integers(0, 50_000)
 
@@ -141,6 +142,18 @@ async def test_a_timeout_halves_the_slices_and_nothing_is_lost() -> None:
     assert table.spans[-1].rows == LEAST < FIRST
 
 
+async def test_a_small_slice_says_nothing_of_large_ones() -> None:
+    """What is left over at the end is quick, and slices do not grow by it; after a slow one they shrink."""
+    table = Table(set(range(20 * FIRST + 10)), pace=8e-6)
+    sweep = table.swept()
+    for _ in range(3):
+        await turn(sweep, table)
+    assert {span.rows for span in table.spans} == {FIRST}
+    table.pace *= 10
+    await turn(sweep, table)
+    assert table.spans[-1].rows == SMALL
+
+
 @pytest.mark.parametrize("spoilt", [None, [], {}, {"slices": [["a", 1, {}, 1]], "turn": 1, "at": 0, "turned_at": None}])
 def test_what_cannot_be_read_is_begun_anew(spoilt: object) -> None:
     """A document of another version, or of nobody."""
@@ -151,6 +164,18 @@ def test_what_cannot_be_read_is_begun_anew(spoilt: object) -> None:
     sweeps.restore(spoilt)
     sweeps.only([])
     assert sweeps.document() is None
+
+
+async def test_many_sweeps_share_what_a_document_may_hold() -> None:
+    """Ten big tables are kept in a tenth of the slices each, no count less."""
+    sweeps, table = Sweeps(), Table(set(range(200_000)), pace=2e-5)
+    for number in range(10):
+        await turn(sweeps.of(str(number)), table)
+    kept = json.loads(json.dumps(sweeps.document()))
+    assert sum(len(each["slices"]) for each in kept.values()) <= SLICES + 20
+    again = Sweeps()
+    again.restore(kept)
+    assert [again.of(name).total("bad") for name in kept] == [table.bad] * 10
 
 
 async def test_counts_of_long_ago_are_not_told_as_new() -> None:
