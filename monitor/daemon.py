@@ -16,6 +16,7 @@ from monitor.collect.runner import Clock
 from monitor.config import Config, load_config
 from monitor.controls import DaemonControls
 from monitor.courier import Outcome
+from monitor.courses import DaemonTrends
 from monitor.desk import Desk
 from monitor.door import door
 from monitor.errors import ConfigErrors, MonitorError
@@ -235,6 +236,7 @@ class Daemon:
             clock=self._clock.now,
             controls=self._controls,
             workload=DaemonWorkload(self._desk, self._hours, lambda: self.config.catalog.asked),
+            trends=DaemonTrends(self._desk.recorder, self._hours),
         )
         return door(site, self.config)
 
@@ -290,6 +292,8 @@ class Daemon:
             self._telling.want()
         if self._desk.recorder.due():
             self._tasks.start("history", lambda: self._desk.recorder.round(self._hours))
+        if self._desk.recorder.trails.due():
+            self._tasks.start("trails", self._follow)
         if self._memories.due():
             self._tasks.start("memories", self._memories.round)
         old = self._clock.now() - timedelta(seconds=self.config.retention_findings)
@@ -298,6 +302,10 @@ class Daemon:
         if self._clock.monotonic() - self._released_at >= RELEASE_SECONDS:
             self._released_at = self._clock.monotonic()
             self._tasks.start("spare", self._spare)
+
+    async def _follow(self) -> None:
+        """Look at the numbers of what fires, for their charts."""
+        await self._desk.recorder.trails.round(self._desk.ledger.alerts, self._hours)
 
     async def _spare(self) -> None:
         """Let go of what memory need not hold, and give what is free back to the system."""

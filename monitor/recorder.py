@@ -16,6 +16,8 @@ from monitor.model import Server
 from monitor.probe import Probe
 from monitor.record import Record
 from monitor.store.hours import StoredHours
+from monitor.trail import Trails
+from monitor.trends import Keeping
 
 log = structlog.get_logger()
 
@@ -34,6 +36,7 @@ class Recorder:
     def __init__(self, clock: Clock) -> None:
         self.retention = MONTH
         self._clock = clock
+        self.trends, self.trails = Keeping(clock), Trails(clock)
         self._records: dict[Place, Record] = {}
         self._ended: set[str] = set()
         self._next_at = clock.monotonic()
@@ -46,6 +49,7 @@ class Recorder:
 
     def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
         """Add up what grew since the reading before."""
+        self.trends.take(server, probe, seen)
         if probe.history is None or seen.exposed is None or seen.grown is None:
             return
         place = (server.name, probe.name)
@@ -59,9 +63,12 @@ class Recorder:
     def end_server(self, name: str) -> None:
         """Let a server's histories go, when they are written."""
         self._ended.add(name)
+        self.trends.end_server(name)
 
     def write_all(self) -> None:
         """Count everything as unwritten: the store may be a new one."""
+        self.trends.write_all()
+        self.trails.write_all()
         for record in self._records.values():
             record.write_all()
 
@@ -70,7 +77,7 @@ class Recorder:
         if self._clock.monotonic() < self._next_at:
             return False
         present = hour_of(self._clock.now())
-        return bool(self._ended) or any(record.due(present) for record in self._records.values())
+        return bool(self._ended) or any(each.due(present) for each in self._records.values()) or self.trends.due()
 
     async def round(self, stored: StoredHours) -> None:
         """Write, and look up, what is due; while the store cannot be used, it waits."""
@@ -80,6 +87,7 @@ class Recorder:
             for place, record in list(self._records.items()):
                 if record.due(present) or place[0] in self._ended:
                     await self._turn(record, stored, present)
+            await self.trends.round(stored)
             await self._forget(stored, present)
         except StoreError as error:
             self._next_at = self._clock.monotonic() + MENDING_SECONDS
@@ -91,6 +99,8 @@ class Recorder:
         try:
             for record in self._records.values():
                 await record.write(stored, present)
+            await self.trends.write(stored)
+            await self.trails.write(stored)
         except StoreError as error:
             log.warning("the newest history could not be written", reason=str(error))
 

@@ -10,8 +10,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from monitor import __version__
+from monitor.draw import auth, pools, tables
+from monitor.draw.canvas import Canvas, Courses
 from monitor.draw.listing import SORTS, Listing, row_of, statements_of
 from monitor.draw.outlook import outlook
+from monitor.draw.plot import WRITE
 from monitor.draw.statements import HOURS, view
 from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, when
 from monitor.measurement import duration, plural
@@ -59,10 +62,13 @@ class Drawer:
             finalize=visible,
         )
         environment.filters.update(
+            amount=WRITE[""],
+            bytes=WRITE["bytes"],
             duration=duration,
             evidence=evidence,
             figure=figure,
             plural=plural,
+            rate=WRITE["rate"],
             row_of=row_of,
             statements_of=statements_of,
             stamp=stamp,
@@ -128,6 +134,28 @@ class Drawer:
             hours=HOURS,
             window=window_seconds,
             first=FIRST,
+        )
+
+    def pools(self, glance: Glance, scene: pools.Scene, courses: Courses) -> bytes:
+        """Draw connection slots and pools."""
+        canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
+        return self._charted("pools.html", glance, scene, canvas, charts=pools.charts(scene, canvas), sorts=pools.SORTS)
+
+    def tables(self, glance: Glance, scene: tables.Scene, courses: Courses) -> bytes:
+        """Draw tables and indexes."""
+        canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
+        course = partial(tables.course, now=glance.now)
+        plots, sorts = tables.charts(scene, canvas), [*tables.SORTS]
+        return self._charted("tables.html", glance, scene, canvas, charts=plots, sorts=sorts, course=course)
+
+    def auth(self, glance: Glance, scene: auth.Scene, courses: Courses) -> bytes:
+        """Draw links, sweeps, accounts, sessions and sign-ups."""
+        canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
+        return self._charted("auth.html", glance, scene, canvas, charts=auth.charts(scene, canvas))
+
+    def _charted(self, template: str, glance: Glance, scene: object, canvas: Canvas, **context: object) -> bytes:
+        return self._draw(
+            template, glance.now, scene=scene, marks=glance.marks, no_hours=canvas.reason, first=FIRST, **context
         )
 
     def audit(self, glance: Glance, part: Part, page: int) -> bytes:

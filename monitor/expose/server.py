@@ -25,9 +25,11 @@ from monitor.expose.own import Own
 from monitor.expose.scrape import Scrape
 from monitor.expose.statements import Statements
 from monitor.expose.tls import Tls
+from monitor.expose.trends import TrendPages
 from monitor.model import Alert
 from monitor.rule import Judge
 from monitor.status import Controls, Glance, Handling, Shelf, Workload
+from monitor.trend import Trends
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0
@@ -52,6 +54,7 @@ class Site:
     clock: Callable[[], datetime] = _now
     controls: Controls | None = None
     workload: Workload | None = None
+    trends: Trends | None = None
 
     def glance(self) -> Glance:
         """Give all there is to be shown now."""
@@ -65,6 +68,8 @@ class Pages:
         self._site, self._origin, self._credentials = site, origin, credentials
         self._drawer = Drawer(site.rules)
         self._statements = Statements(site.workload, site.glance, self._drawer)
+        self._trends = TrendPages(site.trends, site.glance, self._drawer)
+        self._trends = TrendPages(site.trends, site.glance, self._drawer)
         self._journal = Journal(site.controls, site.glance, self._drawer, private=self._is_private)
         self._scrape = Scrape(site.shelf, site.exposition, site.own)
         self._files = static()
@@ -88,6 +93,8 @@ class Pages:
             web.get("/api/v1/targets", self.api_targets),
             web.get("/api/v1/status", self.api_status),
             *self._statements.routes(),
+            *self._trends.routes(),
+            *self._trends.routes(),
             *self._journal.routes(),
             *openapi.routes(),
         ]
