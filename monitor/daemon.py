@@ -292,8 +292,6 @@ class Daemon:
             self._telling.want()
         if self._desk.recorder.due():
             self._tasks.start("history", lambda: self._desk.recorder.round(self._hours))
-        if self._desk.recorder.trails.due():
-            self._tasks.start("trails", self._follow)
         if self._memories.due():
             self._tasks.start("memories", self._memories.round)
         old = self._clock.now() - timedelta(seconds=self.config.retention_findings)
@@ -302,10 +300,6 @@ class Daemon:
         if self._clock.monotonic() - self._released_at >= RELEASE_SECONDS:
             self._released_at = self._clock.monotonic()
             self._tasks.start("spare", self._spare)
-
-    async def _follow(self) -> None:
-        """Look at the numbers of what fires, for their charts."""
-        await self._desk.recorder.trails.round(self._desk.ledger.alerts, self._hours)
 
     async def _spare(self) -> None:
         """Let go of what memory need not hold, and give what is free back to the system."""

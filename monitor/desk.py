@@ -52,7 +52,7 @@ class Desk:
         self.ledger, self.exposition, self.clock = ledger, exposition, clock
         self.shelf = Shelf(ledger)
         self._succession = Succession(self.shelf.servers, pending.step)
-        self.recorder = Recorder(clock)
+        self.recorder = Recorder(clock, lambda: self.ledger.alerts)
         self.newest: dict[tuple[Target, str], Measurement] = {}
         self.listeners: list[Callable[[Alert], None]] = []
         self.wake: Callable[[], None] = lambda: None
@@ -138,7 +138,6 @@ class Desk:
                 self._pending.alert(self.shelf.labelled(change.alert))
             if change.worth_telling:
                 self._pending.step(step_of(change.alert, self.clock.now()))
-                self.recorder.trails.take(change.alert)
                 for listener in self.listeners:
                     listener(change.alert)
         self.shelf.changed()
@@ -151,7 +150,6 @@ class Desk:
         target = Target(server.name, database)
         self.shelf.servers[server.name].lost(database)
         self.exposition.drop_database(target)
-        self.recorder.trends.left(target)
         self.newest = {key: seen for key, seen in self.newest.items() if key[0] != target}
         self.shelf.changed()
 
@@ -168,7 +166,6 @@ class Desk:
         """Take probes that are asked no more off the shelf and out of the metrics."""
         for name in probes:
             self.exposition.drop_probe(name)
-        self.recorder.trends.end_probes(probes)
         self.newest = {key: seen for key, seen in self.newest.items() if key[1] not in probes}
         for standing in self.shelf.servers.values():
             standing.unasked(probes)

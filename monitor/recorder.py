@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -12,7 +12,7 @@ from monitor.earlier import HOUR_SECONDS, hour_of
 from monitor.errors import StoreError
 from monitor.history import History
 from monitor.measurement import Measurement
-from monitor.model import Server
+from monitor.model import Alert, Server
 from monitor.probe import Probe
 from monitor.record import Record
 from monitor.store.hours import StoredHours
@@ -33,7 +33,9 @@ Place: TypeAlias = tuple[str, str]
 class Recorder:
     """Takes growth in; `retention` says for how many seconds hours are kept."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, alerts: Callable[[], Sequence[Alert]] = tuple) -> None:
+        """Take the alerts whose numbers are followed, as they are at the moment."""
+        self._alerts = alerts
         self.retention = MONTH
         self._clock = clock
         self.trends, self.trails = Keeping(clock), Trails(clock)
@@ -77,7 +79,12 @@ class Recorder:
         if self._clock.monotonic() < self._next_at:
             return False
         present = hour_of(self._clock.now())
-        return bool(self._ended) or any(each.due(present) for each in self._records.values()) or self.trends.due()
+        return (
+            bool(self._ended)
+            or any(each.due(present) for each in self._records.values())
+            or self.trends.due()
+            or self.trails.due()
+        )
 
     async def round(self, stored: StoredHours) -> None:
         """Write, and look up, what is due; while the store cannot be used, it waits."""
@@ -88,6 +95,7 @@ class Recorder:
                 if record.due(present) or place[0] in self._ended:
                     await self._turn(record, stored, present)
             await self.trends.round(stored)
+            await self.trails.round(self._alerts(), stored)
             await self._forget(stored, present)
         except StoreError as error:
             self._next_at = self._clock.monotonic() + MENDING_SECONDS

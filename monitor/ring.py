@@ -42,6 +42,11 @@ class Ring:
         """Count the keys."""
         return len(self._lines)
 
+    @property
+    def readings(self) -> int:
+        """Count the readings."""
+        return len(self._times)
+
     def add(self, at: float, rows: Mapping[Key, Numbers]) -> None:
         """Take a reading in; one that is not later than the newest (the clock was set back) begins anew."""
         if self._times and at <= self._times[-1]:

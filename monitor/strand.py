@@ -13,11 +13,13 @@ from monitor.earlier import HOUR_SECONDS, WRITTEN, beginning, bites, hour_of
 from monitor.history import Key
 from monitor.measurement import Measurement, Row
 from monitor.model import Server, Target
-from monitor.ring import PART, Numbers, Ring, finite, joined
+from monitor.ring import KEPT_SECONDS, PART, Numbers, Ring, finite, joined
 from monitor.standing import shown
 from monitor.store.hours import StoredHours
 from monitor.trend import Line, Point, Trend
 
+YOUNG = 8
+"""So many first readings are all kept, so that there is something to see soon after a start."""
 DETAIL_HOURS = 24
 """A longer time is shown hour by hour; of this much the newest readings are shown one by one."""
 
@@ -45,6 +47,7 @@ class Strand:
         trend = plan.trend
         self._ring = Ring(len(trend.columns), trend.most, plan.every)
         self._next_at = -math.inf
+        self._read_at = 0.0
         self._grown: dict[Key, list[float]] = {}
         self._grown_seconds = 0.0
         self._newest: dict[Key, tuple[object, ...]] = {}
@@ -56,15 +59,20 @@ class Strand:
 
     def take(self, server: Server, seen: Measurement, at: float) -> None:
         """Take a reading in, if it is time for one; growth is added up in between."""
-        rates = self.plan.trend.rates
+        rates, self._read_at = self.plan.trend.rates, at
         if at < self._next_at and not rates:
             return
         if rates and seen.grown is not None:
             self._add_up(self._rows(seen), seen.grown_seconds)
         if at < self._next_at:
             return
-        self._next_at = at + self.plan.every - 0.5
+        pause = self.plan.every if len(self._ring) and self._ring.readings >= YOUNG else 0.0
+        self._next_at = at + pause - 0.5
         self._enter(self._rows(shown(server, seen)), seen.taken_at)
+
+    def rests(self, at: float) -> bool:
+        """Tell whether it has not been read for as long as memory reaches back."""
+        return at - self._read_at > KEPT_SECONDS
 
     def _rows(self, seen: Measurement) -> Sequence[Row]:
         aside = self.plan.trend.aside

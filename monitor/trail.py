@@ -64,7 +64,7 @@ class Trails:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._trails: dict[str, Trail] = {}
-        self._looked_at = self._written_at = clock.monotonic()
+        self._looked_at, self._written_at = -math.inf, clock.monotonic()
         self._hour: int | None = None
 
     def __len__(self) -> int:

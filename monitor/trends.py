@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.collect.runner import Clock
 from monitor.earlier import LOOKED_UP, bites, hour_of
@@ -49,14 +49,6 @@ class Keeping:
         """Let a server's trends go, once they are written."""
         self._ended.add(name)
 
-    def end_probes(self, probes: Collection[str]) -> None:
-        """Let the trends of probes go that are asked no more."""
-        self._strands = {place: each for place, each in self._strands.items() if each.plan.probe not in probes}
-
-    def left(self, target: Target) -> None:
-        """Let the trends of a database go that is looked at no more."""
-        self._strands = {place: each for place, each in self._strands.items() if place[0] != target}
-
     def write_all(self) -> None:
         """Count everything as unwritten."""
         for strand in self._strands.values():
@@ -79,9 +71,13 @@ class Keeping:
             await strand.write(stored, present)
         if self._clock.monotonic() - self._written_at >= WRITE_SECONDS:
             self._written_at = self._clock.monotonic()
-        kept = self._strands.items()
-        self._strands = {place: each for place, each in kept if place[0].server not in self._ended or each.changed}
+        self._strands = {place: each for place, each in self._strands.items() if not self._is_over(place, each)}
         self._ended &= {target.server for target, _ in self._strands}
+
+    def _is_over(self, place: Place, strand: Strand) -> bool:
+        """Tell whether nobody will see it any more: its server was left, or its probe or database, for hours."""
+        left = place[0].server in self._ended or strand.rests(self._clock.monotonic())
+        return left and not strand.changed
 
     async def write(self, stored: StoredHours) -> None:
         """Write all there is, at the end; raises StoreError."""

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from monitor.draw.plot import Plot, Series, Sketch, plot
 from monitor.trend import Course, Line
 
+LEAST = timedelta(minutes=15)
+"""A chart is of no less, however young the monitor is."""
+WIDER = 1.2
 Courses = Mapping[tuple[int, str], Course]
 """By the place of a line among those that were asked for, and the column."""
 
@@ -18,7 +21,7 @@ class Canvas:
     def __init__(self, lines: Sequence[Line], courses: Courses, now: datetime, hours: int) -> None:
         self._places = {id(line): place for place, line in enumerate(lines)}
         self._courses = courses
-        self._since, self._until = now - timedelta(hours=hours), now
+        self._since, self._until = _fitting(courses, now - timedelta(hours=hours), now), now
 
     @property
     def reason(self) -> str:
@@ -50,3 +53,11 @@ class Canvas:
         )
         drawn = plot(sketch)
         return [] if drawn is None else [drawn]
+
+
+def _fitting(courses: Courses, since: datetime, now: datetime) -> datetime:
+    """Give from when on to draw: from what was asked for, or from what is known first where that is much later."""
+    known = [course.points[0].at for course in courses.values() if course.points]
+    if not known or (now - min(known)) * 3 > now - since:
+        return since
+    return max(since, now - max((now - min(known)) * WIDER, LEAST))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from monitor import __version__
 from monitor.draw import auth, pools, tables
 from monitor.draw.canvas import Canvas, Courses
+from monitor.draw.evidence import told
 from monitor.draw.listing import SORTS, Listing, row_of, statements_of
 from monitor.draw.outlook import outlook
 from monitor.draw.plot import WRITE
@@ -21,6 +22,7 @@ from monitor.measurement import duration, plural
 from monitor.model import Alert
 from monitor.rule import HEADINGS, Judge
 from monitor.status import Glance, Hours, Part, Past, Shelf, TargetStatus
+from monitor.trend import Course
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -108,7 +110,7 @@ class Drawer:
             total=len(everything),
         )
 
-    def finding(self, glance: Glance, alert: Alert, past: Past) -> bytes:
+    def finding(self, glance: Glance, alert: Alert, past: Past, course: Course | None = None) -> bytes:
         """Draw one finding, what keeps it quiet, and its past."""
         steps = past.steps or ()
         return self._draw(
@@ -119,6 +121,7 @@ class Drawer:
             silence=glance.handling.silenced_by(alert, glance.now),
             source=glance.handling.inhibited_by(alert),
             past=past,
+            trend=told(alert, course, glance.now) if course else None,
             steps=list(reversed(steps))[:STEPS],
             earlier=max(0, len(steps) - STEPS),
         )

@@ -16,7 +16,7 @@ from monitor.measurement import duration, size
 from monitor.trend import Point
 
 WIDTH, HEIGHT = 520, 170
-LEFT, RIGHT, TOP, BOTTOM = 62, 510, 10, 146
+LEFT, RIGHT, TOP, BOTTOM = 76, 510, 10, 146
 """Where the axes are; below and at the left stand their words."""
 MOST = 5
 """Lines of one chart; more cannot be told apart."""

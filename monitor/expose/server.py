@@ -140,7 +140,8 @@ class Pages:
         if alert is None:
             return self.message(404, "No such finding", "It is over and forgotten, or never was.")
         past = await self._site.handling.history(alert.finding.fingerprint)
-        return html(self._drawer.finding(self._site.glance(), alert, past))
+        course = await self._trends.evidence(alert)
+        return html(self._drawer.finding(self._site.glance(), alert, past, course))
 
     async def targets(self, request: web.Request) -> web.Response:
         """Give all targets."""

@@ -10,11 +10,13 @@ from aiohttp import web
 from monitor.draw import auth, pools, tables
 from monitor.draw.asked import SPANS, Asked
 from monitor.draw.canvas import Courses
+from monitor.draw.evidence import HOURS
 from monitor.draw.page import Drawer
 from monitor.errors import UsageError
 from monitor.expose.answers import html
+from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Line, Trends
+from monitor.trend import Course, Line, Trends
 
 
 class Scene(Protocol):
@@ -52,6 +54,12 @@ class TrendPages:
     async def auth(self, request: web.Request) -> web.Response:
         """Give links, sweeps, accounts, sessions and sign-ups."""
         return await self._answer(request, (), auth.scene, self._drawer.auth)
+
+    async def evidence(self, alert: Alert) -> Course | None:
+        """Give the main number of a finding over time; None: nothing is kept here."""
+        if self._trends is None:
+            return None
+        return await self._trends.evidence(alert.finding.fingerprint, alert.finding.target.server, HOURS)
 
     async def _answer(
         self,
