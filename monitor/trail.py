@@ -132,8 +132,8 @@ class Trails:
         except StoreError as error:
             return Course(points=newest, reason=str(error))
         earlier = _held(of.get((fingerprint,), ()))
-        begins = newest[0].at if newest else None
-        return Course(points=[*(each for each in earlier if begins is None or each.at < begins), *newest])
+        begins = hour_of(newest[0].at) if newest else present + 1  # what memory holds of that hour is finer
+        return Course(points=[*(each for each in earlier if hour_of(each.at) < begins), *newest])
 
     def _newest(self, fingerprint: str) -> Iterator[Point]:
         trail = self._trails.get(fingerprint)
