@@ -94,6 +94,23 @@ class Client:
         found = {str(each["fingerprint"]): each for each in await self._listed("findings", filters)}
         return list(found.values())
 
+    @property
+    def url(self) -> str:
+        """Where the daemon is."""
+        return self._url
+
+    async def status(self) -> Document:
+        """Give how things stand in numbers."""
+        return await self._ask("GET", "/api/v1/status", params={"per_page": "1"})
+
+    async def first(self, name: str, count: int, **filters: str) -> Sequence[Document]:
+        """Give the first entries of a list, at most 500: `findings`, `statements` or `pools`."""
+        document = await self._ask("GET", f"/api/v1/{name}", params={**filters, "per_page": str(count)})
+        entries = document.get(name)
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise self._wrong(_NOT_OURS)
+        return entries
+
     async def finding(self, beginning: str) -> Document:
         """Give the one finding whose fingerprint begins so; raises UsageError when that is none or several."""
         fingerprints = [str(each["fingerprint"]) for each in await self.findings()]

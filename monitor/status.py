@@ -134,7 +134,7 @@ class Hours:
 
 
 class Workload(Protocol):
-    """What statements do; only `hours` touches a database, our own store."""
+    """What statements do, and how full pools are; only `hours` touches a database, our own store."""
 
     @property
     def window(self) -> float:
@@ -145,6 +145,9 @@ class Workload(Protocol):
 
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first."""
+
+    def pools(self) -> Sequence[Mapping[str, object]]:
+        """Give slots, sessions and pools of all servers, as the snapshot lists them."""
 
 
 class Shelf(Protocol):

@@ -66,6 +66,11 @@ class DaemonWorkload:
             kept = self._rows[target] = (seen, listed([standing], [seen])[STATEMENTS])
         return kept[1]
 
+    def pools(self) -> Sequence[Mapping[str, object]]:
+        """Give slots, sessions and pools of all servers, as the snapshot lists them."""
+        readings = [seen for seen in self._desk.newest.values() if seen.target.server in self._desk.shelf.servers]
+        return listed(list(self._desk.shelf.servers.values()), readings)["pools"]
+
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first, in the same order."""
         probe = self._probes().get(STATEMENTS)

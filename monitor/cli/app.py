@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from monitor import __version__
-from monitor.cli.findings import findings
+from monitor.cli.findings import CaFile, Cert, Url, User, findings
 from monitor.errors import ConfigErrors, MonitorError, TargetError, UsageError
 
 app = typer.Typer(
@@ -205,6 +205,22 @@ def notify_test(
     from monitor.cli.notify_test import notify_test as send
 
     typer.echo(asyncio.run(send(config, receiver)))
+
+
+@app.command()
+def top(
+    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two looks.")] = 2.0,
+    url: Url = None,
+    config: ConfigFile = None,
+    user: User = "",
+    ca_file: CaFile = None,
+    cert: Cert = None,
+) -> None:
+    """Show what a running daemon sees, live: findings, busiest statements, pools. q ends it."""
+    from monitor.cli.reach import Way
+    from monitor.cli.top import top as show
+
+    asyncio.run(show(Way(url=url, config=config, user=user, ca_file=ca_file, cert=cert), every))
 
 
 @app.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from monitor.measurement import plural
 from monitor.model import Alert, Severity, State
@@ -17,7 +16,7 @@ NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """Rules that could not say for one and the same reason."""
+    """Rules that could not say for one and the same reason; `target` names where."""
 
     target: str
     needs: str
@@ -38,11 +37,6 @@ class Outlook:
     remarks: Sequence[str]
     tone: str
     """`critical`, `warning`, `info`, `unknown` or `quiet`: never quiet while something is not known."""
-
-    def groups(self, first: int) -> list[tuple[Severity, list[Alert]]]:
-        """Give the first firing findings by severity."""
-        by_severity = groupby(self.firing[:first], key=lambda alert: alert.finding.severity)
-        return [(severity, list(alerts)) for severity, alerts in by_severity]
 
 
 def outlook(shelf: Shelf, rules: Collection[str]) -> Outlook:
@@ -91,14 +85,17 @@ def remarks(shelf: Shelf, rules: Collection[str]) -> list[str]:
 
 
 def unknowns(not_evaluated: Sequence[NotEvaluated]) -> list[Unknown]:
-    """Put rules together that could not say for one reason."""
+    """Put rules together that could not say for one reason, and places where the same rules could not."""
     reasons: dict[tuple[str, str, str], dict[str, None]] = {}
     for each in not_evaluated:
         name = each.rule if each.subject is None else f"{each.rule} ({each.subject})"
         reasons.setdefault((str(each.target), each.needs.value, each.reason), {})[name] = None
+    places: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (target, needs, reason), rules in reasons.items():
+        places.setdefault((needs, reason, tuple(rules)), []).append(target)
     return [
-        Unknown(target=target, needs=needs, reason=reason, rules=tuple(rules))
-        for (target, needs, reason), rules in reasons.items()
+        Unknown(target=named(targets), needs=needs, reason=reason, rules=rules)
+        for (needs, reason, rules), targets in places.items()
     ]
 
 

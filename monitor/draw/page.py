@@ -1,214 +1,212 @@
-"""The pages as bytes: templates compiled once, everything escaped, nothing read but what is handed in."""
+"""The pages as bytes, each from what is handed in and from nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
-from hashlib import sha256
-from importlib.resources import files
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import Final
 
-from monitor import __version__
-from monitor.draw import auth, pools, tables
-from monitor.draw.canvas import Canvas, Courses
+from monitor.draw import fleet
 from monitor.draw.evidence import told
-from monitor.draw.listing import SORTS, Listing, row_of, statements_of
-from monitor.draw.outlook import outlook
-from monitor.draw.plot import WRITE
+from monitor.draw.health import STATES, firing_by_server, health
+from monitor.draw.listing import SORTS, Listing
+from monitor.draw.outlook import remarks, unknowns
+from monitor.draw.overview import FEW, front
+from monitor.draw.search import CHOICES, ORDERS, Found
+from monitor.draw.sheets import Sheets
 from monitor.draw.statements import HOURS, view
-from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, when
-from monitor.measurement import duration, plural
-from monitor.model import Alert
+from monitor.model import Alert, State
 from monitor.rule import HEADINGS, Judge
-from monitor.status import Glance, Hours, Part, Past, Shelf, TargetStatus
+from monitor.status import Glance, Hours, Part, Past, TargetStatus
 from monitor.trend import Course
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 FIRST = 100
-"""Findings on the first page, and on each further one."""
+"""Entries of a long list on a page."""
 LETTERS = 25
 """Messages that were given up, on a page."""
 STEPS = 50
 """Steps of a finding's past on its page, the newest."""
 REFRESH = 15
-"""Seconds after which a live page asks for itself again."""
-STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+"""Seconds after which the first page asks for itself again where no script runs."""
+RELATED = 10
+"""Other findings about the same object, on a finding's page."""
+NAMED = 300
+"""Targets that are offered for choice."""
+
+SCOPES: Final[Mapping[str, str]] = MappingProxyType(
+    {"finding": "this finding", "rule": "its rule, on this target", "target": "all of this target"}
+)
+"""What can be silenced from a finding's page."""
+SPANS: Final[Mapping[str, str]] = MappingProxyType({"1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "1 week"})
+"""For how long."""
+DONE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ack": "Acknowledged: nobody is told of it again until it is over or worse.",
+        "unack": "The ack was taken back.",
+        "silence": "Silenced: nobody is told of it until the silence ends.",
+        "unsilence": "The silence was ended.",
+    }
+)
+"""What a page says after a change."""
 
 
-def static() -> Mapping[str, bytes]:
-    """Give the files the pages refer to."""
-    return {name: files("monitor.draw").joinpath("static", name).read_bytes() for name in STATIC}
+@dataclass(frozen=True, kw_only=True)
+class Leave:
+    """What who asks may do with a finding: `token` goes into its forms (None: nothing); `done` is what was done."""
+
+    token: str | None = None
+    done: str = ""
+
+
+NONE = Leave()
 
 
 class Drawer:
     """Draws pages for one catalogue of rules."""
 
     def __init__(self, rules: Mapping[str, Judge]) -> None:
-        self._rules = rules
+        self._rules, self._sheets = rules, Sheets()
 
-    @cached_property
-    def _environment(self) -> Environment:
-        """The templates' room; most daemons are scraped and never looked at, and do without its 2 MiB."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above
-
-        environment = Environment(
-            loader=PackageLoader("monitor.draw"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-            finalize=visible,
-        )
-        environment.filters.update(
-            amount=WRITE[""],
-            bytes=WRITE["bytes"],
-            duration=duration,
-            evidence=evidence,
-            figure=figure,
-            plural=plural,
-            rate=WRITE["rate"],
-            row_of=row_of,
-            statements_of=statements_of,
-            stamp=stamp,
-            when=when,
-        )
-        style = sha256(b"".join(static().values())).hexdigest()[:8]
-        environment.globals.update(version=__version__, style=style, refresh=None)
-        return environment
+    def page(self, template: str, glance: Glance, **context: object) -> bytes:
+        """Draw any page of a moment that keeps itself up to date; it knows `marks`, and `revision`."""
+        known = {"revision": glance.shelf.revision, "marks": glance.marks}
+        return self._sheets.fill(template, glance.now, **{**known, **context})
 
     def overview(self, glance: Glance, *, refresh: bool) -> bytes:
         """Draw the first page."""
-        return self._draw(
-            "overview.html",
-            glance.now,
-            view=outlook(glance.shelf, self._rules),
-            silences=glance.handling.silences(glance.now),
-            receivers=glance.handling.receivers(),
-            marks=glance.marks,
-            first=FIRST,
-            refresh=REFRESH if refresh else None,
+        live = {} if refresh else {"revision": None}
+        return self.page(
+            "overview.html", glance, **front(glance, self._rules), refresh=REFRESH if refresh else None, **live
         )
 
-    def findings(self, glance: Glance, page: int) -> bytes:
-        """Draw one page of all findings, suspected and resolved ones too."""
-        view = outlook(glance.shelf, self._rules)
-        everything = (*view.firing, *view.suspected, *view.resolved)
-        pages = _pages(len(everything), FIRST)
-        shown = everything[(page - 1) * FIRST : page * FIRST]
-        return self._draw(
+    def findings(self, glance: Glance, found: Found) -> bytes:
+        """Draw one page of the findings that were searched for."""
+        return self.page(
             "findings.html",
-            glance.now,
-            view=view,
-            marks=glance.marks,
-            shown=shown,
-            page=page,
-            pages=pages,
-            total=len(everything),
+            glance,
+            found=found,
+            choices=CHOICES,
+            orders=ORDERS,
+            targets=[target.server for target in glance.shelf.targets()[:NAMED]],
+            remarks=() if found.total else remarks(glance.shelf, self._rules),
         )
 
-    def finding(self, glance: Glance, alert: Alert, past: Past, course: Course | None = None) -> bytes:
-        """Draw one finding, what keeps it quiet, and its past."""
+    def finding(
+        self, glance: Glance, alert: Alert, past: Past, leave: Leave = NONE, course: Course | None = None
+    ) -> bytes:
+        """Draw one finding, what keeps it quiet, its past, and the forms of who may change something."""
         steps = past.steps or ()
-        return self._draw(
+        return self.page(
             "finding.html",
-            glance.now,
+            glance,
             alert=alert,
-            marks=glance.marks(alert),
             silence=glance.handling.silenced_by(alert, glance.now),
             source=glance.handling.inhibited_by(alert),
             past=past,
             trend=told(alert, course, glance.now) if course else None,
             steps=list(reversed(steps))[:STEPS],
             earlier=max(0, len(steps) - STEPS),
+            related=related(alert, glance.shelf.alerts()),
+            known_rule=alert.finding.rule in self._rules,
+            token=leave.token,
+            done=DONE.get(leave.done, ""),
+            scopes=SCOPES,
+            spans=SPANS,
         )
 
     def statements(self, glance: Glance, listed: Listing, hours: Hours, window_seconds: float) -> bytes:
         """Draw one page of the busiest statements, whose figures are of a window of so many seconds."""
-        return self._draw(
+        return self.page(
             "statements.html",
-            glance.now,
+            glance,
             view=view(glance, listed, hours),
-            marks=glance.marks,
             sorts=[*SORTS],
             hours=HOURS,
             window=window_seconds,
             first=FIRST,
         )
 
-    def pools(self, glance: Glance, scene: pools.Scene, courses: Courses) -> bytes:
-        """Draw connection slots and pools."""
-        canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
-        return self._charted("pools.html", glance, scene, canvas, charts=pools.charts(scene, canvas), sorts=pools.SORTS)
+    def targets(self, glance: Glance, wanted: fleet.Wanted) -> bytes:
+        """Draw one page of the targets that are asked for."""
+        fitting = fleet.chosen(glance.shelf.targets(), wanted, glance.now)
+        firing = firing_by_server([each for each in glance.shelf.alerts() if each.state is State.FIRING])
+        unknown: dict[str, set[str]] = {}
+        for each in glance.shelf.not_evaluated():
+            unknown.setdefault(each.target.server, set()).add(each.rule)
+        begin = (wanted.page - 1) * fleet.SHOWN
+        return self.page(
+            "targets.html",
+            glance,
+            wanted=wanted,
+            states=STATES,
+            shown=[
+                (each, health(each, glance.now), firing.get(each.server, ""), len(unknown.get(each.server, ())))
+                for each in fitting[begin : begin + fleet.SHOWN]
+            ],
+            total=len(fitting),
+            pages=_pages(len(fitting), fleet.SHOWN),
+        )
 
-    def tables(self, glance: Glance, scene: tables.Scene, courses: Courses) -> bytes:
-        """Draw tables and indexes."""
-        canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
-        course = partial(tables.course, now=glance.now)
-        plots, sorts = tables.charts(scene, canvas), [*tables.SORTS]
-        return self._charted("tables.html", glance, scene, canvas, charts=plots, sorts=sorts, course=course)
-
-    def auth(self, glance: Glance, scene: auth.Scene, courses: Courses) -> bytes:
-        """Draw links, sweeps, accounts, sessions and sign-ups."""
-        canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
-        return self._charted("auth.html", glance, scene, canvas, charts=auth.charts(scene, canvas))
-
-    def _charted(self, template: str, glance: Glance, scene: object, canvas: Canvas, **context: object) -> bytes:
-        return self._draw(
-            template, glance.now, scene=scene, marks=glance.marks, no_hours=canvas.reason, first=FIRST, **context
+    def target(self, glance: Glance, target: TargetStatus) -> bytes:
+        """Draw one target: what is wrong there, what could not be judged, and how each probe fares."""
+        own = [each for each in glance.shelf.alerts() if each.finding.target.server == target.server]
+        said = [each for each in glance.shelf.not_evaluated() if each.target.server == target.server]
+        return self.page(
+            "target.html",
+            glance,
+            target=target,
+            health=health(target, glance.now),
+            firing=[each for each in own if each.state is State.FIRING],
+            unknown=unknowns(said),
+            few=FEW,
+            first=FIRST,
         )
 
     def audit(self, glance: Glance, part: Part, page: int) -> bytes:
         """Draw one page of who changed what."""
-        return self._draw("audit.html", glance.now, part=part, page=page, pages=_pages(part.total, FIRST))
+        return self.page("audit.html", glance, part=part, page=page, pages=_pages(part.total, FIRST))
 
     def dead_letters(self, glance: Glance, part: Part, page: int) -> bytes:
         """Draw one page of the messages that were given up."""
-        return self._draw("dead_letters.html", glance.now, part=part, page=page, pages=_pages(part.total, LETTERS))
+        return self.page("dead_letters.html", glance, part=part, page=page, pages=_pages(part.total, LETTERS))
 
-    def targets(self, shelf: Shelf, now: datetime) -> bytes:
-        """Draw all targets with their probes."""
-        return self._draw("targets.html", now, targets=grouped(shelf.targets()), refresh=REFRESH)
+    def migrations(self, now: datetime) -> bytes:
+        """Draw the place that is kept for migrations."""
+        return self._sheets.fill("migrations.html", now)
 
     def rules(self, now: datetime) -> bytes:
         """Draw the list of rules."""
-        return self._draw("rules.html", now, rules=[self._rules[name] for name in sorted(self._rules)])
+        return self._sheets.fill("rules.html", now, rules=[self._rules[name] for name in sorted(self._rules)])
 
     def rule(self, name: str, now: datetime) -> bytes:
         """Draw a rule's manual page; raises KeyError for an unknown one."""
         judge = self._rules[name]
         manual = judge.manual()
         chapters: Sequence[tuple[str, str]] = [(each, manual[each]) for each in HEADINGS if each in manual]
-        return self._draw("rule.html", now, judge=judge, fault=manual["fault"], chapters=chapters)
+        return self._sheets.fill("rule.html", now, judge=judge, fault=manual["fault"], chapters=chapters)
 
     def message(self, title: str, text: str, now: datetime) -> bytes:
         """Draw a page that only says something, such as that there is no such page."""
-        return self._draw("message.html", now, title=title, text=text)
+        return self._sheets.fill("message.html", now, title=title, text=text)
 
-    def _draw(self, template: str, now: datetime, **context: object) -> bytes:
-        page = self._environment.get_template(template).render(
-            now=now, ago=partial(ago, now=now), ahead=partial(ahead, now=now), **context
-        )
-        return page.encode("utf-8", "replace")
+
+def related(alert: Alert, alerts: Sequence[Alert]) -> list[Alert]:
+    """Give other findings about the same object that are not over."""
+    about, finding = alert.finding.object, alert.finding
+    if not about.name:
+        return []
+    same = (
+        each
+        for each in alerts
+        if (each.finding.object.schema, each.finding.object.name) == (about.schema, about.name)
+        and each.finding.target == finding.target
+        and each.state is not State.RESOLVED
+        and each.finding.fingerprint != finding.fingerprint
+    )
+    return [each for each, _ in zip(same, range(RELATED), strict=False)]
 
 
 def _pages(total: int, each: int) -> int:
     return max(1, -(-total // each))
-
-
-def grouped(targets: Sequence[TargetStatus]) -> list[TargetStatus]:
-    """Put each server's replicas after it, and theirs after them; whose primary is not watched stands by itself."""
-    names = {target.server for target in targets}
-    below: dict[str | None, list[TargetStatus]] = {}
-    for target in targets:
-        below.setdefault(target.replica_of if target.replica_of in names else None, []).append(target)
-
-    def under(name: str | None) -> Iterator[TargetStatus]:
-        for target in below.get(name, ()):
-            yield target
-            yield from under(target.server)
-
-    return list(under(None))

@@ -159,6 +159,14 @@ async def statements(workload: Workload, asked: Mapping[str, str]) -> bytes:
     return dump({**page, **_with_hours(shown, await workload.hours(shown, hours))})
 
 
+def pools(workload: Workload, asked: Mapping[str, str]) -> bytes:
+    """Give slots, sessions and pools."""
+    wanted = query(asked, ("target",))
+    name = wanted.filters.get("target")
+    rows = [row for row in workload.pools() if name in {None, row["target"]}]
+    return dump(wanted.cut("pools", rows, dict))
+
+
 def _with_hours(rows: Sequence[Mapping[str, object]], hours: Hours) -> dict[str, object]:
     if hours.buckets is None:
         return {"statements": [{**row, "hours": None} for row in rows], "hours_reason": hours.reason}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
@@ -15,59 +13,12 @@ from monitor.errors import MonitorError, UsageError
 from monitor.expose import api
 from monitor.expose.credentials import Credentials
 from monitor.expose.origin import Origin
+from monitor.expose.wishes import Document, Refused, Wish, document, text
 from monitor.status import Controls
 
-Document: TypeAlias = Mapping[str, object]
-Change: TypeAlias = Callable[["Wish"], Awaitable[web.Response]]
+Change: TypeAlias = Callable[[Wish], Awaitable[web.Response]]
 
-BODY = 65_536
-"""Bytes a body may have."""
-BODY_SECONDS = 10.0
-"""A client that sends its body slower than this is told off."""
-LONGEST = {"author": 100, "comment": 1000, "matcher": 1000}
 MOST_MATCHERS = 50
-
-
-class Refused(MonitorError):
-    """A request that is answered with this status and text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        super().__init__(text)
-
-
-class Wish:
-    """One request: what it is about, what its document says, and who asks."""
-
-    def __init__(self, request: web.Request, document: Document, who: str) -> None:
-        self._path, self._document, self._who = request.match_info, document, who
-        self.query = request.query
-
-    @property
-    def author(self) -> str:
-        """Give who asks: the name written in the document never hides who has signed in."""
-        written = self.text("author", required=False)
-        return self._who if written in {"", self._who} else f"{written} ({self._who})"
-
-    def path(self, name: str) -> str:
-        """Give a part of the address."""
-        return self._path[name]
-
-    def value(self, key: str) -> object:
-        """Give what stands under a key; None: nothing."""
-        return self._document.get(key)
-
-    def text(self, key: str, *, required: bool = True) -> str:
-        """Give a text that can be shown and stored."""
-        value = self._document.get(key)
-        if value is None and not required:
-            return ""
-        return _text(key, value, required=required)
-
-    def only(self, *keys: str) -> None:
-        """Refuse a document with other keys."""
-        if self._document.keys() - set(keys):
-            raise UsageError(f"no such key; there are: {', '.join(keys)}")
 
 
 class Changes:
@@ -163,7 +114,7 @@ class Changes:
             if refusal:
                 return _json({"error": refusal}, 403)
             try:
-                return await change(Wish(request, await _document(request), who or "loopback"))
+                return await change(Wish(request, await document(request), who or "loopback"))
             except Refused as error:
                 return _json({"error": str(error)}, error.status)
             except UsageError as error:
@@ -174,47 +125,12 @@ class Changes:
         return answer
 
 
-async def _document(request: web.Request) -> Document:
-    """Read a body; none at all says the same as an empty document."""
-    if not request.can_read_body:
-        return {}
-    if request.content_type != "application/json":
-        raise Refused(415, "the body should be application/json")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise Refused(408, "the body took too long") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise Refused(413, f"the body is longer than {BODY} bytes") from None
-    try:
-        document = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        raise UsageError("the body is not JSON") from None
-    if not isinstance(document, dict):
-        raise UsageError('the body should be an object, such as {"comment": "known, mended on Monday"}')
-    return document
-
-
 def _matchers(given: object) -> list[str]:
     if not isinstance(given, list) or not given:
         raise UsageError('matchers: should be a list of texts, such as ["target=\\"shop\\""]')
     if len(given) > MOST_MATCHERS:
         raise UsageError(f"matchers: {MOST_MATCHERS} are the most")
-    return [_text("matcher", each) for each in given]
-
-
-def _text(key: str, value: object, *, required: bool = True) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"{key}: {'is required' if value is None else 'should be a text'}")
-    text = value.strip()
-    if required and not text:
-        raise UsageError(f"{key}: is empty")
-    if len(text) > LONGEST[key]:
-        raise UsageError(f"{key}: {LONGEST[key]} characters are the most")
-    if not all(char.isprintable() or (char in "\n\t" and key == "comment") for char in text):
-        raise UsageError(f"{key}: holds a character that cannot be shown")
-    return text
+    return [text("matcher", each) for each in given]
 
 
 def _span(wish: Wish, now: datetime) -> dict[str, str]:

@@ -40,9 +40,27 @@ class Origin:
             return (
                 "changes need credentials: set web.basic_auth or web.tokens (without any, they work on loopback only)"
             )
-        if not compare_digest(request.headers.get(TOKEN, "").encode(errors="replace"), self.token.reveal().encode()):
+        if not self._is_ours(request.headers.get(TOKEN, "")):
             return f"changes need the header {TOKEN}, which GET /api/v1/status gives"
         return ""
+
+    def refusal_of_form(self, request: web.Request, who: str | None, token: str) -> str:
+        """Say why a page's form may change nothing, or nothing.
+
+        Browsers sign in by themselves, for other sites' forms too: so the token is wanted of everybody.
+        """
+        if self._is_foreign(request):
+            return "this form comes from the page of another site (behind a proxy, set web.external_url)"
+        if who is None and not self.is_local(request):
+            return (
+                "changes need credentials: set web.basic_auth or web.tokens (without any, they work on loopback only)"
+            )
+        if not self._is_ours(token):
+            return "this form is of before the monitor's last start; open the finding again"
+        return ""
+
+    def _is_ours(self, token: str) -> bool:
+        return compare_digest(token.encode(errors="replace"), self.token.reveal().encode())
 
     def is_local(self, request: web.Request) -> bool:
         """Tell whether a request came from this machine, under a loopback name, and through no proxy that says so."""

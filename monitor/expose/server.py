@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from errno import EADDRINUSE
 
 from aiohttp import web
 
-from monitor.draw.page import REFRESH, STATIC, Drawer, static
+from monitor.draw.page import REFRESH, Drawer
+from monitor.draw.sheets import STATIC, static
 from monitor.errors import MonitorError, UsageError
 from monitor.expose import api, openapi
 from monitor.expose.answers import document, html
 from monitor.expose.cached import Cached
-from monitor.expose.changes import BODY, Changes
+from monitor.expose.changes import Changes
 from monitor.expose.credentials import Credentials
+from monitor.expose.events import Events, Pace
+from monitor.expose.findings import Findings
+from monitor.expose.forms import Door, Forms
 from monitor.expose.guard import Guard, host_name, is_loopback
 from monitor.expose.journal import Journal
 from monitor.expose.metrics import Exposition
@@ -24,9 +28,10 @@ from monitor.expose.origin import TOKEN, Origin
 from monitor.expose.own import Own
 from monitor.expose.scrape import Scrape
 from monitor.expose.statements import Statements
+from monitor.expose.targets import Targets
 from monitor.expose.tls import Tls
-from monitor.expose.trends import TrendPages
-from monitor.model import Alert
+from monitor.expose.trends import TrendPages, numbers
+from monitor.expose.wishes import BODY
 from monitor.rule import Judge
 from monitor.status import Controls, Glance, Handling, Shelf, Workload
 from monitor.trend import Trends
@@ -55,6 +60,7 @@ class Site:
     controls: Controls | None = None
     workload: Workload | None = None
     trends: Trends | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def glance(self) -> Glance:
         """Give all there is to be shown now."""
@@ -67,9 +73,13 @@ class Pages:
     def __init__(self, site: Site, origin: Origin, credentials: Credentials) -> None:
         self._site, self._origin, self._credentials = site, origin, credentials
         self._drawer = Drawer(site.rules)
+        self._door = Door(origin, credentials, self.message)
+        self._forms = Forms(site.controls, site.shelf, site.clock) if site.controls is not None else None
+        self._findings = Findings(site.glance, self._drawer, self._token, numbers(site.trends))
+        self._trends = TrendPages(site.trends, site.glance, self._drawer)
+        self._targets = Targets(site.glance, self._drawer)
+        self.events = Events(site.shelf, site.pace)
         self._statements = Statements(site.workload, site.glance, self._drawer)
-        self._trends = TrendPages(site.trends, site.glance, self._drawer)
-        self._trends = TrendPages(site.trends, site.glance, self._drawer)
         self._journal = Journal(site.controls, site.glance, self._drawer, private=self._is_private)
         self._scrape = Scrape(site.shelf, site.exposition, site.own)
         self._files = static()
@@ -82,20 +92,18 @@ class Pages:
             web.get("/metrics", self.metrics),
             web.get("/healthz", self.healthz),
             web.get("/readyz", self.readyz),
-            web.get("/findings", self.findings),
-            web.get("/findings/{fingerprint}", self.finding),
-            web.get("/targets", self.targets),
+            web.get("/migrations", self.migrations),
             web.get("/rules", self.rules),
             web.get("/rules/{rule}", self.rule),
             web.get("/static/{name}", self.static),
-            web.get("/api/v1/findings", self.api_findings),
-            web.get("/api/v1/findings/{fingerprint}", self.api_finding),
-            web.get("/api/v1/targets", self.api_targets),
             web.get("/api/v1/status", self.api_status),
+            *self._findings.routes(),
+            *self._targets.routes(),
             *self._statements.routes(),
             *self._trends.routes(),
-            *self._trends.routes(),
             *self._journal.routes(),
+            *self.events.routes(),
+            *(self._forms.routes(self._door) if self._forms else ()),
             *openapi.routes(),
         ]
 
@@ -126,26 +134,9 @@ class Pages:
         version = (self._site.shelf.revision, int(self._site.clock().timestamp()) // REFRESH)
         return html(self._overviews[live].plain(version))
 
-    async def findings(self, request: web.Request) -> web.Response:
-        """Give one page of all findings."""
-        try:
-            page = api.query(request.query).page
-        except UsageError as error:
-            return self.message(400, "Not understood", str(error))
-        return html(self._drawer.findings(self._site.glance(), page))
-
-    async def finding(self, request: web.Request) -> web.Response:
-        """Give one finding."""
-        alert = await self._alert(request)
-        if alert is None:
-            return self.message(404, "No such finding", "It is over and forgotten, or never was.")
-        past = await self._site.handling.history(alert.finding.fingerprint)
-        course = await self._trends.evidence(alert)
-        return html(self._drawer.finding(self._site.glance(), alert, past, course))
-
-    async def targets(self, request: web.Request) -> web.Response:
-        """Give all targets."""
-        return html(self._drawer.targets(self._site.shelf, self._site.clock()))
+    async def migrations(self, request: web.Request) -> web.Response:
+        """Give the place that is kept for migrations."""
+        return html(self._drawer.migrations(self._site.clock()))
 
     async def rules(self, request: web.Request) -> web.Response:
         """Give the list of rules."""
@@ -159,35 +150,19 @@ class Pages:
         return html(self._drawer.rule(name, self._site.clock()))
 
     async def static(self, request: web.Request) -> web.Response:
-        """Give a style sheet or picture."""
+        """Give a style sheet, script or picture."""
         name = request.match_info["name"]
         if name not in self._files:
             raise web.HTTPNotFound
         headers = {"Content-Type": STATIC[name], "Cache-Control": "max-age=86400"}
         return web.Response(body=self._files[name], headers=headers)
 
-    async def api_findings(self, request: web.Request) -> web.Response:
-        """Give findings as JSON."""
-        try:
-            return document(await api.findings(self._site.glance(), request.query))
-        except UsageError as error:
-            return document(api.error(str(error)), 400)
-
-    async def api_finding(self, request: web.Request) -> web.Response:
-        """Give one finding as JSON."""
-        alert = await self._alert(request)
-        if alert is None:
-            return document(api.error("no such finding"), 404)
-        past = await self._site.handling.history(alert.finding.fingerprint)
-        return document(api.finding(self._site.glance(), alert, past))
-
-    async def api_targets(self, request: web.Request) -> web.Response:
-        """Give targets as JSON."""
-        return _listed(api.targets, self._site.glance(), request)
-
     async def api_status(self, request: web.Request) -> web.Response:
         """Give how things stand as JSON; who asks from this machine gets what a change wants in a header."""
-        response = _listed(api.status, self._site.glance(), request)
+        try:
+            response = document(api.status(self._site.glance(), request.query))
+        except UsageError as error:
+            return document(api.error(str(error)), 400)
         if self._origin.is_local(request):
             response.headers[TOKEN] = self._origin.token.reveal()
         return response
@@ -196,13 +171,12 @@ class Pages:
         """Give a small page that only says something."""
         return html(self._drawer.message(title, text, self._site.clock()), status)
 
+    def _token(self, request: web.Request) -> str | None:
+        return self._door.token(request) if self._forms else None
+
     def _is_private(self, request: web.Request) -> bool:
         """Tell whether who asks may see who did what: has signed in, or sits at this machine."""
         return self._credentials.configured or self._origin.is_local(request)
-
-    async def _alert(self, request: web.Request) -> Alert | None:
-        alert = self._site.shelf.alert(request.match_info["fingerprint"])
-        return alert and (await self._site.handling.completed([alert]))[0]
 
     def _overview(self, *, refresh: bool) -> Callable[[], bytes]:
         return lambda: self._drawer.overview(self._site.glance(), refresh=refresh)
@@ -234,6 +208,7 @@ class Web:
         )
         app = web.Application(middlewares=[guard.middleware()], client_max_size=BODY)
         app.add_routes(pages.routes())
+        app.on_shutdown.append(pages.events.end)
         if site.controls is not None:
             app.add_routes(Changes(site.controls, origin, credentials, site.clock).routes())
         self._runner = web.AppRunner(
@@ -286,10 +261,3 @@ def _why(host: str, port: int, error: OSError) -> str:
         case _:
             reason = error.strerror or type(error).__name__
             return f"{where}: cannot be opened ({reason}); is it an address of this machine?"
-
-
-def _listed(write: Callable[[Glance, Mapping[str, str]], bytes], glance: Glance, request: web.Request) -> web.Response:
-    try:
-        return document(write(glance, request.query))
-    except UsageError as error:
-        return document(api.error(str(error)), 400)

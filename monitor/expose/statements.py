@@ -1,4 +1,4 @@
-"""Statements over HTTP, as a page and as JSON: the busiest, and what they did hour by hour by our own store."""
+"""Statements over HTTP, as a page and as JSON: the busiest, and what they did hour by hour by our own store; pools."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ class Statements:
 
     def routes(self) -> list[web.RouteDef]:
         """Give every address."""
-        return [web.get("/statements", self.page), web.get("/api/v1/statements", self.api)]
+        return [
+            web.get("/statements", self.page),
+            web.get("/api/v1/statements", self.api),
+            web.get("/api/v1/pools", self.api_pools),
+        ]
 
     async def page(self, request: web.Request) -> web.Response:
         """Give one page of the busiest statements."""
@@ -46,6 +50,15 @@ class Statements:
             return document(api.error("no statements are kept here"), 404)
         try:
             return document(await api.statements(self._workload, request.query))
+        except UsageError as error:
+            return document(api.error(str(error)), 400)
+
+    async def api_pools(self, request: web.Request) -> web.Response:
+        """Give slots, sessions and pools as JSON."""
+        if self._workload is None:
+            return document(api.error("no pools are kept here"), 404)
+        try:
+            return document(api.pools(self._workload, request.query))
         except UsageError as error:
             return document(api.error(str(error)), 400)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -10,6 +10,7 @@ from aiohttp import web
 from monitor.draw import auth, pools, tables
 from monitor.draw.asked import SPANS, Asked
 from monitor.draw.canvas import Courses
+from monitor.draw.charted import Charted
 from monitor.draw.evidence import HOURS
 from monitor.draw.page import Drawer
 from monitor.errors import UsageError
@@ -38,6 +39,7 @@ class TrendPages:
 
     def __init__(self, trends: Trends | None, glance: Callable[[], Glance], drawer: Drawer) -> None:
         self._trends, self._glance, self._drawer = trends, glance, drawer
+        self._charted = Charted(drawer)
 
     def routes(self) -> list[web.RouteDef]:
         """Give every address."""
@@ -45,21 +47,15 @@ class TrendPages:
 
     async def pools(self, request: web.Request) -> web.Response:
         """Give connection slots and pools."""
-        return await self._answer(request, pools.SORTS, pools.scene, self._drawer.pools)
+        return await self._answer(request, pools.SORTS, pools.scene, self._charted.pools)
 
     async def tables(self, request: web.Request) -> web.Response:
         """Give tables and indexes."""
-        return await self._answer(request, tables.SORTS, tables.scene, self._drawer.tables)
+        return await self._answer(request, tables.SORTS, tables.scene, self._charted.tables)
 
     async def auth(self, request: web.Request) -> web.Response:
         """Give links, sweeps, accounts, sessions and sign-ups."""
-        return await self._answer(request, (), auth.scene, self._drawer.auth)
-
-    async def evidence(self, alert: Alert) -> Course | None:
-        """Give the main number of a finding over time; None: nothing is kept here."""
-        if self._trends is None:
-            return None
-        return await self._trends.evidence(alert.finding.fingerprint, alert.finding.target.server, HOURS)
+        return await self._answer(request, (), auth.scene, self._charted.auth)
 
     async def _answer(
         self,
@@ -83,6 +79,17 @@ class TrendPages:
 
     def _message(self, glance: Glance, status: int, title: str, text: str) -> web.Response:
         return html(self._drawer.message(title, text, glance.now), status)
+
+
+def numbers(trends: Trends | None) -> Callable[[Alert], Awaitable[Course | None]]:
+    """Give who knows the main numbers of findings over time."""
+
+    async def course(alert: Alert) -> Course | None:
+        if trends is None:
+            return None
+        return await trends.evidence(alert.finding.fingerprint, alert.finding.target.server, HOURS)
+
+    return course
 
 
 def read(path: str, query: Mapping[str, str], sorts: Collection[str]) -> Asked:

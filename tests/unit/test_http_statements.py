@@ -31,6 +31,9 @@ class Busy:
     async def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
         return [row for row in self.rows if target in {None, row["target"]}]
 
+    def pools(self) -> Sequence[Mapping[str, object]]:
+        return [{"target": target, "kind": "server", "used": 3, "limit": 10} for target in ("shop", "billing")]
+
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         if self.reason:
             return Hours(buckets=None, reason=self.reason)
@@ -118,7 +121,7 @@ async def test_the_page_of_statements_answers() -> None:
     answer = await asked(Busy(rows(), reason="the disk is full"), "?target=billing&sort=mean", PAGE)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert "<script" not in answer.text
+    assert answer.text.count("<script") == answer.text.count('<script src="/static/page.js?') == 1
     assert " style=" not in answer.text
     assert answer.text.count("<tr id=") == 3
     assert "cannot be read: the disk is full" in answer.text
@@ -152,3 +155,13 @@ async def test_where_nothing_is_kept_the_page_says_so() -> None:
     answer = await asked(None, path=PAGE)
     assert answer.status == 404
     assert "No statements are kept here." in answer.text
+
+
+async def test_pools_are_listed_for_all_servers_or_for_one() -> None:
+    """As the snapshot lists them, in pages; what is not understood gets words; where none are kept there is none."""
+    everything = (await asked(Busy(rows()), path="/api/v1/pools")).document
+    assert (everything["total"], everything["page"]) == (2, 1)
+    one = (await asked(Busy(rows()), "?target=shop", "/api/v1/pools")).document
+    assert one["pools"] == [{"target": "shop", "kind": "server", "used": 3, "limit": 10}]
+    assert (await asked(Busy(rows()), "?kind=server", "/api/v1/pools")).status == 400
+    assert (await asked(None, path="/api/v1/pools")).status == 404

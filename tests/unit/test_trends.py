@@ -54,10 +54,10 @@ class Watch:
         )
         self.recorder.take(self.server, probe, seen)
 
-    def minutes(self, count: int, **figures: object) -> None:
+    def minutes(self, count: int, size: object = 100.0) -> None:
         for _ in range(count):
             self.sleep(60)
-            self.read([row(**figures)])
+            self.read([row(size=size)])
 
     async def course(self, column: str = "bytes", hours: int = 24) -> Course:
         lines = self.trends.lines("tables.t", "shop")
