@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from monitor.earlier import hour_of
+from monitor.history import Key
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from tests.database import Database
@@ -17,17 +18,18 @@ TABLE = f'"{HOSTILE.replace(chr(34), chr(34) * 2)}"'
 
 async def shows(watched: Daemon, path: str, text: str, seconds: float = 15.0) -> str:
     """Wait until a page says something; give the page."""
-    page = ""
     async with asyncio.timeout(seconds * 3):
-        while text not in (page := await watched.get(path)):
+        while True:
+            page = await watched.get(path)
+            if text in page:
+                return page
             await asyncio.sleep(0.3)
-    return page
 
 
 async def plant(folder: Path) -> None:
     """Give the server's slots an earlier hour."""
     store = await Store.open(f"sqlite:///{folder / 'state.db'}")
-    figures = {("", "server", "", ""): [4.0, 5.0, 41.0, 4.0, 50.0, 50.0]}
+    figures: dict[Key, list[float]] = {("", "server", "", ""): [4.0, 5.0, 41.0, 4.0, 50.0, 50.0]}
     await StoredHours(store).write("shop", "pool.slots", hour_of(datetime.now(UTC)) - 5, figures)
     await store.close()
 
