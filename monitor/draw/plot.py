@@ -170,7 +170,7 @@ def _dots(series: Series, sketch: Sketch) -> list[_Dot]:
         value = point.most if series.highest else point.mean
         half = point.seconds / 2 if math.isfinite(point.seconds) and point.seconds >= 3600 else 0.0  # noqa: PLR2004 - an hour
         at = min(point.at.timestamp() + half, until)
-        if value <= ABSURD and since <= at <= until:  # false for NaN
+        if -ABSURD <= value <= ABSURD and since <= at <= until:  # false for NaN
             dots.append(_Dot(at=at, value=max(value, 0.0), seconds=point.seconds))
     return sorted(dots, key=lambda dot: dot.at)
 
