@@ -24,6 +24,11 @@ class DaemonTrends:
         strand = self._recorder.trends.strand(line)
         return Course(points=strand.recent(line, column) if strand else ())
 
+    def gained(self, line: Line, column: str) -> tuple[float, float] | None:
+        """Give how far a figure moved over the newest hours, and over how many seconds; None: it was read once."""
+        strand = self._recorder.trends.strand(line)
+        return strand.gained(line, column) if strand else None
+
     async def courses(self, lines: Sequence[Line], hours: int) -> Mapping[tuple[int, str], Course]:
         """Give so many hours of every figure of some lines, by their place and the column."""
         return await self._recorder.trends.courses(self._stored, lines, hours)

@@ -88,6 +88,13 @@ class Ring:
                 if value == value:  # noqa: PLR0124 - NaN is the one that does not equal itself
                     yield at, value
 
+    def gained(self, key: Key, column: int) -> tuple[float, float] | None:
+        """Give how far a number moved from the first to the last reading that has it, and the seconds between."""
+        values = self._lines[key][column] if key in self._lines else ()
+        first = next((place for place, value in enumerate(values) if not math.isnan(value)), -1)
+        last = _last(values)
+        return (values[last] - values[first], self._times[last] - self._times[first]) if last > first else None
+
     def hour(self, begin: int, end: int) -> Mapping[Key, Numbers]:
         """Give the figures of all keys over the readings from `begin` on and before `end`."""
         first, last = bisect_left(self._times, begin), bisect_left(self._times, end)

@@ -52,6 +52,7 @@ class Strand:
         self._grown_seconds = 0.0
         self._newest: dict[Key, tuple[object, ...]] = {}
         self._taken_at = datetime.fromtimestamp(0, UTC)
+        self._lines: Sequence[Line] | None = None
         self._unwritten: int | None = None
         """The first hour that has a reading which is not written."""
         self._before: dict[int, Mapping[Key, Numbers]] = {}
@@ -106,6 +107,7 @@ class Strand:
         whole = {key: (*gauges, *self._rates(key)) for key, gauges in found.items()}
         chosen = dict(nlargest(trend.most, whole.items(), key=_first)) if len(whole) > trend.most else whole
         self._ring.add(taken_at.timestamp(), chosen)
+        self._lines = None
         self._newest = {key: (*numbers, *words[key]) for key, numbers in chosen.items()}
         self._taken_at, self._grown, self._grown_seconds = taken_at, {}, 0.0
         if self._unwritten is None:
@@ -117,21 +119,23 @@ class Strand:
             return [math.nan] * len(self.plan.trend.rates)
         return [each / seconds for each in grown]
 
-    def lines(self) -> list[Line]:
-        """Give every key of the newest reading."""
-        return [self._line(key, told) for key, told in self._newest.items()]
+    def lines(self) -> Sequence[Line]:
+        """Give every key of the newest reading; made when somebody wants to see them."""
+        if self._lines is None:
+            self._lines = [self._line(key, told) for key, told in self._newest.items()]
+        return self._lines
 
     def _line(self, key: Key, told: Sequence[object]) -> Line:
         plan, trend = self.plan, self.plan.trend
         named = dict(zip((*trend.columns, *trend.latest), told, strict=True))
         texts = {name: each for name, each in named.items() if isinstance(each, str)}
-        numbers = {name: finite(each) for name, each in named.items() if name not in texts}
+        numbers = {name: each if type(each) is float else finite(each) for name, each in named.items()}
         return Line(
             trend=plan.name,
             server=plan.target.server,
             database=plan.target.database,
             key=dict(zip(trend.key, key, strict=True)),
-            values={name: each for name, each in numbers.items() if not math.isnan(each)},
+            values={name: each for name, each in numbers.items() if each == each and name not in texts},  # noqa: PLR0124 - no NaN
             words=texts,
             taken_at=self._taken_at,
         )
@@ -144,6 +148,11 @@ class Strand:
             Point(at=datetime.fromtimestamp(at, UTC), mean=value, most=value, seconds=every)
             for at, value in self._ring.of(key, place)
         ]
+
+    def gained(self, line: Line, column: str) -> tuple[float, float] | None:
+        """Give how far a figure moved since memory has it, and in how many seconds."""
+        key = tuple(line.key[name] for name in self.plan.trend.key)
+        return self._ring.gained(key, self.plan.trend.columns.index(column))
 
     def unwritten(self, present: int) -> bool:
         """Tell whether an hour is over of which something is not written."""

@@ -82,6 +82,9 @@ class Trends(Protocol):
     def recent(self, line: Line, column: str) -> Course:
         """Give the newest three hours of a figure, from memory."""
 
+    def gained(self, line: Line, column: str) -> tuple[float, float] | None:
+        """Give how far a figure moved over the newest hours, and over how many seconds; None: it was read once."""
+
     async def courses(self, lines: Sequence[Line], hours: int) -> Mapping[tuple[int, str], Course]:
         """Give so many hours of every figure of some lines, by their place and the column."""
 

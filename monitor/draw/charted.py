@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from monitor.draw import auth, pools, tables
 from monitor.draw.canvas import Canvas, Courses
 from monitor.draw.page import FIRST, Drawer
@@ -24,9 +22,8 @@ class Charted:
     def tables(self, glance: Glance, scene: tables.Scene, courses: Courses) -> bytes:
         """Draw tables and indexes."""
         canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
-        course = partial(tables.course, now=glance.now)
         plots, sorts = tables.charts(scene, canvas), [*tables.SORTS]
-        return self._fill("tables.html", glance, scene, canvas, charts=plots, sorts=sorts, course=course)
+        return self._fill("tables.html", glance, scene, canvas, charts=plots, sorts=sorts)
 
     def auth(self, glance: Glance, scene: auth.Scene, courses: Courses) -> bytes:
         """Draw links, sweeps, accounts, sessions and sign-ups."""

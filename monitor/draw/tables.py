@@ -15,7 +15,7 @@ from monitor.draw.plot import Plot, spark
 from monitor.kinds import POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Line, Point, Trends
+from monitor.trend import Line, Trends
 
 TABLES, SIZES = "tables.tables", "sizes.databases"
 FAMILIES = ("tables.", "index.", "schema.", "rls.")
@@ -34,7 +34,8 @@ class Stand:
     line: Line
     growth: float | None
     """Bytes gained over what memory holds of it; None: it was read once."""
-    recent: Sequence[Point]
+    seconds: float
+    """How long that took."""
     findings: Sequence[Alert]
 
     @property
@@ -60,11 +61,6 @@ class Stand:
         known = [self.line.number(f"rows_{what}") for what in ("inserted", "updated", "deleted")]
         return None if None in known else sum(each or 0.0 for each in known)
 
-    @property
-    def seconds(self) -> float:
-        """Give how long the growth took."""
-        return (self.recent[-1].at - self.recent[0].at).total_seconds() if self.recent else 0.0
-
     def moment(self, what: str) -> datetime | None:
         """Give when it was last vacuumed or analyzed."""
         at = self.line.number(f"last_{what}_timestamp_seconds")
@@ -89,6 +85,8 @@ class Scene:
 
     sheet: Sheet[Stand]
     chosen: Stand | None
+    courses: Mapping[Place, str]
+    """The size of the newest hours of the tables that are shown, from the ground."""
     charted: Sequence[Line]
     indexes: Sequence[Alert]
     more_indexes: int
@@ -109,9 +107,11 @@ def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     sizes = [line for line in trends.lines(SIZES, asked.target or None) if _fits(line, asked)]
     largest = sorted(sizes, key=lambda line: -line.values.get("database_bytes", 0.0))[:5] if asked.target else []
     indexes = [each for each in alerts if each.finding.rule.startswith("index.") and _concerns(each, asked)]
+    shown = sheet(stands, asked)
     return Scene(
-        sheet=sheet(stands, asked),
+        sheet=shown,
         chosen=chosen,
+        courses={each.place: _course(each.line, trends, glance.now) for each in shown.rows},
         charted=[chosen.line] if chosen else largest,
         indexes=indexes[:INDEXES],
         more_indexes=max(0, len(indexes) - INDEXES),
@@ -134,15 +134,18 @@ def _fits(line: Line, asked: Asked) -> bool:
 
 
 def _stand(line: Line, trends: Trends, findings: Mapping[Place, Sequence[Alert]]) -> Stand:
-    recent = trends.recent(line, "total_bytes").points or trends.recent(line, "heap_bytes").points
     place = (line.server, line.database or "", line.key["schema"], line.key["table"])
-    growth = recent[-1].mean - recent[0].mean if len(recent) > 1 else None
-    return Stand(line=line, growth=growth, recent=recent, findings=findings.get(place, ()))
+    growth, seconds = trends.gained(line, _measured(line)) or (None, 0.0)
+    return Stand(line=line, growth=growth, seconds=seconds, findings=findings.get(place, ()))
 
 
-def course(stand: Stand, now: datetime) -> str:
-    """Draw the size of the newest hours, from the ground."""
-    return spark(stand.recent, now, RECENT_SECONDS)
+def _course(line: Line, trends: Trends, now: datetime) -> str:
+    return spark(trends.recent(line, _measured(line)).points, now, RECENT_SECONDS)
+
+
+def _measured(line: Line) -> str:
+    """Name the column that has its size."""
+    return "heap_bytes" if line.number("total_bytes") is None else "total_bytes"
 
 
 def _by_table(alerts: Iterable[Alert]) -> Mapping[Place, Sequence[Alert]]:
