@@ -16,6 +16,7 @@ from monitor.collect.runner import Clock
 from monitor.config import Config, load_config
 from monitor.controls import DaemonControls
 from monitor.courier import Outcome
+from monitor.courses import DaemonTrends
 from monitor.desk import Desk
 from monitor.door import door
 from monitor.errors import ConfigErrors, MonitorError
@@ -235,6 +236,7 @@ class Daemon:
             clock=self._clock.now,
             controls=self._controls,
             workload=DaemonWorkload(self._desk, self._hours, lambda: self.config.catalog.asked),
+            trends=DaemonTrends(self._desk.recorder, self._hours),
         )
         return door(site, self.config)
 

@@ -52,7 +52,7 @@ class Desk:
         self.ledger, self.exposition, self.clock = ledger, exposition, clock
         self.shelf = Shelf(ledger)
         self._succession = Succession(self.shelf.servers, pending.step)
-        self.recorder = Recorder(clock)
+        self.recorder = Recorder(clock, lambda: self.ledger.alerts)
         self.newest: dict[tuple[Target, str], Measurement] = {}
         self.listeners: list[Callable[[Alert], None]] = []
         self.wake: Callable[[], None] = lambda: None

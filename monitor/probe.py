@@ -42,6 +42,7 @@ from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_t
 from monitor.sqlreads import Reads, reads
 from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
 from monitor.summed import check_recording, described, summed, table_names
+from monitor.trend import Trend
 
 __all__ = [
     "GIB",
@@ -87,6 +88,7 @@ __all__ = [
     "Target",
     "TargetDenied",
     "Thing",
+    "Trend",
     "attack",
     "check_recording",
     "counters",
@@ -268,6 +270,8 @@ class Probe:
     """True when every row is read each time, so that a new row's counters are growth."""
     history: Kept | None = None
     """What is kept of it, hour by hour, in the store."""
+    trends: tuple[Trend, ...] = ()
+    """What of its gauges is kept over time, for the charts of the page."""
     options: object = None
     """A frozen dataclass with the defaults of `probes: {NAME: …}`."""
     section: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -12,10 +12,12 @@ from monitor.earlier import HOUR_SECONDS, hour_of
 from monitor.errors import StoreError
 from monitor.history import History
 from monitor.measurement import Measurement
-from monitor.model import Server
+from monitor.model import Alert, Server
 from monitor.probe import Probe
 from monitor.record import Record
 from monitor.store.hours import StoredHours
+from monitor.trail import Trails
+from monitor.trends import Keeping
 
 log = structlog.get_logger()
 
@@ -31,9 +33,12 @@ Place: TypeAlias = tuple[str, str]
 class Recorder:
     """Takes growth in; `retention` says for how many seconds hours are kept."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, alerts: Callable[[], Sequence[Alert]] = tuple) -> None:
+        """Take the alerts whose numbers are followed, as they are at the moment."""
+        self._alerts = alerts
         self.retention = MONTH
         self._clock = clock
+        self.trends, self.trails = Keeping(clock), Trails(clock)
         self._records: dict[Place, Record] = {}
         self._ended: set[str] = set()
         self._next_at = clock.monotonic()
@@ -46,6 +51,7 @@ class Recorder:
 
     def take(self, server: Server, probe: Probe, seen: Measurement) -> None:
         """Add up what grew since the reading before."""
+        self.trends.take(server, probe, seen)
         if probe.history is None or seen.exposed is None or seen.grown is None:
             return
         place = (server.name, probe.name)
@@ -59,9 +65,12 @@ class Recorder:
     def end_server(self, name: str) -> None:
         """Let a server's histories go, when they are written."""
         self._ended.add(name)
+        self.trends.end_server(name)
 
     def write_all(self) -> None:
         """Count everything as unwritten: the store may be a new one."""
+        self.trends.write_all()
+        self.trails.write_all()
         for record in self._records.values():
             record.write_all()
 
@@ -70,7 +79,12 @@ class Recorder:
         if self._clock.monotonic() < self._next_at:
             return False
         present = hour_of(self._clock.now())
-        return bool(self._ended) or any(record.due(present) for record in self._records.values())
+        return (
+            bool(self._ended)
+            or any(each.due(present) for each in self._records.values())
+            or self.trends.due()
+            or self.trails.due()
+        )
 
     async def round(self, stored: StoredHours) -> None:
         """Write, and look up, what is due; while the store cannot be used, it waits."""
@@ -80,6 +94,8 @@ class Recorder:
             for place, record in list(self._records.items()):
                 if record.due(present) or place[0] in self._ended:
                     await self._turn(record, stored, present)
+            await self.trends.round(stored)
+            await self.trails.round(self._alerts(), stored)
             await self._forget(stored, present)
         except StoreError as error:
             self._next_at = self._clock.monotonic() + MENDING_SECONDS
@@ -91,6 +107,8 @@ class Recorder:
         try:
             for record in self._records.values():
                 await record.write(stored, present)
+            await self.trends.write(stored)
+            await self.trails.write(stored)
         except StoreError as error:
             log.warning("the newest history could not be written", reason=str(error))
 

@@ -140,7 +140,7 @@ class Workload(Protocol):
     def window(self) -> float:
         """Give the seconds over which they are watched; soon after a start it was less."""
 
-    def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
+    async def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
         """Give the busiest statements of one server or of all, by the time they took, as the snapshot lists them."""
 
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:

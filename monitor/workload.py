@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 from monitor.desk import Desk
 from monitor.earlier import LOOKED_UP, beginning, bites, hour_of
 from monitor.errors import StoreError
 from monitor.history import Key
+from monitor.measurement import Measurement
+from monitor.model import Target
 from monitor.probe import Probe
 from monitor.report.compose import listed
 from monitor.status import Bucket, Hours
@@ -17,11 +21,16 @@ STATEMENTS = "statements"
 """The probe, and the report's list that its rows are in."""
 
 
+TOGETHER = 20
+"""Servers whose rows are written before anybody else has a turn."""
+
+
 class DaemonWorkload:
     """The daemon's answer to `monitor.status.Workload`; `probes` gives those that are asked at present."""
 
     def __init__(self, desk: Desk, stored: StoredHours, probes: Callable[[], Mapping[str, Probe]]) -> None:
         self._desk, self._stored, self._probes = desk, stored, probes
+        self._rows: dict[Target, tuple[Measurement, Sequence[Mapping[str, object]]]] = {}
 
     @property
     def window(self) -> float:
@@ -29,14 +38,33 @@ class DaemonWorkload:
         probe = self._probes().get(STATEMENTS)
         return probe.window if probe else 0.0
 
-    def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
-        """Give the busiest statements of one server or of all, by the time they took."""
-        servers = self._desk.shelf.servers
-        if target is not None:
-            servers = {name: standing for name, standing in servers.items() if name == target}
-        readings = [seen for seen in self._desk.newest.values() if seen.target.server in servers]
-        rows = listed(list(servers.values()), readings)[STATEMENTS]
-        return sorted(rows, key=lambda row: -float(str(row["total_seconds"])))
+    async def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
+        """Give the busiest statements of one server or of all, by the time they took; others have their turn between.
+
+        A reading is put into rows once, when somebody wants to see it.
+        """
+        readings = [
+            (key[0], seen)
+            for key, seen in list(self._desk.newest.items())
+            if seen.probe == STATEMENTS and target in {None, key[0].server}
+        ]
+        rows: list[Mapping[str, object]] = []
+        for place, (of, seen) in enumerate(readings, 1):
+            rows += self._rows_of(of, seen)
+            if place % TOGETHER == 0:
+                await asyncio.sleep(0)
+        if target is None:
+            self._rows = {of: self._rows[of] for of, _ in readings if of in self._rows}
+        return sorted(rows, key=itemgetter("total_seconds"), reverse=True)
+
+    def _rows_of(self, target: Target, seen: Measurement) -> Sequence[Mapping[str, object]]:
+        kept = self._rows.get(target)
+        standing = self._desk.shelf.servers.get(target.server)
+        if standing is None:
+            return ()
+        if kept is None or kept[0] is not seen:
+            kept = self._rows[target] = (seen, listed([standing], [seen])[STATEMENTS])
+        return kept[1]
 
     def pools(self) -> Sequence[Mapping[str, object]]:
         """Give slots, sessions and pools of all servers, as the snapshot lists them."""

@@ -25,6 +25,7 @@ from monitor.probe import (
     Scope,
     Session,
     Severity,
+    Trend,
     gauges,
     plural,
     share,
@@ -210,5 +211,6 @@ PROBE = Probe(
     key=("pool",),
     labels=("pool",),
     metrics=gauges(GAUGES),
+    trends=(Trend(name="pools", key=("pool",), gauges=("in_use", "size", "waiting")),),
     rules=(AppSaturation(), AppWaiting()),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Scope, Session, gauges
+from monitor.probe import Aside, Kind, Measurement, Memory, Metric, Probe, Scope, Session, Trend, gauges
 from probes.auth_accounts_faults import (
     EmailCaseDuplicate,
     IdentityEmailMismatch,
@@ -57,6 +57,10 @@ PROBE = Probe(
     labels=("state",),
     metrics=(Metric("users", Kind.GAUGE, "Accounts, each in one state; deleted beats banned beats the others."),),
     asides=(WHOLE,),
+    trends=(
+        Trend(name="users", key=("state",), gauges=("users",), every=300),
+        Trend(name="sweep", aside="whole", gauges=("sweep_progress_ratio",), latest=("sweep_age_seconds",)),
+    ),
     options=AuthOptions(),
     section="auth",
     rules=(

@@ -25,6 +25,7 @@ from monitor.probe import (
     Rule,
     Scope,
     Severity,
+    Trend,
     plural,
     share,
 )
@@ -288,6 +289,18 @@ PROBE = Probe(
     labels=("link", "direction"),
     metrics=(Metric("orphans", Kind.GAUGE, "Rows without their user (profile), and users without their row (user)."),),
     asides=(SWEEP,),
+    trends=(
+        Trend(name="orphans", key=("link", "direction"), gauges=("orphans",), latest=("origin",), every=300, most=100),
+        Trend(
+            name="sweeps",
+            aside="sweep",
+            key=("link",),
+            gauges=("sweep_progress_ratio",),
+            latest=("sweep_age_seconds",),
+            every=300,
+            most=100,
+        ),
+    ),
     options=AuthOptions(),
     section="auth",
     feeds=("auth_states", "auth_structure"),

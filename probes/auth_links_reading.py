@@ -269,11 +269,11 @@ def _rows(reading: Blind | LinkReading) -> list[Row]:
     """Give a link's two directions; the reading itself stands in the first."""
     if not isinstance(reading, LinkReading) or reading.seen is None:
         return [_row(reading)]
-    subject, seen = reading.column.subject, reading.seen
+    link, seen = {"link": reading.column.subject, "origin": reading.origin.value}, reading.seen
     users = seen.missing if reading.every_user else None
     return [
-        {"link": subject, "direction": "profile", "orphans": seen.orphans, "reading": reading},
-        {"link": subject, "direction": "user", "orphans": users, "reading": None},
+        {**link, "direction": "profile", "orphans": seen.orphans, "reading": reading},
+        {**link, "direction": "user", "orphans": users, "reading": None},
     ]
 
 

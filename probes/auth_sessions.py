@@ -5,7 +5,7 @@ Goes through auth.users, auth.sessions and auth.refresh_tokens slice by slice, a
 
 from __future__ import annotations
 
-from monitor.probe import Probe, Scope, gauges
+from monitor.probe import Probe, Scope, Trend, gauges
 from probes.auth_links_options import AuthOptions
 from probes.auth_sessions_cleanup import CleanupStalled
 from probes.auth_sessions_reading import observe
@@ -37,6 +37,15 @@ PROBE = Probe(
             "sweep_progress_ratio": "The share of the table that the present turn has looked at.",
             "sweep_age_seconds": "Time since the last turn through the table ended.",
         }
+    ),
+    trends=(
+        Trend(
+            name="rows",
+            key=("table",),
+            gauges=("live", "expired", "revoked", "sweep_progress_ratio"),
+            latest=("sweep_age_seconds",),
+            every=300,
+        ),
     ),
     options=AuthOptions(),
     section="auth",

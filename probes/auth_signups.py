@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Measurement, Memory, Probe, ProbeSkipped, Row, Scope, Session, counters
+from monitor.probe import Measurement, Memory, Probe, ProbeSkipped, Row, Scope, Session, Trend, counters
 from probes.auth_links_discovery import gotrue
 from probes.auth_links_options import AuthOptions
 from probes.auth_sight import as_list
@@ -68,6 +68,7 @@ PROBE = Probe(
             "refresh_tokens": "Tokens inserted into auth.refresh_tokens.",
         }
     ),
+    trends=(Trend(name="inserted", rates=("users", "sessions", "refresh_tokens"), every=300),),
     options=AuthOptions(),
     section="auth",
     rules=(SignupAnomaly(),),

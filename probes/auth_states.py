@@ -5,7 +5,7 @@ Reads the tables in slices of blocks that take about 10 ms, and the users by pri
 
 from __future__ import annotations
 
-from monitor.probe import Kind, Metric, Probe, Scope
+from monitor.probe import Kind, Metric, Probe, Scope, Trend
 from probes.auth_links_options import AuthOptions
 from probes.auth_states_addresses import EmailCopy, EmailDrift
 from probes.auth_states_reading import SWEEPS, detail, observe
@@ -24,6 +24,7 @@ PROBE = Probe(
         Metric("rows", Kind.GAUGE, "Rows that disagree with their user's state (of duplicate: users with two rows)."),
     ),
     asides=(SWEEPS,),
+    trends=(Trend(name="rows", key=("link", "state"), gauges=("rows",), every=300, most=100),),
     options=AuthOptions(),
     section="auth",
     rules=(Malformed(), Duplicate(), SoftDeletedUser(), BannedUser(), EmailCopy(), EmailDrift()),

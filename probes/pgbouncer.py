@@ -21,6 +21,7 @@ from monitor.probe import (
     Row,
     Scope,
     Session,
+    Trend,
     gauges,
     of_kind,
 )
@@ -228,6 +229,25 @@ PROBE = Probe(
             name="of_version",
             labels=("version",),
             metrics=(Metric("version_info", Kind.GAUGE, "1, with the version as a label."),),
+        ),
+    ),
+    trends=(
+        Trend(
+            name="pools",
+            key=("database", "user"),
+            gauges=(
+                "pools_client_active_connections",
+                "pools_client_waiting_connections",
+                "pools_client_maxwait_seconds",
+                "pools_server_active_connections",
+                "pools_server_idle_connections",
+            ),
+            latest=("pool_size", "pool_mode"),
+        ),
+        Trend(
+            name="clients",
+            aside="whole",
+            gauges=("used_clients", "config_max_client_connections", "time_to_exhaustion_seconds"),
         ),
     ),
     rules=(Waiting(), ClientSaturation(), ClientForecast()),

@@ -8,7 +8,7 @@ Limits: the 50 largest groups of sessions, the 100 fullest limits and the 100 ol
 from collections.abc import Mapping
 from dataclasses import replace
 
-from monitor.probe import Measurement, Memory, Probe, Scope, Session, gauges, of_kind
+from monitor.probe import Measurement, Memory, Probe, Scope, Session, Trend, gauges, of_kind
 from probes.pool_behind import Poolers
 from probes.pool_blocking import Tree, behind, blocking, roots
 from probes.pool_blocking_rule import Blocking
@@ -228,6 +228,20 @@ PROBE = Probe(
     labels=("database", "role", "application", "state"),
     metrics=gauges(GAUGES),
     asides=(HORIZON, WAITS, CLIENTS),
+    trends=(
+        Trend(
+            name="slots",
+            key=("kind", "role", "database"),
+            gauges=(
+                "slots_used",
+                "slots_limit",
+                "oldest_transaction_seconds",
+                "oldest_idle_in_transaction_seconds",
+                "time_to_exhaustion_seconds",
+            ),
+        ),
+        Trend(name="states", key=("state",), gauges=("sessions", "waiting_sessions"), most=10),
+    ),
     options=PoolOptions(),
     section="pools",
     rules=(Saturation(), ExhaustionForecast(), PoolBudget(), IdleInTransaction(), LongTransaction(), Blocking()),

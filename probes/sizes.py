@@ -21,6 +21,7 @@ from monitor.probe import (
     Scope,
     Session,
     TargetDenied,
+    Trend,
     number,
     of_kind,
 )
@@ -130,6 +131,7 @@ PROBE = Probe(
     labels=("database",),
     metrics=(Metric("database_bytes", Kind.GAUGE, "Size of a database on disk."),),
     asides=(SPACES,),
+    trends=(Trend(name="databases", key=("database",), gauges=("database_bytes",), every=300, most=200),),
     options=SizesOptions(),
     rules=(SizeForecast(),),
 )

@@ -14,7 +14,20 @@ from heapq import nlargest
 from itertools import chain, zip_longest
 from operator import itemgetter
 
-from monitor.probe import Measurement, Memory, Metric, Probe, Row, Scope, Session, Shape, counters, gauges, number
+from monitor.probe import (
+    Measurement,
+    Memory,
+    Metric,
+    Probe,
+    Row,
+    Scope,
+    Session,
+    Shape,
+    Trend,
+    counters,
+    gauges,
+    number,
+)
 from probes.members import Members
 from probes.tables_close import NOBODY, Slow, close, horizon, relid_of
 from probes.tables_reading import COUNTERS, LEVELS, Column, Kept, observe
@@ -229,6 +242,17 @@ PROBE = Probe(
     pulse="pulse",
     reset_column="stats_reset",
     complete=True,
+    trends=(
+        Trend(
+            name="tables",
+            key=("schema", "table"),
+            gauges=("heap_bytes", "total_bytes", "live_rows", "dead_rows"),
+            rates=("seq_scans", "index_scans", "rows_inserted", "rows_updated", "rows_deleted"),
+            latest=("rows_modified", "xid_age", "last_vacuum_timestamp_seconds", "last_analyze_timestamp_seconds"),
+            every=300,
+            most=MOST,
+        ),
+    ),
     options=TablesOptions(),
     rules=(DeadTuples(), StaleStatistics(), CacheMisses()),
 )

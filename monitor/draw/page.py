@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from monitor.draw import fleet
+from monitor.draw.evidence import told
 from monitor.draw.health import STATES, firing_by_server, health
 from monitor.draw.listing import SORTS, Listing
 from monitor.draw.outlook import remarks, unknowns
@@ -19,6 +20,7 @@ from monitor.draw.statements import HOURS, view
 from monitor.model import Alert, State
 from monitor.rule import HEADINGS, Judge
 from monitor.status import Glance, Hours, Part, Past, TargetStatus
+from monitor.trend import Course
 
 FIRST = 100
 """Entries of a long list on a page."""
@@ -95,7 +97,9 @@ class Drawer:
             remarks=() if found.total else remarks(glance.shelf, self._rules),
         )
 
-    def finding(self, glance: Glance, alert: Alert, past: Past, leave: Leave = NONE) -> bytes:
+    def finding(
+        self, glance: Glance, alert: Alert, past: Past, leave: Leave = NONE, course: Course | None = None
+    ) -> bytes:
         """Draw one finding, what keeps it quiet, its past, and the forms of who may change something."""
         steps = past.steps or ()
         return self.page(
@@ -106,6 +110,7 @@ class Drawer:
             silence=glance.handling.silenced_by(alert, glance.now),
             source=glance.handling.inhibited_by(alert),
             past=past,
+            trend=told(alert, course, glance.now) if course else None,
             steps=list(reversed(steps))[:STEPS],
             earlier=max(0, len(steps) - STEPS),
             related=related(alert, glance.shelf.alerts()),

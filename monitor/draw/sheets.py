@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from monitor import __version__
 from monitor.draw.health import target_of
 from monitor.draw.listing import row_of, statements_of
+from monitor.draw.plot import WRITE
 from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, when
 from monitor.measurement import duration, plural
 
@@ -72,10 +73,13 @@ class Sheets:
             finalize=visible,
         )
         environment.filters.update(
+            amount=WRITE[""],
+            bytes=WRITE["bytes"],
             duration=duration,
             evidence=evidence,
             figure=figure,
             plural=plural,
+            rate=WRITE["rate"],
             row_of=row_of,
             statements_of=statements_of,
             stamp=stamp,

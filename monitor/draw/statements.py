@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from monitor.draw.about import remarks
 from monitor.draw.chart import Chart, hourly_means
-from monitor.draw.listing import FAMILY, Known, Listing, Row, Wanted, number, statement_of, text
-from monitor.draw.outlook import Unknown, named, unknowns
-from monitor.measurement import plural
-from monitor.model import Alert, Result, State
-from monitor.status import Glance, Hours, TargetStatus
+from monitor.draw.listing import FAMILY, Known, Listing, Row, number, statement_of, text
+from monitor.draw.outlook import Unknown, unknowns
+from monitor.model import Alert, State
+from monitor.status import Glance, Hours
 
 PROBE, POSTGRES = "statements", "postgres"
 HOURS = 24
@@ -23,8 +23,6 @@ LEADING, NAMES = 240, 300
 """Characters of a text, and of a list of names, that are shown at once."""
 LINKED = 20
 """Other servers that are linked to."""
-REASONS = 10
-"""Reasons for which there is nothing of some servers that are told; the others are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +83,7 @@ def view(glance: Glance, listed: Listing, hours: Hours) -> View:
     return View(
         listing=listed,
         lines=[*_lines(listed.rows, hours, _findings(listed.rows, shelf.alerts()), glance.now)],
-        remarks=[*_remarks(glance, wanted)],
+        remarks=[*remarks(glance, {POSTGRES: PROBE}, wanted.target)],
         unknown=unknowns([each for each in unsaid if wanted.covers(each.target.server, each.target.database)]),
         others=others[:LINKED],
         more=max(0, len(others) - LINKED),
@@ -128,34 +126,6 @@ def _lines(rows: Sequence[Row], hours: Hours, alerts: Mapping[Known, Sequence[Al
             findings=alerts.get(key, ()),
         )
         taken.add(name)
-
-
-def _remarks(glance: Glance, wanted: Wanted) -> Iterator[str]:
-    """Say of which servers there is nothing, or nothing new, and why."""
-    reasons: dict[str, list[str]] = {}
-    for target in glance.shelf.targets():
-        if wanted.target in {None, target.server} and (reason := _silent(target)):
-            reasons.setdefault(reason, []).append(target.server)
-    for reason, servers in [*reasons.items()][:REASONS]:
-        yield f"{named(servers)}: {reason}"
-    left = sum(len(servers) for servers in [*reasons.values()][REASONS:])
-    if left:
-        yield f"… and there is nothing new of {plural(left, 'more target')}."
-
-
-def _silent(target: TargetStatus) -> str:
-    """Say why a server's statements were not read; "" when they were, or it is no server that has any."""
-    if target.kind != POSTGRES:
-        return ""
-    if target.since is None:
-        return "not asked yet."
-    if not target.up:
-        return f"not reachable, what stands here of it is what was known last. {target.reason}"
-    runs = [run for run in target.probes if run.probe == PROBE]
-    if not runs:
-        return f"its statements were not read: the probe {PROBE} has not run, or is turned off."
-    run = runs[-1]
-    return "" if run.result is Result.OK else f"its statements could not be read: {run.reason or run.result}"
 
 
 def cut(whole: str, most: int) -> str:

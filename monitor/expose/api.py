@@ -153,7 +153,7 @@ async def statements(workload: Workload, asked: Mapping[str, str]) -> bytes:
             f"hours times per_page must not be more than {MOST_BUCKETS}; add per_page={MOST_BUCKETS // hours or 1}"
         )
     about = {name: value for name, value in wanted.filters.items() if name != "hours"}
-    known = workload.statements(about.get("target"))
+    known = await workload.statements(about.get("target"))
     rows = [row for row in known if all(str(row[name]) == value for name, value in about.items())]
     page = wanted.cut("statements", rows, dict)
     if not hours:

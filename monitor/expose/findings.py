@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields
 
 from aiohttp import web
 
@@ -14,19 +14,29 @@ from monitor.expose import api
 from monitor.expose.answers import document, html
 from monitor.model import Alert
 from monitor.status import Glance
+from monitor.trend import Course
 
-Token = Callable[[web.Request], str | None]
-"""Gives what the forms on a page carry for who asks; None: who asks may change nothing."""
 
-Private = Callable[[web.Request], bool]
-"""Tells whether who asks may see ids of the rows that findings count."""
+@dataclass(frozen=True, kw_only=True)
+class Rights:
+    """What who asks may see and do."""
+
+    token: Callable[[web.Request], str | None]
+    """Gives what the forms on a page carry; None: nothing may be changed."""
+    private: Callable[[web.Request], bool]
+    """Tells whether ids of the rows that findings count may be seen."""
+
+
+Numbers = Callable[[Alert], Awaitable[Course | None]]
+"""Gives a finding's main number over time; None: nothing is kept."""
 
 
 class Findings:
     """The handlers."""
 
-    def __init__(self, glance: Callable[[], Glance], drawer: Drawer, token: Token, private: Private) -> None:
-        self._glance, self._drawer, self._token, self._private = glance, drawer, token, private
+    def __init__(self, glance: Callable[[], Glance], drawer: Drawer, rights: Rights, numbers: Numbers) -> None:
+        self._glance, self._drawer, self._numbers = glance, drawer, numbers
+        self._token, self._private = rights.token, rights.private
 
     def routes(self) -> list[web.RouteDef]:
         """Give every address."""
@@ -55,7 +65,7 @@ class Findings:
         past = await glance.handling.history(alert.finding.fingerprint)
         done = request.query.get("done", "")
         leave = Leave(token=self._token(request), done=done if done in DONE else "", private=self._private(request))
-        return html(self._drawer.finding(glance, alert, past, leave))
+        return html(self._drawer.finding(glance, alert, past, leave, await self._numbers(alert)))
 
     async def api_list(self, request: web.Request) -> web.Response:
         """Give findings as JSON."""

@@ -18,7 +18,7 @@ from monitor.expose.cached import Cached
 from monitor.expose.changes import Changes
 from monitor.expose.credentials import Credentials
 from monitor.expose.events import Events, Pace
-from monitor.expose.findings import Findings
+from monitor.expose.findings import Findings, Rights
 from monitor.expose.forms import Door, Forms
 from monitor.expose.guard import Guard, host_name, is_loopback
 from monitor.expose.journal import Journal
@@ -30,9 +30,11 @@ from monitor.expose.scrape import Scrape
 from monitor.expose.statements import Statements
 from monitor.expose.targets import Targets
 from monitor.expose.tls import Tls
+from monitor.expose.trends import TrendPages, numbers
 from monitor.expose.wishes import BODY
 from monitor.rule import Judge
 from monitor.status import Controls, Glance, Handling, Shelf, Workload
+from monitor.trend import Trends
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0
@@ -57,6 +59,7 @@ class Site:
     clock: Callable[[], datetime] = _now
     controls: Controls | None = None
     workload: Workload | None = None
+    trends: Trends | None = None
     pace: Pace = field(default_factory=Pace)
 
     def glance(self) -> Glance:
@@ -72,7 +75,9 @@ class Pages:
         self._drawer = Drawer(site.rules)
         self._door = Door(origin, credentials, self.message)
         self._forms = Forms(site.controls, site.shelf, site.clock) if site.controls is not None else None
-        self._findings = Findings(site.glance, self._drawer, self._token, self._is_private)
+        rights = Rights(token=self._token, private=self._is_private)
+        self._findings = Findings(site.glance, self._drawer, rights, numbers(site.trends))
+        self._trends = TrendPages(site.trends, site.glance, self._drawer)
         self._targets = Targets(site.glance, self._drawer)
         self.events = Events(site.shelf, site.pace)
         self._statements = Statements(site.workload, site.glance, self._drawer)
@@ -96,6 +101,7 @@ class Pages:
             *self._findings.routes(),
             *self._targets.routes(),
             *self._statements.routes(),
+            *self._trends.routes(),
             *self._journal.routes(),
             *self.events.routes(),
             *(self._forms.routes(self._door) if self._forms else ()),

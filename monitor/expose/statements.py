@@ -40,7 +40,7 @@ class Statements:
             return self._message(glance, 400, "Not understood", str(error))
         if asked.target is not None and asked.target not in {target.server for target in glance.shelf.targets()}:
             return self._message(glance, 404, "No such target", "No target of this name is watched.")
-        listed = listing(self._workload.statements(asked.target), asked)
+        listed = listing(await self._workload.statements(asked.target), asked)
         hours = await self._workload.hours(listed.rows, HOURS)
         return html(self._drawer.statements(glance, listed, hours, self._workload.window))
 

@@ -28,7 +28,7 @@ class Busy:
     reason: str = ""
     window: float = 600.0
 
-    def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
+    async def statements(self, target: str | None = None) -> Sequence[Mapping[str, object]]:
         return [row for row in self.rows if target in {None, row["target"]}]
 
     def pools(self) -> Sequence[Mapping[str, object]]:

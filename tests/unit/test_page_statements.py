@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from monitor.draw.about import REASONS
 from monitor.draw.listing import SHOWN, SORTS, Wanted, listing, row_of
 from monitor.draw.page import Drawer
-from monitor.draw.statements import LEADING, LINKED, REASONS
+from monitor.draw.statements import LEADING, LINKED
 from monitor.errors import Needs
 from monitor.model import Finding, Object, Result, State, Target
 from monitor.status import Bucket, Hours, ProbeStatus

@@ -1,0 +1,75 @@
+"""What is asked of a page of lists and charts, and the addresses of the same page asked otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+T = TypeVar("T")
+
+SPANS: Mapping[int, str] = {3: "3 hours", 24: "24 hours", 168: "7 days", 720: "30 days"}
+"""Over how many hours charts may go."""
+SHOWN = 50
+"""Rows on a page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked for; what is empty is not asked for."""
+
+    path: str
+    target: str = ""
+    database: str = ""
+    schema: str = ""
+    table: str = ""
+    text: str = ""
+    sort: str = ""
+    hours: int = 24
+    page: int = 1
+
+    @property
+    def address(self) -> str:
+        """Give the address under which that is shown."""
+        usual = Asked(path=self.path)
+        pairs = {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
+        return f"{self.path}?{urlencode(pairs, errors='replace')}" if pairs else self.path
+
+    def with_(self, **changed: object) -> str:
+        """Give the address of the same page with something changed, from its first page on."""
+        return replace(self, **{"page": 1, **changed}).address  # type: ignore[arg-type]  # templates hand in what fits
+
+    def spans(self) -> list[tuple[str, str, bool]]:
+        """Give the words and address of each span of time, and whether it is the one that is shown."""
+        return [(words, self.with_(hours=hours), hours == self.hours) for hours, words in SPANS.items()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet(Generic[T]):
+    """One page of a list."""
+
+    asked: Asked
+    rows: Sequence[T]
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """Count the pages there are."""
+        return max(1, -(-self.total // SHOWN))
+
+    @property
+    def before(self) -> str | None:
+        """Give the address of the page before."""
+        return self.asked.with_(page=self.asked.page - 1) if 1 < self.asked.page <= self.pages else None
+
+    @property
+    def after(self) -> str | None:
+        """Give the address of the next page."""
+        return self.asked.with_(page=self.asked.page + 1) if self.asked.page < self.pages else None
+
+
+def sheet(rows: Sequence[T], asked: Asked) -> Sheet[T]:
+    """Cut one page out."""
+    first = (asked.page - 1) * SHOWN
+    return Sheet(asked=asked, rows=rows[first : first + SHOWN], total=len(rows))
