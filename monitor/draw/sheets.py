@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from monitor import __version__
 from monitor.draw.health import target_of
 from monitor.draw.listing import row_of, statements_of
-from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, when
+from monitor.draw.words import ago, ahead, evidence, figure, short, stamp, visible, when
 from monitor.measurement import duration, plural
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Sheets:
             figure=figure,
             plural=plural,
             row_of=row_of,
+            short=short,
             statements_of=statements_of,
             stamp=stamp,
             target_of=target_of,
