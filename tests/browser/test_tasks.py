@@ -20,7 +20,7 @@ from monitor.status import SilenceStatus
 from tests.browser.opening import opened
 from tests.browser.world import OPEN, SLOT, pile, told
 from tests.database import Database
-from tests.faults.harness import daemon
+from tests.faults.harness import Daemon, daemon
 from tests.unit.controls import Ledger, serving
 from tests.unit.shelf import NOW, Pile, Told, alert, finding, silence
 
@@ -188,13 +188,21 @@ async def test_a_page_held_still_stays_as_it_is(browser: Browser) -> None:
         assert not [each for each in asked if each.endswith("/events")]
 
 
+async def counted(watched: Daemon) -> str:
+    """Wait until something fires; give its fingerprint."""
+    while True:
+        firing = await watched.firing("headcount.many")
+        if firing:
+            return str(firing[0]["fingerprint"])
+        await asyncio.sleep(0.2)
+
+
 async def test_a_silence_of_the_page_works_in_the_daemon(browser: Browser, database: Database, tmp_path: Path) -> None:
     """The real one, on a real server: what the form asked for stands in the API, and in who changed what."""
     dsn = (await database.as_monitor()).dsn
     async with asyncio.timeout(120), daemon(tmp_path, {"shop": dsn}, {}) as watched:
         await watched.up()
-        while not (firing := await watched.firing("headcount.many")):
-            await asyncio.sleep(0.2)
+        fingerprint = await counted(watched)
         async with opened(browser) as page:
             await page.goto(f"{watched.url}/findings?rule=headcount.many")
             await page.locator(".rows a.what").first.click()
@@ -203,5 +211,5 @@ async def test_a_silence_of_the_page_works_in_the_daemon(browser: Browser, datab
             await expect(page.locator("main")).to_contain_text("by loopback: only a headcount")
             await page.goto(f"{watched.url}/audit")
             await expect(page.locator("main")).to_contain_text("only a headcount")
-        found = json.loads(await watched.get(f"/api/v1/findings/{firing[0]['fingerprint']}"))
+        found = json.loads(await watched.get(f"/api/v1/findings/{fingerprint}"))
         assert found["silenced_by"]
