@@ -47,6 +47,7 @@ bench: $(DEV) ## what the monitor costs, measured
 	$(BIN)/python -m benchmarks.tables
 	$(BIN)/python -m benchmarks.auth_links
 	$(BIN)/python -m benchmarks.auth_sweeps
+	$(BIN)/python -m benchmarks.pages
 
 docs: $(DEV) ## the dashboards and the table of metrics, built from Python
 	$(BIN)/python -m dashboards.build

@@ -44,7 +44,9 @@ def health(target: TargetStatus, now: datetime) -> Health:
     if target.since is None:
         return Health(word="waiting", tone="unknown", words="not asked yet")
     if not target.up:
-        return Health(word="down", tone="down", words=f"since {ago(target.since, now)}; last seen {ago(answered, now)}")
+        return Health(
+            word="down", tone="down", words=f"went down {ago(target.since, now)}; last seen {ago(answered, now)}"
+        )
     asked = max((run.taken_at for run in target.probes), default=now)
     if asked - (answered or target.since) > STALE:
         return Health(word="stale", tone="stale", words=f"last seen {ago(answered, now)}")

@@ -14,7 +14,7 @@ from monitor import __version__
 from monitor.draw.health import target_of
 from monitor.draw.listing import row_of, statements_of
 from monitor.draw.plot import WRITE
-from monitor.draw.words import ago, ahead, evidence, figure, stamp, visible, when
+from monitor.draw.words import ago, ahead, evidence, figure, short, stamp, visible, when
 from monitor.measurement import duration, plural
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Sheets:
             plural=plural,
             rate=WRITE["rate"],
             row_of=row_of,
+            short=short,
             statements_of=statements_of,
             stamp=stamp,
             target_of=target_of,

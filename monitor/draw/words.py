@@ -11,6 +11,8 @@ from monitor.model import Evidence
 
 # Controls but line feed and tab, marks that turn the direction of writing, and surrogates: in a name they deceive.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+LINE = 120
+"""Characters of a name in a list."""
 _UNITS = {"_bytes": size, "_seconds": duration}
 
 
@@ -73,3 +75,8 @@ def figure(value: object) -> str:
             return ", ".join(figure(each) for each in value) or "none"
         case _:
             return str(value)
+
+
+def short(text: str) -> str:
+    """Give the beginning of a name that is too long for a line of a list; its own page has the whole."""
+    return text if len(text) <= LINE else text[: LINE - 1] + "…"

@@ -72,7 +72,7 @@ class Guard:
         response = await self._answer(request, handler)
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
-        if _may_wait(request, response):
+        if not response.prepared and _may_wait(request, response):
             await self._send(request, response)
         return response
 

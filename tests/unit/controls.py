@@ -10,6 +10,7 @@ from pathlib import Path
 
 from monitor.errors import StoreError
 from monitor.expose.credentials import Credentials
+from monitor.expose.events import Pace
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
@@ -92,6 +93,7 @@ async def serving(
     external_url: str | None = None,
     host: str = "127.0.0.1",
     told: Told | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[Web]:
     """Open a door on a free port."""
     exposition = Exposition()
@@ -104,6 +106,7 @@ async def serving(
         rules=RULES,
         clock=lambda: NOW,
         controls=controls,
+        pace=pace or Pace(),
     )
     web = Web(site, host=host, port=0, external_url=external_url, credentials=credentials, tls=tls)
     await web.start()

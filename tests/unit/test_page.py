@@ -204,7 +204,7 @@ def test_silences_of_now_are_listed_with_who_and_why_and_until_when() -> None:
     """A long list is cut; without any there is no chapter."""
     page = words(drawn(Pile(), told=Told(silences_=[silence()] * (FEW + 2))))
     assert "Silences Nobody is told" in page
-    assert "target=&#34;shop&#34; 2026-11-22 17:00:00 UTC (in 2 h) ann upgrade" in page
+    assert "target=&#34;shop&#34; until 2026-11-22 17:00:00 UTC (in 2 h) by ann: upgrade" in page
     assert page.count("upgrade") == FEW
     assert "and 2 more silences" in page
     assert "Silences" not in words(drawn(Pile()))

@@ -68,7 +68,7 @@ def asked_since(minutes: float, *, answered: float | None) -> TargetStatus:
     ("target", "word", "words_"),
     [
         (server(), "up", "2 databases, seen 5 s ago"),
-        (server(up=False, probes=[run()]), "down", "since 3 h ago; last seen 5 s ago"),
+        (server(up=False, probes=[run()]), "down", "went down 3 h ago; last seen 5 s ago"),
         (replace(server(probes=[]), since=None), "waiting", "not asked yet"),
         (asked_since(60, answered=4), "stale", "last seen 4 min ago"),
         (asked_since(60, answered=2), "up", "2 databases, seen 2 min ago"),
