@@ -24,10 +24,15 @@ class Chart:
     height: int
     peak: str
     words: str
+    mark: int | None = None
+    """Where it is marked, in units from the left."""
 
 
-def hourly_means(buckets: Sequence[Bucket], now: datetime, count: int) -> Chart | None:
-    """Draw the mean time of a call in each of the `count` newest hours; None: nothing is known of any of them."""
+def hourly_means(buckets: Sequence[Bucket], now: datetime, count: int, slower: datetime | None = None) -> Chart | None:
+    """Draw the mean time of a call in each of the `count` newest hours; None: nothing is known of any of them.
+
+    `slower`: when it was found to have become slower, which is marked.
+    """
     present = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     known = {round((present - each.begins) / HOUR): mean for each in buckets if (mean := _mean(each)) is not None}
     means = {ago: mean for ago, mean in known.items() if 0 <= ago < count}
@@ -40,8 +45,15 @@ def hourly_means(buckets: Sequence[Bucket], now: datetime, count: int) -> Chart 
         width=count * STEP,
         height=HEIGHT,
         peak=duration(peak),
-        words=_words(means, present, count),
+        words=_words(means, present, count) + (f" Slower since {slower:%H:%M} UTC." if slower else ""),
+        mark=_mark(slower, present, count),
     )
+
+
+def _mark(slower: datetime | None, present: datetime, count: int) -> int | None:
+    """Give the place of a moment; None: there is none, or it is not within these hours."""
+    place = count + (slower - present) / HOUR - 1 if slower else -1.0
+    return round(place * STEP) if 0 <= place < count else None
 
 
 def _mean(bucket: Bucket) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from monitor.draw.about import remarks
 from monitor.draw.chart import Chart, hourly_means
@@ -21,6 +21,8 @@ PLAIN = re.compile(r"[\w-]+", re.ASCII)
 """How statements are named; nothing else names a place on the page."""
 LEADING, NAMES = 240, 300
 """Characters of a text, and of a list of names, that are shown at once."""
+REGRESSED, PLAN = "statements.regressed", "plan"
+"""The rule whose beginning is marked, and the figure that says what a plan spends most on."""
 LINKED = 20
 """Other servers that are linked to."""
 
@@ -44,6 +46,8 @@ class Line:
     text: str
     chart: Chart | None
     findings: Sequence[Alert]
+    plan: str
+    """What its plan is expected to spend most on, where a finding says it."""
 
     @property
     def leading(self) -> str:
@@ -122,10 +126,21 @@ def _lines(rows: Sequence[Row], hours: Hours, alerts: Mapping[Known, Sequence[Al
             rows=number(row, "rows"),
             about=[(word, cut(said, NAMES)) for word in ("roles", "tables", "tags") if (said := text(row, word))],
             text=text(row, "text"),
-            chart=hourly_means(own, now, HOURS),
+            chart=hourly_means(own, now, HOURS, _slower(alerts.get(key, ()))),
             findings=alerts.get(key, ()),
+            plan=cut(_plan(alerts.get(key, ())), NAMES),
         )
         taken.add(name)
+
+
+def _slower(alerts: Iterable[Alert]) -> datetime | None:
+    """Give when it was found to have become slower."""
+    return min((alert.starts_at.astimezone(UTC) for alert in alerts if alert.finding.rule == REGRESSED), default=None)
+
+
+def _plan(alerts: Iterable[Alert]) -> str:
+    plans = (alert.finding.evidence.get(PLAN) for alert in alerts)
+    return next((plan for plan in plans if isinstance(plan, str)), "")
 
 
 def cut(whole: str, most: int) -> str:

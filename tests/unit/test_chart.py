@@ -67,3 +67,15 @@ def test_the_least_mean_is_no_gap() -> None:
     assert none is not None
     assert least.path.startswith(f"M0 {HEIGHT}v-1h6v1z")
     assert none.path == f"M0 {HEIGHT}v-1h6v1z"
+
+
+@pytest.mark.parametrize(
+    ("ago", "mark"), [(0.0, 23 * STEP), (2.5, round(20.5 * STEP)), (23.0, 0), (23.5, None), (-1.5, None)]
+)
+def test_when_it_became_slower_is_marked(ago: float, mark: int | None) -> None:
+    """Within its hour; what lies outside the chart is only said."""
+    slower = NOW - timedelta(hours=ago)
+    chart = hourly_means([hour(1, 0.1)], NOW, 24, slower)
+    assert chart is not None
+    assert chart.mark == mark
+    assert chart.words.endswith(f" Slower since {slower:%H:%M} UTC.")

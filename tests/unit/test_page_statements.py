@@ -174,6 +174,17 @@ def test_a_finding_leads_to_its_row_and_back() -> None:
         assert f'href="{address}"' in unescape(there.decode())
 
 
+def test_when_it_became_slower_and_what_its_plan_does_stand_beside_it() -> None:
+    """The mark is in the chart and in words; the plan is the finding's."""
+    regressed = slow(rule="statements.regressed")
+    planned = replace(slow(), evidence={"plan": "reads <all> of public.rooms"})
+    page = drawn([statement()], replace(answered(), alerts_=[alert(regressed), alert(planned)]))
+    assert '<path class="slower"' in page
+    assert f"Slower since {alert(regressed).starts_at:%H:%M} UTC." in page
+    assert "plan: reads &lt;all&gt; of public.rooms" in page
+    assert '<path class="slower"' not in drawn([statement()])
+
+
 @pytest.mark.parametrize(
     "found",
     [
