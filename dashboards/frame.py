@@ -90,7 +90,13 @@ class Mark(model.AnnotationQuery):
 
     def __init__(self, name: str, colour: str, expr: str, *, title: str, text: str, at_value: bool) -> None:
         super().__init__(name=name, datasource=SOURCE, icon_color=colour, expr=expr)
-        self._words = {"titleFormat": title, "textFormat": text, "useValueForTime": at_value, "step": "60s"}
+        self._words: dict[str, object] = {
+            "titleFormat": title,
+            "textFormat": text,
+            "tagKeys": "severity,target,database",
+            "useValueForTime": at_value,
+            "step": "60s",
+        }
 
     def to_json(self) -> dict[str, object]:
         """Give it as Grafana keeps it."""
