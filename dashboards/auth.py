@@ -3,7 +3,7 @@
 from dashboards.findings import findings
 from dashboards.frame import Board, Section
 from dashboards.links import FINDINGS
-from dashboards.panels import FULL, RED, THIRD, YELLOW, Column, Graph, Panel, Sheet
+from dashboards.panels import RED, THIRD, YELLOW, Column, Graph, Panel, Sheet
 from dashboards.promql import AROUND, HERE, PLACE, SERVER
 
 SECURITY = "(auth|auth_links|roles|rls|privileges|connections|functions|views|extensions|settings)[.].*|.*secret.*"
@@ -55,7 +55,6 @@ def _accounts() -> tuple[Panel, ...]:
             queries={"{{state}}": f"sum by (state) (pgarchitect_auth_accounts_users{{{HERE}}})"},
             width=THIRD,
             stacked=True,
-            links=(),
         ),
         Graph(
             title="Sign-ups and sign-ins",
@@ -111,14 +110,12 @@ def _sweeps() -> tuple[Panel, ...]:
             about="The share of a table that the present turn has looked at; 1: it rests.",
             queries=_of_sweeps("progress_ratio"),
             unit="percentunit",
-            width=FULL // 2,
         ),
         Graph(
             title="Age of the last full look",
             about="How old a fault may be that no turn has met yet.",
             queries=_of_sweeps("age_seconds"),
             unit="s",
-            width=FULL // 2,
         ),
     )
 

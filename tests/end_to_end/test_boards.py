@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import aiohttp
 import pytest
 
-from dashboards.build import BOARDS
+from dashboards.build import BOARDS, FOLDER
 from tests.boards import Query, annotations, panels, queries, variables
 from tests.contract.test_dashboards import named
 from tests.contract.test_prometheus_rules import RULES
@@ -26,6 +28,8 @@ from tests.patience import PATIENCE
 pytestmark = pytest.mark.soak  # the rarest figures of the demo come after two minutes
 
 START_SECONDS, FILLED_SECONDS, END_SECONDS = 60.0, 240.0, 20.0
+LABEL = re.compile(r"\$\{__(?:field\.labels|data\.fields)\.(\w+):percentencode\}")
+"""What a link names of the row or line that was clicked."""
 WINDOWS = {"__rate_interval": "15s", "__range": "2m"}
 
 
@@ -105,6 +109,18 @@ async def filled(prometheus: Prometheus, since: float) -> None:
     assert missing == []
 
 
+async def followed(prometheus: Prometheus, address: str) -> dict[str, int]:
+    """Follow every link to our page as a click on a finding would; gives the status of each address."""
+    (clicked, *_) = (await prometheus.ask("query", query='pgarchitect_findings{database!=""}'))["result"]
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in BOARDS]
+    found = {}
+    for link in {link for text in texts for link in re.findall(r'"(\$\{page\}[^"]*)"', text)}:
+        url = LABEL.sub(lambda each: quote(clicked["metric"][each[1]]), link.replace("${page}", f"http://{address}"))
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            found[url] = answer.status
+    return found
+
+
 async def judged(prometheus: Prometheus) -> list[dict[str, Any]]:
     """Give all rules, once each of them was evaluated."""
     async with asyncio.timeout(START_SECONDS * PATIENCE):
@@ -117,10 +133,11 @@ async def judged(prometheus: Prometheus) -> list[dict[str, Any]]:
 
 
 async def test_nothing_is_empty_on_the_demo(tmp_path: Path) -> None:
-    """Every query of panels, annotations and variables is answered; every rule is judged, and none cries wolf."""
+    """Every query is answered, links lead to pages, every rule is judged, and no rule cries wolf."""
     since = time.time()
     async with demo() as address, scraping(address, tmp_path, rules=RULES, every="2s") as prometheus:
         await filled(prometheus, since)
+        assert set((await followed(prometheus, address)).values()) == {200}
         rules = await judged(prometheus)
         assert [rule for rule in rules if rule["health"] != "ok" or rule.get("lastError")] == []
         known = set(await prometheus.ask("label/__name__/values"))
