@@ -2,19 +2,26 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from dashboards.auth import auth
+from dashboards.database import database
+from dashboards.frame import Board
+from dashboards.ourselves import monitor
 from dashboards.overview import overview
+from dashboards.pools import pools
+from dashboards.statements import statements
+from dashboards.tables import tables
 
 FOLDER = Path(__file__).parent / "grafana"
-BOARDS: Mapping[str, Callable[[], Dashboard]] = {"overview.json": overview}
+MADE = (overview(), database(), statements(), pools(), tables(), auth(), monitor())
+BOARDS: Mapping[str, Board] = {f"{board.name}.json": board for board in MADE}
 
 
-def rendered(board: Dashboard) -> str:
+def rendered(board: Board) -> str:
     """Give a board's JSON: panels numbered, keys sorted, so that a change shows as what it is."""
     built = board.build()
     for number, panel in enumerate(built.panels or (), start=1):
@@ -24,7 +31,7 @@ def rendered(board: Dashboard) -> str:
 
 def stale(folder: Path) -> list[str]:
     """Name the files that are not as they would be written."""
-    return [name for name, board in BOARDS.items() if _kept(folder / name) != rendered(board())]
+    return [name for name, board in BOARDS.items() if _kept(folder / name) != rendered(board)]
 
 
 def _kept(file: Path) -> str:
@@ -43,7 +50,7 @@ def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
         return int(bool(old))
     folder.mkdir(exist_ok=True)
     for name in old:
-        (folder / name).write_text(rendered(BOARDS[name]()), encoding="utf-8")
+        (folder / name).write_text(rendered(BOARDS[name]), encoding="utf-8")
         print(f"wrote {folder / name}")
     return 0
 

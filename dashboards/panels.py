@@ -1,162 +1,220 @@
 """The few kinds of panel our boards are made of, on the Prometheus that the board's variable names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
+    BigValueTextMode,
     GraphTresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
     StackingMode,
+    TableCellHeight,
     TooltipDisplayMode,
-)
-from grafana_foundation_sdk.models.dashboard import (
-    DataSourceRef,
-    DataTransformerConfig,
-    Threshold,
-    ThresholdsMode,
-    ValueMap,
-    ValueMappingResult,
-    VariableOption,
-    VariableRefresh,
-    VariableSort,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-FULL = 24
-SERVER = 'target=~"$target"'
-HERE = f'{SERVER}, database=~"$database"'
-"""Selects the series of the chosen targets and databases."""
-AROUND = f'{SERVER}, database=~"$database|"'
-"""Selects also those of a server as a whole."""
-PLACE = "{{target}}/{{database}}"
+from dashboards.links import Link
+from dashboards.promql import LETTERS
+
+SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
+FULL, HALF, THIRD, SIXTH = 24, 12, 8, 4
+TALL, SHORT = 8, 4
 GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "blue"
-
-
-def rate(metric: str, where: str = HERE) -> str:
-    """Write growth per second, over as long as Grafana thinks fit."""
-    return f"rate({metric}{{{where}}}[$__rate_interval])"
+Panel: TypeAlias = Builder[model.Panel]
 
 
 def steps(base: str, higher: Mapping[float, str]) -> dashboard.ThresholdsConfig:
     """Colour values: `base` from below, then each colour from its value on."""
-    marks = [Threshold(None, base), *(Threshold(value, colour) for value, colour in higher.items())]
-    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(marks)
+    marks = [model.Threshold(None, base), *(model.Threshold(value, colour) for value, colour in higher.items())]
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(marks)
 
 
-def number(
-    title: str, expr: str, help_text: str, *, colour: str = RED, unit: str = "short", width: int = 4
-) -> stat.Panel:
-    """Show one number now: green at nothing, else in the given colour."""
-    return (
-        stat.Panel()
-        .title(title)
-        .description(help_text)
-        .datasource(SOURCE)
-        .with_target(prometheus.Dataquery().expr(expr).instant().datasource(SOURCE).ref_id("A"))
-        .unit(unit)
-        .no_value("0")
-        .thresholds(steps(GREEN, {1: colour}))
-        .color_mode(BigValueColorMode.BACKGROUND)
-        .graph_mode(BigValueGraphMode.NONE)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .height(4)
-        .span(width)
-    )
+def instant(expr: str, letter: str = "A") -> prometheus.Dataquery:
+    """Ask for the newest values."""
+    return prometheus.Dataquery().expr(expr).instant().datasource(SOURCE).ref_id(letter)
 
 
-def states(title: str, expr: str, legend: str, help_text: str, *, width: int = 8) -> stat.Panel:
-    """Show 0 and 1 by series as `down` and `up`."""
-    words = ValueMap(
-        {
-            "0": ValueMappingResult(text="down", color=RED, index=0),
-            "1": ValueMappingResult(text="up", color=GREEN, index=1),
-        }
-    )
-    return (
-        number(title, expr, help_text, width=width)
-        .targets([prometheus.Dataquery().expr(expr).instant().legend_format(legend).datasource(SOURCE).ref_id("A")])
-        .mappings([words])
-        .thresholds(steps(RED, {1: GREEN}))
-        .no_value("nobody is watched")
-        .height(8)
-    )
+@dataclass(frozen=True, kw_only=True)
+class Number(Builder[model.Panel]):
+    """One number now: green at nothing, else in the given colour. `legend` is shown where there are several."""
 
+    title: str
+    about: str
+    expr: str
+    limits: Mapping[float, str] = field(default_factory=lambda: {1: RED})
+    unit: str = "short"
+    width: int = SIXTH
+    legend: str = ""
+    base: str = GREEN
+    links: Sequence[Link] = ()
 
-def graph(
-    title: str,
-    queries: Mapping[str, str],
-    help_text: str,
-    *,
-    unit: str = "short",
-    width: int = 12,
-    stacked: bool = False,
-    limits: Mapping[float, str] | None = None,
-) -> timeseries.Panel:
-    """Show queries over time; `queries` maps a legend to its expression."""
-    panel = (
-        timeseries.Panel()
-        .title(title)
-        .description(help_text)
-        .datasource(SOURCE)
-        .unit(unit)
-        .min(0)
-        .line_width(1)
-        .fill_opacity(25 if stacked else 8)
-        .thresholds(steps(GREEN, limits or {}))
-        .legend(
-            common.VizLegendOptions()
-            .display_mode(LegendDisplayMode.LIST)
-            .placement(LegendPlacement.BOTTOM)
-            .show_legend(True)
+    def build(self) -> model.Panel:
+        """Give the panel as Grafana knows it."""
+        return self.shaped().build()
+
+    def shaped(self) -> stat.Panel:
+        return (
+            stat.Panel()
+            .title(self.title)
+            .description(self.about)
+            .datasource(SOURCE)
+            .with_target(instant(self.expr).legend_format(self.legend or "__auto"))
+            .unit(self.unit)
+            .thresholds(steps(self.base, self.limits))
+            .color_mode(BigValueColorMode.BACKGROUND)
+            .graph_mode(BigValueGraphMode.NONE)
+            .text_mode(BigValueTextMode.VALUE_AND_NAME if self.legend else BigValueTextMode.AUTO)
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+            .data_links([each.builder() for each in self.links])
+            .height(SHORT)
+            .span(self.width)
         )
-        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
-        .height(8)
-        .span(width)
-    )
-    if stacked:
-        panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    if limits:
-        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
-    for letter, (legend, expr) in zip("ABCDEFGH", queries.items(), strict=False):
-        query = prometheus.Dataquery().expr(expr).range().legend_format(legend).datasource(SOURCE).ref_id(letter)
-        panel.with_target(query)
-    return panel
 
 
-def listing(title: str, expr: str, help_text: str, value: str, *, width: int = 12, unit: str = "short") -> table.Panel:
-    """Show the labels of an instant query as columns, its number under the name `value`."""
-    query = prometheus.Dataquery().expr(expr).instant().format(PromQueryFormat.TABLE).datasource(SOURCE).ref_id("A")
-    tidy = {"excludeByName": {"Time": True}, "renameByName": {"Value": value}}
-    return (
-        table.Panel()
-        .title(title)
-        .description(help_text)
-        .datasource(SOURCE)
-        .with_target(query)
-        .with_transformation(DataTransformerConfig(id_val="organize", options=tidy))
-        .unit(unit)
-        .no_value("none")
-        .height(8)
-        .span(width)
-    )
+@dataclass(frozen=True, kw_only=True)
+class Graph(Builder[model.Panel]):
+    """Queries over time; `queries` maps a legend to its expression."""
+
+    title: str
+    about: str
+    queries: Mapping[str, str]
+    unit: str = "short"
+    width: int = HALF
+    stacked: bool = False
+    limits: Mapping[float, str] = field(default_factory=dict)
+    links: Sequence[Link] = ()
+
+    def build(self) -> model.Panel:
+        """Give the panel as Grafana knows it."""
+        panel = self._lines().height(TALL).span(self.width)
+        if self.stacked:
+            panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+        if self.limits:
+            panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
+        for letter, (legend, expr) in zip(LETTERS, self.queries.items(), strict=False):
+            query = prometheus.Dataquery().expr(expr).range().legend_format(legend).datasource(SOURCE).ref_id(letter)
+            panel.with_target(query)
+        return panel.build()
+
+    def _lines(self) -> timeseries.Panel:
+        return (
+            timeseries.Panel()
+            .title(self.title)
+            .description(self.about)
+            .datasource(SOURCE)
+            .unit(self.unit)
+            .min(0)
+            .line_width(1)
+            .fill_opacity(25 if self.stacked else 8)
+            .thresholds(steps(GREEN, self.limits))
+            .legend(legend())
+            .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+            .data_links([each.builder() for each in self.links])
+        )
 
 
-def choice(name: str, label: str, query: str) -> dashboard.QueryVariable:
-    """Offer the values of a label; everything is chosen at first."""
-    return (
-        dashboard.QueryVariable(name)
-        .label(label)
-        .datasource(SOURCE)
-        .query(query)
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.ALPHABETICAL_ASC)
-        .multi(True)
-        .include_all(True)
-        .all_value(".*")
-        .current(VariableOption(selected=True, text="All", value="$__all"))
-    )
+def legend() -> common.VizLegendOptions:
+    """Name the lines below the graph."""
+    options = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    return options.show_legend(True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table: an instant query whose labels are the table's keys."""
+
+    expr: str
+    unit: str = "short"
+    limits: Mapping[float, str] = field(default_factory=dict)
+
+    def properties(self) -> list[model.DynamicConfigValue]:
+        """Give what differs from the other columns."""
+        found = [model.DynamicConfigValue("unit", self.unit)]
+        if self.limits:
+            found.append(model.DynamicConfigValue("thresholds", steps(GREEN, self.limits).build()))
+            found.append(model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}))
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet(Builder[model.Panel]):
+    """A table: `keys` are the labels all columns have, `links` hang on a key's column."""
+
+    title: str
+    about: str
+    keys: Sequence[str]
+    columns: Mapping[str, Column]
+    width: int = HALF
+    links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
+
+    def build(self) -> model.Panel:
+        """Give the panel as Grafana knows it, sorted by the first column, the largest first."""
+        first = next(iter(self.columns))
+        panel = (
+            table.Panel()
+            .title(self.title)
+            .description(self.about)
+            .datasource(SOURCE)
+            .thresholds(steps(GREEN, {}))
+            .no_value("-")
+            .cell_height(TableCellHeight.SM)
+            .sort_by([common.TableSortByFieldState().display_name(first).desc(True)])
+            .height(TALL)
+            .span(self.width)
+        )
+        for letter, (name, column) in zip(LETTERS, self.columns.items(), strict=False):
+            panel.with_target(instant(column.expr, letter).format(PromQueryFormat.TABLE))
+            panel.override_by_name(name, column.properties())
+        for key, links in self.links.items():
+            panel.override_by_name(key, [model.DynamicConfigValue("links", [each.builder().build() for each in links])])
+        return panel.transformations(self._tidied()).build()
+
+    def _tidied(self) -> list[model.DataTransformerConfig]:
+        """Put the queries' rows side by side, and name each query's value as its column."""
+        values = ["Value"] if len(self.columns) == 1 else [f"Value #{letter}" for letter in LETTERS]
+        order = ["Time", *self.keys, *values[: len(self.columns)]]
+        tidy = {
+            "excludeByName": {"Time": True},
+            "indexByName": {name: number for number, name in enumerate(order)},
+            "renameByName": dict(zip(values, self.columns, strict=False)),
+        }
+        merged = model.DataTransformerConfig(id_val="merge", options={})
+        return [merged, model.DataTransformerConfig(id_val="organize", options=tidy)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class States(Builder[model.Panel]):
+    """0 and 1 by series, as `down` and `up`."""
+
+    title: str
+    about: str
+    expr: str
+    legend: str
+    width: int = THIRD
+    links: Sequence[Link] = ()
+
+    def build(self) -> model.Panel:
+        """Give the panel as Grafana knows it."""
+        words = {
+            "0": model.ValueMappingResult(text="down", color=RED, index=0),
+            "1": model.ValueMappingResult(text="up", color=GREEN, index=1),
+        }
+        number = Number(
+            title=self.title,
+            about=self.about,
+            expr=self.expr,
+            limits={1: GREEN},
+            base=RED,
+            width=self.width,
+            legend=self.legend,
+            links=self.links,
+        )
+        return number.shaped().mappings([model.ValueMap(words)]).no_value("nobody is watched").height(TALL).build()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ from tests.database import Database
 from tests.faults.harness import Daemon, daemon, one
 
 CONFIG = """
-global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
+global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: 1s}}
+rule_files: {rules}
 scrape_configs:
   - job_name: pgarchitect
     static_configs: [{{targets: ["{target}"]}}]
@@ -60,13 +61,16 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def scraping(target: str, folder: Path) -> AsyncIterator[Prometheus]:
-    """Run Debian's Prometheus on one target until it has scraped some times."""
+async def scraping(
+    target: str, folder: Path, *, rules: Sequence[Path] = (), every: str = "500ms"
+) -> AsyncIterator[Prometheus]:
+    """Run Debian's Prometheus on one target until it has scraped some times; `rules` are files of rules."""
     program = shutil.which("prometheus")
     if program is None:
         absent("prometheus is not installed")
     config, log, port = folder / "prometheus.yml", folder / "prometheus.log", free_port()
-    config.write_text(CONFIG.format(target=target))
+    listed = json.dumps([str(path) for path in rules])  # JSON is YAML
+    config.write_text(CONFIG.format(target=target, rules=listed, every=every))
     ways = (f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}", "--log.level=debug")
     with log.open("wb") as talk:
         process = await asyncio.create_subprocess_exec(

@@ -94,7 +94,8 @@ def test_it_holds_all_that_is_used_and_nothing_else(wheel: Path) -> None:
     wanted = {path.relative_to(CHECKOUT).as_posix() for path in sources if "__pycache__" not in path.parts}
     assert sorted(wanted - names) == []
     shipped = [path for path in (CHECKOUT / "config").rglob("*") if path.is_file()]
-    assert {f"monitor/shipped/{path.relative_to(CHECKOUT).as_posix()}" for path in shipped} <= names
+    boards = [path for path in (CHECKOUT / "dashboards").rglob("*") if path.suffix in {".json", ".yaml", ".yml", ".md"}]
+    assert {f"monitor/shipped/{path.relative_to(CHECKOUT).as_posix()}" for path in (*shipped, *boards)} <= names
 
 
 def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
