@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from monitor.report.html import as_html
 from monitor.report.review import Review
 from tests import reviews
+from tests.browser.conftest import Accessible
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +58,15 @@ async def test_it_fits_every_width_light_and_dark(browser: Browser, tmp_path: Pa
                 grounds.add(await ground(page))
     assert len(grounds) == 2
     assert "rgba(0, 0, 0, 0)" not in grounds
+
+
+@pytest.mark.parametrize("name", ["sick", "hostile", "healthy"])
+async def test_everybody_can_read_it(browser: Browser, tmp_path: Path, accessible: Accessible, name: str) -> None:
+    """axe-core has no serious complaint, on a screen by day and on a phone by night."""
+    path = written(tmp_path, reviews.EVERY[name])
+    for width, scheme in ((1200, "light"), (390, "dark")):
+        async with opened(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+            await accessible(page)
 
 
 @pytest.mark.parametrize("name", ["sick", "hostile"])
