@@ -118,6 +118,8 @@ class Guard:
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+        except ConnectionError:
+            pass  # a reader who went on to another page is nothing to write down
 
 
 def _may_wait(request: web.Request, response: web.StreamResponse) -> bool:

@@ -400,6 +400,31 @@ async def test_a_client_that_reads_too_slowly_loses_its_connection() -> None:
     await runner.cleanup()
 
 
+async def test_a_client_that_leaves_before_its_answer_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A reader who goes on to another page is no error."""
+    guard, done = Guard(message=lambda *_: aioweb.Response(), only_loopback=False), asyncio.Event()
+
+    async def late(request: aioweb.Request) -> aioweb.Response:
+        while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - aiohttp's
+            await asyncio.sleep(0.01)
+        done.set()
+        return aioweb.Response(body=b"x" * 500_000)
+
+    app = aioweb.Application(middlewares=[guard.middleware()])
+    app.router.add_get("/", late)
+    runner = aioweb.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await aioweb.TCPSite(runner, "127.0.0.1", 0).start()
+    _, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await writer.drain()
+    writer.transport.abort()
+    async with asyncio.timeout(5):
+        await done.wait()
+    await runner.cleanup()
+    assert caplog.records == []
+
+
 async def test_stopping_closes_the_port() -> None:
     """The next who starts can have it."""
     async with serving(pile()) as web:

@@ -342,6 +342,13 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     assert b"@import" not in static()["style.css"]
 
 
+def test_the_script_is_small_and_makes_no_code_of_text() -> None:
+    """Four kilobytes at the most; the content policy would refuse the rest."""
+    script = static()["page.js"]
+    assert len(script) < 4000
+    assert not re.search(rb"eval|innerHTML\s*=[^=]|new Function|document\.write|https?:", script)
+
+
 @pytest.mark.parametrize(
     ("figures", "shown"),
     [

@@ -42,6 +42,7 @@
     show();
     const now = focus && all("a, button, summary, pre, " + FIELDS, next).find((it) => name(it) === focus);
     if (now) now.focus({ preventScroll: true });
+    if (location.hash) location.replace(location.hash); // or :target would be lost
     if (now && caret != null) now.setSelectionRange(caret, caret);
     scrollTo(scrollX, y);
   };
