@@ -16,7 +16,12 @@ pytestmark = pytest.mark.browser
 FULL = 1200
 """The width at which axe-core looks at every page; at the others at those that hold most."""
 BUSY = ("overview", "odd-finding", "targets")
-LOOKS = [(FULL, "light"), (FULL, "dark"), (390, "light"), (2560, "dark")]
+LOOKS = [
+    (FULL, "light"),
+    pytest.param(FULL, "dark", marks=pytest.mark.soak),
+    (390, "light"),
+    pytest.param(2560, "dark", marks=pytest.mark.soak),
+]
 ODD_ONE = next(each.finding.fingerprint for each in alerts() if each.finding.title == ODD)
 PAGES = {
     "overview": "",

@@ -61,7 +61,7 @@ async def example(subscribed: Database, tmp_path: Path) -> AsyncIterator[Example
 async def test_the_example_runs_and_publishes_all_that_it_names(example: Example, subscribed: Database) -> None:
     """Ready, its target up, every probe asked and none broken, the probe in YAML among them; it ends well when told."""
     catalog = whole_catalog()
-    wanted = {probe.name for probe in catalog.probes.values() if probe.scope.kind == POSTGRES} | {"subscriptions"}
+    wanted = {probe.name for probe in catalog.asked.values() if probe.scope.kind == POSTGRES} | {"subscriptions"}
     asked = "every probe has been asked"
     await example.until(20, asked, lambda seen: asked_for(seen) >= wanted)
     assert await example.get("/readyz") == "ok\n"

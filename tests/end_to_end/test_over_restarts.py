@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.conftest import absent
 from tests.faults.harness import Samples, daemon, one
 from tests.patience import PATIENCE
@@ -39,6 +41,7 @@ async def until_kept(file: Path, holds: Callable[[dict[str, Any]], bool]) -> dic
     return documents
 
 
+@pytest.mark.soak
 async def test_what_was_known_before_a_crash_is_known_after_it(tmp_path: Path) -> None:
     """A standby left and a setting changed while nobody watched; the forecasts' first points are still the first."""
     if binaries(NEWEST) is None:
