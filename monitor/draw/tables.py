@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from monitor.draw.about import firing, remarks, unsaid
@@ -32,11 +32,11 @@ class Stand:
     """One table as it stands."""
 
     line: Line
-    growth: float | None
-    """Bytes gained over what memory holds of it; None: it was read once."""
-    seconds: float
-    """How long that took."""
     findings: Sequence[Alert]
+    growth: float | None = None
+    """Bytes gained over what memory holds of it; None: it was read once."""
+    seconds: float = 0.0
+    """How long that took."""
 
     @property
     def place(self) -> Place:
@@ -101,16 +101,19 @@ def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     alerts = [each for of in firing(glance.shelf.alerts(), FAMILIES, asked.target).values() for each in of]
     by_table = _by_table(alerts)
     lines = [line for line in trends.lines(TABLES, asked.target or None) if _fits(line, asked)]
-    stands = [_stand(line, trends, by_table) for line in lines]
+    stands = [_stand(line, by_table) for line in lines]
+    if asked.sort == "growth":  # else only of those that are shown: each is looked up
+        stands = [_grown(each, trends) for each in stands]
     stands.sort(key=SORTS.get(asked.sort, SORTS["size"]), reverse=True)
     chosen = next((each for each in stands if asked.table and each.place[2:] == (asked.schema, asked.table)), None)
     sizes = [line for line in trends.lines(SIZES, asked.target or None) if _fits(line, asked)]
     largest = sorted(sizes, key=lambda line: -line.values.get("database_bytes", 0.0))[:5] if asked.target else []
     indexes = [each for each in alerts if each.finding.rule.startswith("index.") and _concerns(each, asked)]
-    shown = sheet(stands, asked)
+    page = sheet(stands, asked)
+    shown = replace(page, rows=[_grown(each, trends) for each in page.rows])
     return Scene(
         sheet=shown,
-        chosen=chosen,
+        chosen=chosen and _grown(chosen, trends),
         courses={each.place: _course(each.line, trends, glance.now) for each in shown.rows},
         charted=[chosen.line] if chosen else largest,
         indexes=indexes[:INDEXES],
@@ -133,10 +136,14 @@ def _fits(line: Line, asked: Asked) -> bool:
     return bool(line.key["schema"]) and asked.text.casefold() in named.casefold()
 
 
-def _stand(line: Line, trends: Trends, findings: Mapping[Place, Sequence[Alert]]) -> Stand:
+def _stand(line: Line, findings: Mapping[Place, Sequence[Alert]]) -> Stand:
     place = (line.server, line.database or "", line.key["schema"], line.key["table"])
-    growth, seconds = trends.gained(line, _measured(line)) or (None, 0.0)
-    return Stand(line=line, growth=growth, seconds=seconds, findings=findings.get(place, ()))
+    return Stand(line=line, findings=findings.get(place, ()))
+
+
+def _grown(stand: Stand, trends: Trends) -> Stand:
+    growth, seconds = trends.gained(stand.line, _measured(stand.line)) or (None, 0.0)
+    return replace(stand, growth=growth, seconds=seconds)
 
 
 def _course(line: Line, trends: Trends, now: datetime) -> str:
