@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -39,14 +39,16 @@ def family(pid: int) -> list[int]:
 
 @asynccontextmanager
 async def stopped(*pids: int) -> AsyncIterator[None]:
-    """Stop processes as SIGSTOP does, and let them go on afterwards."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    """Stop processes as SIGSTOP does, and let them go on afterwards; one may have ended by itself."""
     try:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 async def ours(shop: Shop) -> list[int]:
