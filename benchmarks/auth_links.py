@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import asyncpg
 
 from benchmarks.cluster import DATABASE
 from benchmarks.lines import Line, table_head
 from benchmarks.processor import seconds
+from benchmarks.slices import Timed, at, temp_files
 from monitor.collect.runner import Runner
 from monitor.collect.server import PostgresServer
 from monitor.collect.way import Guarded
 from monitor.demo.gotrue import gotrue
 from monitor.embedded import EmbeddedServer
-from monitor.measurement import Row
 from monitor.model import Secret, Server, Target
-from monitor.probe import Facts
 from probes.auth_links import PROBE
 from probes.auth_links_ask import Ask
 from probes.auth_links_discovery import Column
@@ -63,28 +61,6 @@ COMERS = """
 """
 
 
-@dataclass
-class Timed:
-    """A session that notes what each slice took of the server's processor, and how long in all, in ms."""
-
-    session: Guarded
-    pid: int
-    slices: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-
-    @property
-    def facts(self) -> Facts:
-        return self.session.facts
-
-    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
-        began, used = time.perf_counter(), seconds(self.pid)
-        rows = await self.session.fetch(sql, *arguments)
-        if rows and "orphan_keys" in rows[0]:
-            self.slices.append((seconds(self.pid) - used) * 1000)
-            self.waits.append((time.perf_counter() - began) * 1000)
-        return rows
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """Of one turn, in seconds of the server's processor; in ms: its slices, a cycle at rest, the newest; temp files."""
@@ -95,11 +71,6 @@ class Cost:
     cycle: float
     newest: float
     temp_files: int
-
-
-def at(part: float, times: Sequence[float]) -> float:
-    """Give the time that this part of them did not exceed."""
-    return sorted(times)[min(int(part * len(times)), len(times) - 1)]
 
 
 async def filled(server: EmbeddedServer, users: int) -> None:
@@ -124,21 +95,14 @@ async def measure(users: int, cycles: int) -> Cost:
                 session.within(5.0)
                 pid = int(str((await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]))
                 before = await temp_files(session)
-                timed = Timed(session, pid)
+                timed = Timed(session, pid, {"orphan_keys"})
                 turn = await swept(timed)
                 cycle = await rested(session, pid, cycles)
                 newest = await come(session, server, pid)
                 written = await temp_files(session) - before
         finally:
             await watching.close()
-    return Cost(turn=turn, slices=timed.slices, waits=timed.waits, cycle=cycle, newest=newest, temp_files=written)
-
-
-async def temp_files(session: Guarded) -> int:
-    """Give how many temporary files were ever written in the database; sessions tell it once a second."""
-    await asyncio.sleep(1.5)
-    (row,) = await session.fetch("select temp_files from pg_stat_database where datname = current_database()")
-    return int(str(row["temp_files"]))
+    return Cost(turn=turn, slices=timed.used, waits=timed.waited, cycle=cycle, newest=newest, temp_files=written)
 
 
 async def swept(session: Timed) -> float:

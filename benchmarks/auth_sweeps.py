@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 
-from benchmarks.auth_links import at
 from benchmarks.cluster import DATABASE
 from benchmarks.lines import Line, table_head
 from benchmarks.processor import seconds
+from benchmarks.slices import Timed, at, temp_files
 from monitor.collect.server import PostgresServer
-from monitor.collect.way import Guarded
 from monitor.demo.gotrue import gotrue
 from monitor.embedded import EmbeddedServer
 from monitor.measurement import Row
 from monitor.model import Secret, Server
-from monitor.probe import Facts, Memory, Probe
+from monitor.probe import Memory, Probe
 from probes.auth_accounts import PROBE as ACCOUNTS
 from probes.auth_links_discovery import Column
 from probes.auth_links_known import Known, KnownLinks
@@ -87,28 +85,6 @@ FILLED = (
 )
 
 
-@dataclass
-class Timed:
-    """A session that notes what each slice took of the server's processor and by the clock, in ms."""
-
-    session: Guarded
-    pid: int
-    used: list[float] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-
-    @property
-    def facts(self) -> Facts:
-        return self.session.facts
-
-    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
-        began, used = time.perf_counter(), seconds(self.pid)
-        rows = await self.session.fetch(sql, *arguments)
-        if rows and not SLICES.isdisjoint(rows[0]):
-            self.used.append((seconds(self.pid) - used) * 1000)
-            self.waited.append((time.perf_counter() - began) * 1000)
-        return rows
-
-
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """Of one turn of one probe: the server's processor in seconds, its slices in ms, and temporary files."""
@@ -137,7 +113,7 @@ async def measure(server: EmbeddedServer, probe: Probe) -> Cost:
         async with watched.visit(DATABASE, stay=True) as session:
             session.within(probe.timeout)
             pid = int(str((await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]))
-            timed, files, began = Timed(session, pid), await temp_files(session), seconds(pid)
+            timed, files, began = Timed(session, pid, SLICES), await temp_files(session), seconds(pid)
             await turned(probe, timed)
             turn = seconds(pid) - began
             written = await temp_files(session) - files
@@ -164,13 +140,6 @@ def whole(probe: Probe, rows: Sequence[Row]) -> bool:
     if shown is not None:
         return all(row[shown] is not None for row in rows)
     return all(getattr(row["reading"], "whole", True) for row in rows)
-
-
-async def temp_files(session: Guarded) -> int:
-    """Give how many temporary files were ever written in the database; sessions tell it once a second."""
-    await asyncio.sleep(1.5)
-    (row,) = await session.fetch("select temp_files from pg_stat_database where datname = current_database()")
-    return int(str(row["temp_files"]))
 
 
 def report(name: str, users: int, cost: Cost) -> Iterator[str]:

@@ -19,8 +19,8 @@ from monitor.store.hours import Hour, StoredHours
 
 STATEMENTS = "statements"
 """The probe, and the report's list that its rows are in."""
-
-
+WORDY = frozenset({STATEMENTS, "tables"})
+"""Probes whose lists are long, and name no pool."""
 TOGETHER = 20
 """Servers whose rows are written before anybody else has a turn."""
 
@@ -68,8 +68,11 @@ class DaemonWorkload:
 
     def pools(self) -> Sequence[Mapping[str, object]]:
         """Give slots, sessions and pools of all servers, as the snapshot lists them."""
-        readings = [seen for seen in self._desk.newest.values() if seen.target.server in self._desk.shelf.servers]
-        return listed(list(self._desk.shelf.servers.values()), readings)["pools"]
+        servers = self._desk.shelf.servers
+        readings = [
+            seen for seen in self._desk.newest.values() if seen.probe not in WORDY and seen.target.server in servers
+        ]
+        return listed(list(servers.values()), readings)["pools"]
 
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first, in the same order."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from monitor.probe import Finding, Measurement, Remedy, Severity, identifier, literal, plural, sight_accounts
 from probes.auth_accounts_reading import Accounts, role_count
-from probes.auth_accounts_rules import AccountRule
+from probes.auth_accounts_rules import AccountRule, alive
 from probes.auth_repair import checked
 
 
@@ -232,12 +232,7 @@ class PrivilegedRole(AccountRule):
         """Give the statement that takes the role away."""
         usual = ", ".join(literal(role) for role in ("", "authenticated", "anon", *self.allowed))
         update = f"update {reading.users} set role = 'authenticated' where role not in ({usual})"
-        return checked(f"{update}{_alive(reading)}", count, on_one_line=True)
-
-
-def _alive(reading: Accounts) -> str:
-    """Give the condition that an account is not deleted, where this level of GoTrue deletes softly."""
-    return " and deleted_at is null" if "deleted_at" in reading.columns else ""
+        return checked(f"{update}{alive(reading)}", count, on_one_line=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +252,7 @@ class SuperAdmin(AccountRule):
     def judge(self, seen: Measurement, reading: Accounts) -> Iterator[Finding]:
         """Accuse."""
         count = reading.count("super_admins")
-        cleared = f"update {reading.users} set is_super_admin = false where is_super_admin{_alive(reading)}"
+        cleared = f"update {reading.users} set is_super_admin = false where is_super_admin{alive(reading)}"
         if count:
             yield self.accuse(
                 seen,

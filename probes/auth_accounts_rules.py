@@ -37,6 +37,11 @@ BATCH = 1000
 """Accounts that one statement deletes: each takes what refers to it along."""
 
 
+def alive(reading: Accounts) -> str:
+    """Give the condition that an account is not deleted, where this level of GoTrue deletes softly."""
+    return " and deleted_at is null" if "deleted_at" in reading.columns else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccountRule(Rule):
     """Judges the counts of all accounts; where none of a kind were found, only once all were looked at."""
@@ -271,7 +276,6 @@ class AnonymousStale(WaitingRule):
 
     def _batch(self, reading: Accounts, count: int) -> str:
         """Give the statement that deletes some of them."""
-        live = " and deleted_at is null" if "deleted_at" in reading.columns else ""
-        old = f"is_anonymous and created_at < now() - interval '{self.days} days'{live} limit {BATCH}"
+        old = f"is_anonymous and created_at < now() - interval '{self.days} days'{alive(reading)} limit {BATCH}"
         delete = f"delete from {reading.users} where id in (select id from {reading.users} where {old})"
         return checked(delete, min(count, BATCH), on_one_line=True)

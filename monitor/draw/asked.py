@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
-from urllib.parse import urlencode
+
+from monitor.draw.address import address
 
 T = TypeVar("T")
 
@@ -32,13 +33,15 @@ class Asked:
     @property
     def address(self) -> str:
         """Give the address under which that is shown."""
-        usual = Asked(path=self.path)
-        pairs = {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
-        return f"{self.path}?{urlencode(pairs, errors='replace')}" if pairs else self.path
+        return address(self.path, self, Asked(path=self.path))
 
     def with_(self, **changed: object) -> str:
         """Give the address of the same page with something changed, from its first page on."""
         return replace(self, **{"page": 1, **changed}).address  # type: ignore[arg-type]  # templates hand in what fits
+
+    def at(self, page: int) -> str:
+        """Give the address of another page."""
+        return self.with_(page=page)
 
     def spans(self) -> list[tuple[str, str, bool]]:
         """Give the words and address of each span of time, and whether it is the one that is shown."""
@@ -57,16 +60,6 @@ class Sheet(Generic[T]):
     def pages(self) -> int:
         """Count the pages there are."""
         return max(1, -(-self.total // SHOWN))
-
-    @property
-    def before(self) -> str | None:
-        """Give the address of the page before."""
-        return self.asked.with_(page=self.asked.page - 1) if 1 < self.asked.page <= self.pages else None
-
-    @property
-    def after(self) -> str | None:
-        """Give the address of the next page."""
-        return self.asked.with_(page=self.asked.page + 1) if self.asked.page < self.pages else None
 
 
 def sheet(rows: Sequence[T], asked: Asked) -> Sheet[T]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
 
+from monitor.draw.address import address
 from monitor.draw.health import health
 from monitor.status import TargetStatus
 
@@ -25,9 +25,7 @@ class Wanted:
     @property
     def address(self) -> str:
         """Give the address under which that is shown."""
-        plain = vars(Wanted())
-        asked = {name: value for name, value in vars(self).items() if value != plain[name]}
-        return f"/targets?{urlencode(asked, errors='replace')}" if asked else "/targets"
+        return address("/targets", self, Wanted())
 
     def at(self, page: int) -> str:
         """Give the address of another page."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from monitor.draw.words import ago
+from monitor.draw.words import ago, severities
 from monitor.measurement import plural
 from monitor.model import Alert, Severity
 from monitor.status import TargetStatus
@@ -54,17 +53,9 @@ def health(target: TargetStatus, now: datetime) -> Health:
     return Health(word="up", tone="up", words=f"{databases}seen {ago(answered, now)}")
 
 
-def order(target: TargetStatus, now: datetime) -> tuple[int, str]:
-    """Sort those first that need somebody."""
-    return STATES.index(health(target, now).word), target.server
-
-
 def firing_by_server(firing: Sequence[Alert]) -> dict[str, str]:
     """Say for each server what fires there: `1 critical, 2 warnings`."""
-    counts: dict[str, Counter[Severity]] = {}
+    found: dict[str, list[Alert]] = {}
     for alert in firing:
-        counts.setdefault(alert.finding.target.server, Counter())[alert.finding.severity] += 1
-    return {
-        server: ", ".join(plural(count[each], *WORDS[each]) for each in reversed(Severity) if count[each])
-        for server, count in counts.items()
-    }
+        found.setdefault(alert.finding.target.server, []).append(alert)
+    return {server: severities(alerts, WORDS) for server, alerts in found.items()}

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
+from monitor.draw.address import address
 from monitor.model import Finding
 
 Row: TypeAlias = Mapping[str, object]
@@ -39,8 +40,7 @@ class Wanted:
     @property
     def address(self) -> str:
         """Give the address under which that is shown."""
-        asked = {name: value for name, value in vars(self).items() if value is not None and (name, value) != DEFAULT}
-        return f"/statements?{urlencode(asked, errors='replace')}" if asked else "/statements"
+        return address("/statements", self, Wanted())
 
     def sorted_by(self, sort: str) -> str:
         """Give the address of the same statements in another order."""
@@ -53,9 +53,6 @@ class Wanted:
     def covers(self, server: str, database: str | None) -> bool:
         """Tell whether what is said of a database, or of a server as a whole, concerns it."""
         return self.target in {None, server} and (None in {self.database, database} or self.database == database)
-
-
-DEFAULT = ("sort", "time")
 
 
 def statements_of(server: str, database: str | None = None) -> str:
@@ -114,12 +111,6 @@ def listing(rows: Iterable[Row], wanted: Wanted) -> Listing:
     )
     page = wanted.page or next(places, 0) // SHOWN + 1
     return Listing(wanted=wanted, rows=fitting[(page - 1) * SHOWN : page * SHOWN], page=page, total=len(fitting))
-
-
-def _place(rows: Sequence[Row], statement: str | None) -> int:
-    """Give where a statement stands, 0 when it is not there, or none is wanted."""
-    places = (place for place, row in enumerate(rows) if row.get("statement") == statement)
-    return next(places, 0) if statement else 0
 
 
 def text(row: Row, name: str) -> str:

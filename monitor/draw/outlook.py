@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from monitor.draw.words import severities
 from monitor.measurement import plural
 from monitor.model import Alert, Severity, State
 from monitor.status import NotEvaluated, Shelf, TargetStatus
@@ -59,14 +59,12 @@ def outlook(shelf: Shelf, rules: Collection[str]) -> Outlook:
 
 def headline(firing: Sequence[Alert]) -> str:
     """Count the findings: `2 critical findings, 1 warning`."""
-    counts = Counter(alert.finding.severity for alert in firing)
     words = {
         Severity.CRITICAL: ("critical finding", ""),
         Severity.WARNING: ("warning", ""),
         Severity.INFO: ("remark", ""),
     }
-    parts = [plural(counts[each], *words[each]) for each in reversed(Severity) if counts[each]]
-    return ", ".join(parts) or "No findings"
+    return severities(firing, words) or "No findings"
 
 
 def remarks(shelf: Shelf, rules: Collection[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from monitor.draw.health import firing_by_server, health, order
+from monitor.draw.health import STATES, firing_by_server, health
 from monitor.draw.outlook import Outlook, outlook
 from monitor.draw.search import Search
 from monitor.model import Alert, Severity
@@ -67,12 +67,12 @@ def _lists(view: Outlook, worst: Sequence[Alert]) -> Mapping[str, object]:
 
 def _servers(view: Outlook, glance: Glance) -> Mapping[str, object]:
     firing = firing_by_server(view.firing)
-    first = sorted(view.targets, key=lambda target: order(target, glance.now))[:SERVERS]
-    words = Counter(health(target, glance.now).word for target in view.targets)
+    stands = [(target, health(target, glance.now)) for target in view.targets]
+    stands.sort(key=lambda each: (STATES.index(each[1].word), each[0].server))
     costs = max(view.targets, key=lambda target: target.own_seconds, default=None)
     return {
-        "servers": [(target, health(target, glance.now), firing.get(target.server, "")) for target in first],
-        "healths": words,
+        "servers": [(target, stand, firing.get(target.server, "")) for target, stand in stands[:SERVERS]],
+        "healths": Counter(stand.word for _, stand in stands),
         "own_seconds": sum(target.own_seconds for target in view.targets),
         "dearest": costs if costs and costs.own_seconds and len(view.targets) > 1 else None,
     }

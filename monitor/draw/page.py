@@ -171,11 +171,17 @@ class Drawer:
 
     def audit(self, glance: Glance, part: Part, page: int) -> bytes:
         """Draw one page of who changed what."""
-        return self.page("audit.html", glance, part=part, page=page, pages=_pages(part.total, FIRST))
+        return self._part("audit.html", "/audit", glance, (part, page, FIRST))
 
     def dead_letters(self, glance: Glance, part: Part, page: int) -> bytes:
         """Draw one page of the messages that were given up."""
-        return self.page("dead_letters.html", glance, part=part, page=page, pages=_pages(part.total, LETTERS))
+        return self._part("dead_letters.html", "/dead-letters", glance, (part, page, LETTERS))
+
+    def _part(self, template: str, path: str, glance: Glance, shown: tuple[Part, int, int]) -> bytes:
+        """Draw a page of a list that is read in parts: which part it is, and how many entries each has."""
+        part, page, each = shown
+        at = f"{path}?page={{}}".format
+        return self.page(template, glance, part=part, page=page, pages=_pages(part.total, each), at=at)
 
     def migrations(self, now: datetime) -> bytes:
         """Draw the place that is kept for migrations."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlencode
 
+from monitor.draw.address import address
 from monitor.model import Alert, Area, Severity, State
 
 SHOWN = 50
@@ -49,9 +49,7 @@ class Search:
     @property
     def address(self) -> str:
         """Give the address under which that is shown."""
-        plain = vars(Search())
-        asked = {name: value for name, value in vars(self).items() if value != plain[name]}
-        return f"/findings?{urlencode(asked, errors='replace')}" if asked else "/findings"
+        return address("/findings", self, Search())
 
     def but(self, **changed: str) -> str:
         """Give the address of the same with something changed."""

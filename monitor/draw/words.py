@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from monitor.measurement import duration, size
-from monitor.model import Evidence
+from monitor.measurement import duration, plural, size
+from monitor.model import Alert, Evidence, Severity
 
 # Controls but line feed and tab, marks that turn the direction of writing, and surrogates: in a name they deceive.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 LINE = 120
 """Characters of a name in a list."""
 _UNITS = {"_bytes": size, "_seconds": duration}
+
+
+def severities(alerts: Iterable[Alert], words: Mapping[Severity, tuple[str, str]]) -> str:
+    """Count findings, the gravest first: `2 critical, 1 warning`; `words` are for one and many, as of `plural`."""
+    counts = Counter(alert.finding.severity for alert in alerts)
+    return ", ".join(plural(counts[each], *words[each]) for each in reversed(Severity) if counts[each])
 
 
 def visible(value: object) -> object:

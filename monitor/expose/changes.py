@@ -59,10 +59,7 @@ class Changes:
 
     async def silences(self, request: web.Request) -> web.Response:
         """Give silences, one page of them."""
-        try:
-            return _json(api.query(request.query).cut("silences", self._controls.silences(), dict))
-        except UsageError as error:
-            return _json({"error": str(error)}, 400)
+        return _json(api.query(request.query).cut("silences", self._controls.silences(), dict))
 
     async def silence(self, wish: Wish) -> web.Response:
         """Begin a silence: `{matchers, ends_at | duration, starts_at?, author?, comment}`."""
@@ -91,11 +88,9 @@ class Changes:
 
     async def dead_letters(self, request: web.Request) -> web.Response:
         """Give the messages that were given up, one page."""
+        asked = api.query(request.query)
         try:
-            asked = api.query(request.query)
             return _json(asked.told("dead_letters", await self._controls.dead_letters(*asked.span)))
-        except UsageError as error:
-            return _json({"error": str(error)}, 400)
         except MonitorError as error:
             return _json({"error": str(error)}, 503)
 

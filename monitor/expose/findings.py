@@ -50,10 +50,7 @@ class Findings:
     async def list(self, request: web.Request) -> web.Response:
         """Give one page of the findings that are asked for."""
         glance = self._glance()
-        try:
-            search, page = asked(request.query)
-        except UsageError as error:
-            return self._message(glance, 400, "Not understood", str(error))
+        search, page = asked(request.query)
         return html(self._drawer.findings(glance, found(glance.shelf.alerts(), search, page)))
 
     async def one(self, request: web.Request) -> web.Response:
@@ -61,7 +58,8 @@ class Findings:
         glance = self._glance()
         alert = await _alert(glance, request)
         if alert is None:
-            return self._message(glance, 404, "No such finding", "It is over and forgotten, or never was.")
+            text = "It is over and forgotten, or never was."
+            return html(self._drawer.message("No such finding", text, glance.now), 404)
         past = await glance.handling.history(alert.finding.fingerprint)
         done = request.query.get("done", "")
         leave = Leave(token=self._token(request), done=done if done in DONE else "", private=self._private(request))
@@ -69,10 +67,7 @@ class Findings:
 
     async def api_list(self, request: web.Request) -> web.Response:
         """Give findings as JSON."""
-        try:
-            return document(await api.findings(self._glance(), request.query, private=self._private(request)))
-        except UsageError as error:
-            return document(api.error(str(error)), 400)
+        return document(await api.findings(self._glance(), request.query, private=self._private(request)))
 
     async def api_one(self, request: web.Request) -> web.Response:
         """Give one finding as JSON."""
@@ -82,9 +77,6 @@ class Findings:
             return document(api.error("no such finding"), 404)
         past = await glance.handling.history(alert.finding.fingerprint)
         return document(api.finding(glance, alert, past, private=self._private(request)))
-
-    def _message(self, glance: Glance, status: int, title: str, text: str) -> web.Response:
-        return html(self._drawer.message(title, text, glance.now), status)
 
 
 async def _alert(glance: Glance, request: web.Request) -> Alert | None:

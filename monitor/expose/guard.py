@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 from yarl import URL
 
+from monitor.errors import UsageError
 from monitor.expose import api
 from monitor.expose.credentials import Credentials
 
@@ -86,6 +87,8 @@ class Guard:
             return refused
         try:
             return await handler(request)
+        except UsageError as error:  # of the query: the text is for who asked
+            return self._say(request, 400, "Not understood", str(error))
         except web.HTTPNotFound:
             return self._say(request, 404, "No such page", "Nothing is shown under this address.")
         except web.HTTPMethodNotAllowed as refusal:

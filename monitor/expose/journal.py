@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from monitor.draw.page import FIRST, LETTERS, Drawer
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import MonitorError
 from monitor.expose import api
 from monitor.expose.answers import html
 from monitor.status import Controls, Glance, Part
@@ -52,11 +52,9 @@ class Journal:
         return await self._page(request, LETTERS, self._controls.dead_letters, self._drawer.dead_letters)
 
     async def _page(self, request: web.Request, each: int, read: Read, draw: Draw) -> web.Response:
+        page = api.query(request.query, sized=False).page
         try:
-            page = api.query(request.query, sized=False).page
             part = await read((page - 1) * each, each)
-        except UsageError as error:
-            return self._message(400, "Not understood", str(error))
         except MonitorError as error:
             return self._message(503, "Cannot be read at present", str(error))
         return html(draw(self._glance(), part, page))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from monitor.draw.page import REFRESH, Drawer
 from monitor.draw.sheets import STATIC, static
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import MonitorError
 from monitor.expose import api, openapi
 from monitor.expose.answers import document, html
 from monitor.expose.cached import Cached
@@ -160,10 +160,7 @@ class Pages:
 
     async def api_status(self, request: web.Request) -> web.Response:
         """Give how things stand as JSON; who asks from this machine gets what a change wants in a header."""
-        try:
-            response = document(api.status(self._site.glance(), request.query))
-        except UsageError as error:
-            return document(api.error(str(error)), 400)
+        response = document(api.status(self._site.glance(), request.query))
         if self._origin.is_local(request):
             response.headers[TOKEN] = self._origin.token.reveal()
         return response

@@ -33,13 +33,10 @@ class Statements:
         """Give one page of the busiest statements."""
         glance = self._glance()
         if self._workload is None:
-            return self._message(glance, 404, "No statements", "No statements are kept here.")
-        try:
-            asked = wanted(request.query)
-        except UsageError as error:
-            return self._message(glance, 400, "Not understood", str(error))
+            return self._missing(glance, "No statements", "No statements are kept here.")
+        asked = wanted(request.query)
         if asked.target is not None and asked.target not in {target.server for target in glance.shelf.targets()}:
-            return self._message(glance, 404, "No such target", "No target of this name is watched.")
+            return self._missing(glance, "No such target", "No target of this name is watched.")
         listed = listing(await self._workload.statements(asked.target), asked)
         hours = await self._workload.hours(listed.rows, HOURS)
         return html(self._drawer.statements(glance, listed, hours, self._workload.window))
@@ -48,22 +45,16 @@ class Statements:
         """Give the busiest statements as JSON, and what they did hour by hour where that is asked for."""
         if self._workload is None:
             return document(api.error("no statements are kept here"), 404)
-        try:
-            return document(await api.statements(self._workload, request.query))
-        except UsageError as error:
-            return document(api.error(str(error)), 400)
+        return document(await api.statements(self._workload, request.query))
 
     async def api_pools(self, request: web.Request) -> web.Response:
         """Give slots, sessions and pools as JSON."""
         if self._workload is None:
             return document(api.error("no pools are kept here"), 404)
-        try:
-            return document(api.pools(self._workload, request.query))
-        except UsageError as error:
-            return document(api.error(str(error)), 400)
+        return document(api.pools(self._workload, request.query))
 
-    def _message(self, glance: Glance, status: int, title: str, text: str) -> web.Response:
-        return html(self._drawer.message(title, text, glance.now), status)
+    def _missing(self, glance: Glance, title: str, text: str) -> web.Response:
+        return html(self._drawer.message(title, text, glance.now), 404)
 
 
 def wanted(asked: Mapping[str, str]) -> Wanted:

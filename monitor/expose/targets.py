@@ -31,30 +31,20 @@ class Targets:
 
     async def list(self, request: web.Request) -> web.Response:
         """Give one page of the targets that are asked for."""
-        glance = self._glance()
-        try:
-            wanted = asked(request.query)
-        except UsageError as error:
-            return self._message(glance, 400, "Not understood", str(error))
-        return html(self._drawer.targets(glance, wanted))
+        return html(self._drawer.targets(self._glance(), asked(request.query)))
 
     async def one(self, request: web.Request) -> web.Response:
         """Give one target."""
         glance, name = self._glance(), request.match_info["target"]
         target = next((each for each in glance.shelf.targets() if each.server == name), None)
         if target is None:
-            return self._message(glance, 404, "No such target", "No target of this name is watched.")
+            text = "No target of this name is watched."
+            return html(self._drawer.message("No such target", text, glance.now), 404)
         return html(self._drawer.target(glance, target))
 
     async def api(self, request: web.Request) -> web.Response:
         """Give targets as JSON."""
-        try:
-            return document(api.targets(self._glance(), request.query))
-        except UsageError as error:
-            return document(api.error(str(error)), 400)
-
-    def _message(self, glance: Glance, status: int, title: str, text: str) -> web.Response:
-        return html(self._drawer.message(title, text, glance.now), status)
+        return document(api.targets(self._glance(), request.query))
 
 
 def asked(query: Mapping[str, str]) -> Wanted:

@@ -67,18 +67,15 @@ class TrendPages:
         """Put the scene together, read the courses of its charts, and draw both."""
         glance, trends = self._glance(), self._trends
         if trends is None:
-            return self._message(glance, 404, "Nothing is kept here", "No figures are kept over time.")
-        try:
-            asked = read(request.path, request.query, sorts)
-        except UsageError as error:
-            return self._message(glance, 400, "Not understood", str(error))
+            return self._missing(glance, "Nothing is kept here", "No figures are kept over time.")
+        asked = read(request.path, request.query, sorts)
         if asked.target and asked.target not in {target.server for target in glance.shelf.targets()}:
-            return self._message(glance, 404, "No such target", "No target of this name is watched.")
+            return self._missing(glance, "No such target", "No target of this name is watched.")
         scene = scene_of(glance, trends, asked)
         return html(draw(glance, scene, await trends.courses(scene.charted, asked.hours)))
 
-    def _message(self, glance: Glance, status: int, title: str, text: str) -> web.Response:
-        return html(self._drawer.message(title, text, glance.now), status)
+    def _missing(self, glance: Glance, title: str, text: str) -> web.Response:
+        return html(self._drawer.message(title, text, glance.now), 404)
 
 
 def numbers(trends: Trends | None) -> Callable[[Alert], Awaitable[Course | None]]:
