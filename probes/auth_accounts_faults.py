@@ -9,7 +9,7 @@ from typing import ClassVar
 from monitor.probe import Finding, Measurement, Remedy, Severity, identifier, literal, plural, sight_accounts
 from probes.auth_accounts_reading import Accounts, role_count
 from probes.auth_accounts_rules import AccountRule, alive
-from probes.auth_repair import checked
+from probes.auth_repair import checked, printed_later
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,12 +171,7 @@ class NullTokenColumns(AccountRule):
 
 def _emptied(reading: Accounts, count: int) -> Remedy:
     if not reading.whole:
-        return Remedy(
-            caution=(
-                f"The SQL that mends it is printed once all of {reading.users} has been looked at: it changes no more "
-                "than was counted."
-            )
-        )
+        return printed_later(reading.users)
     names = [name for name in sight_accounts.TOKENS if name in reading.columns]
     values = ", ".join(f"{name} = coalesce({name}, '')" for name in names)
     return Remedy(

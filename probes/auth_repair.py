@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.probe import sight
+from monitor.probe import Remedy, sight
 
 _CHECKED = """
 declare
@@ -18,6 +18,12 @@ end
 _ON_ONE_LINE = f" {' '.join(_CHECKED.split())} "
 _ROWS = "{change}; get diagnostics changed = row_count"
 _TOLD = "{change} into changed"
+
+
+def printed_later(table: str) -> Remedy:
+    """Say of a table that was looked at in part that more may be met than was counted so far."""
+    until = f"The SQL that mends it is printed once all of {table} has been looked at"
+    return Remedy(caution=f"{until}: it changes no more than was counted.")
 
 
 def checked(change: str, count: int, *, on_one_line: bool = False) -> str:

@@ -20,8 +20,9 @@ from monitor.probe import (
     plural,
 )
 from probes.auth_judging import schema_of
+from probes.auth_repair import printed_later
 from probes.auth_sessions_reading import Part, parts
-from probes.auth_sessions_remedies import Place, partly
+from probes.auth_sessions_remedies import Place
 
 
 def unjudged(seen: Measurement, part: Part, accused: str) -> Iterator[NoVerdict]:
@@ -71,7 +72,7 @@ class SessionRule(Rule):
         schema = schema_of(seen)
         so_far = "" if part.progress == 1 else ", in the part looked at so far"
         place = Place(schema=schema, lacks=part.lacks, count=count)
-        remedy = type(self).mend(place) if part.progress == 1 else partly(place, part.table)
+        remedy = type(self).mend(place) if part.progress == 1 else printed_later(place.table(part.table))
         beside = {name: part.counts[counted] for name, counted in self.beside.items()}
         found = self.finding(
             seen,

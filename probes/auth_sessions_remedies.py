@@ -43,16 +43,6 @@ class Place:
         return Remedy(sql=(checked_telling(change, self.count, things),), caution=f"{caution} {CHECKED}")
 
 
-def partly(place: Place, table: str) -> Remedy:
-    """Say that more may be met than was counted so far."""
-    return Remedy(
-        caution=(
-            f"The SQL that mends it is printed once all of {place.table(table)} has been looked at: it changes no more "
-            "than was counted."
-        )
-    )
-
-
 def banned_sessions(place: Place) -> Remedy:
     """Delete the live sessions of users who are banned now."""
     return _sessions_of(place, "u.banned_until > now()")

@@ -6,13 +6,17 @@ import base64
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from monitor import __version__
+from monitor.draw.sheets import environment
 from monitor.draw.words import visible, when
 from monitor.measurement import duration, plural
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STYLES = ("style.css", "report.css")
 POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
@@ -56,13 +60,6 @@ def paper(template: str, **context: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("monitor.draw"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=visible,
-    )
-    environment.filters.update(when=when, plural=plural, duration=duration, ticked=ticked, long=long)
-    return environment
+    room = environment()
+    room.filters.update(when=when, plural=plural, duration=duration, ticked=ticked, long=long)
+    return room

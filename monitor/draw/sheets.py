@@ -48,6 +48,24 @@ def static() -> Mapping[str, bytes]:
     return {name: files("monitor.draw").joinpath("static", name).read_bytes() for name in STATIC}
 
 
+def environment() -> Environment:
+    """Give a room for our templates: everything is escaped, hidden characters are written out.
+
+    Most daemons are scraped and never looked at, and do without its 2 MiB.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above
+
+    return Environment(
+        loader=PackageLoader("monitor.draw"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        finalize=visible,
+    )
+
+
 class Sheets:
     """Fills templates in; every text is escaped, and what would be invisible in it is written out."""
 
@@ -60,19 +78,8 @@ class Sheets:
 
     @cached_property
     def _environment(self) -> Environment:
-        """Most daemons are scraped and never looked at, and do without its 2 MiB."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - see above
-
-        environment = Environment(
-            loader=PackageLoader("monitor.draw"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-            finalize=visible,
-        )
-        environment.filters.update(
+        room = environment()
+        room.filters.update(
             amount=WRITE[""],
             bytes=WRITE["bytes"],
             duration=duration,
@@ -88,7 +95,5 @@ class Sheets:
             when=when,
         )
         style = sha256(b"".join(static().values())).hexdigest()[:8]
-        environment.globals.update(
-            version=__version__, style=style, places=PLACES, place_here="", refresh=None, revision=None
-        )
-        return environment
+        room.globals.update(version=__version__, style=style, places=PLACES, place_here="", refresh=None, revision=None)
+        return room
