@@ -13,7 +13,8 @@ MonitorError
 │   └── ProbeTimeout        it ran out of its time, or would have waited for a lock
 ├── DeliveryError           a receiver did not take a message; says whether a retry makes sense
 ├── StoreError              the state store cannot be read or written
-└── EmbeddedError           our own embedded PostgreSQL does not run
+├── EmbeddedError           our own embedded PostgreSQL does not run
+└── PlannerError            no planner can be asked what it would do
 
 A message reads `where: what; how to mend` and never holds a DSN, a password, a literal or a row's value.
 """
@@ -109,3 +110,7 @@ class StoreError(MonitorError):
 
 class EmbeddedError(MonitorError):
     """Our own embedded PostgreSQL does not start or run."""
+
+
+class PlannerError(MonitorError):
+    """No planner can be asked what it would do with an index that is not there."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import (
+    shape,
     sight,
     sight_accounts,
     sight_links,
@@ -105,6 +106,7 @@ __all__ = [
     "reads",
     "redact",
     "same_text",
+    "shape",
     "share",
     "sight",
     "sight_accounts",

@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Area, Confidence, Evidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
+from monitor.planning import Planner
 
 HEADINGS = ("Why", "What to do", "When it is wrong", "Cost")
 
@@ -106,6 +107,10 @@ class Book(Protocol):
 
     def history(self, probe: str) -> History | None:
         """Give what is kept of a probe's growth on this server; None: nothing is kept."""
+
+    @property
+    def planner(self) -> Planner | None:
+        """Who can tell what a planner would do; None: nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)

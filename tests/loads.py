@@ -18,6 +18,7 @@ from monitor.baseline import Sum, baseline
 from monitor.history import Baseline, Key, Stretch, Tide
 from monitor.measurement import Measurement
 from monitor.model import Target
+from monitor.planning import Planner
 from monitor.tide import tide
 
 CYCLE = 15.0
@@ -263,6 +264,7 @@ class Page:
     seen: Measurement
     server: Measurement | None = None
     target: Target = TARGET
+    planner: Planner | None = None
 
     def last(self, probe: str) -> Measurement | None:
         return {"statements": self.seen, "server": self.server}.get(probe)

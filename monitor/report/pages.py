@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Target
+from monitor.planning import Planner
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Pages:
     newest: Mapping[tuple[Target, str], Measurement]
     histories: Mapping[tuple[str, str], History] = field(default_factory=dict)
     """By server and probe."""
+    planner: Planner | None = None
+    """Who can tell what a planner would do."""
 
     def last(self, probe: str) -> Measurement | None:
         """Give this database's reading, else the whole server's."""

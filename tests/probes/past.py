@@ -12,6 +12,7 @@ from monitor.collect.runner import Clock
 from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, NoVerdict, Secret, Server, Target
+from monitor.planning import Planner
 from monitor.recorder import Recorder
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise
@@ -32,6 +33,7 @@ class Pages:
     target: Target
     seen: Measurement | None
     kept: History | None
+    planner: Planner | None = None
 
     def last(self, probe: str) -> Measurement | None:
         return self.seen if probe == PROBE.name else None
