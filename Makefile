@@ -25,11 +25,13 @@ demo: $(RUNTIME) ## a live database with planted faults, watched (ARGS="--for 60
 	$(BIN)/monitor demo $(ARGS)
 
 test: lint postgres ## linters, types and all tests but the long ones
-	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist worksteal $(ARGS) || \
+		$(BIN)/python -m tests.again $$? "not soak"
 
 # pytest says 5 when no test is marked soak: that is no failure.
 soak: $(DEV) postgres ## the long tests
-	$(BIN)/python -m pytest -m soak $(ARGS) || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
+	$(BIN)/python -m pytest -m soak $(ARGS) || \
+		{ status=$$?; [ $$status -eq 5 ] || $(BIN)/python -m tests.again $$status soak; }
 
 lint: $(DEV) ## ruff and mypy
 	$(BIN)/ruff check .

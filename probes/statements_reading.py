@@ -1,8 +1,8 @@
 """Reading ten thousand entries of pg_stat_statements for the price of counting them: only what changed travels.
 
 The server marks each entry by a hash of identity, calls and time; we send the marks we know as a bitmap (a Bloom filter
-of two bits), and get the entries whose mark is not in it. About one change in a thousand is taken for known; it is seen
-with the entry's next call, at the latest with the next full reading.
+of two bits), and get the entries whose mark is not in it. At most one change in a thousand (with few entries: far
+fewer) is taken for known; it is seen with the entry's next call, at the latest with the next full reading.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ _64_BITS = (1 << 64) - 1
 
 FULL_EVERY = 40
 """Readings after which everything is read anew: ten minutes at the default interval."""
+
+BITS, LEAST_BITS = 64, 1 << 17
+"""Of the bitmap, for each mark in it at least, and in all: a mark that is not in it looks known once in (BITS / 2)²."""
 
 # $1 the bitmap, $2 its size in bits less one. Without `offset 0` the mark would be computed three times.
 # Numbers travel as bytes side by side, which become columns here without an object for each.
@@ -115,7 +118,7 @@ class Known:
 
     def refresh(self) -> None:
         """Forget everything when that is due: now and then, and when the bitmap grows full."""
-        if self._readings >= FULL_EVERY or self._noted * 32 > len(self._bits) * 8:
+        if self._readings >= FULL_EVERY or self._noted * BITS > len(self._bits) * 8:
             self.forget()
 
     def forget(self) -> None:
@@ -142,8 +145,8 @@ class Known:
         if self._places.keys() - set(_identities(read)) or len(self._places) != len(self._since):
             self.columns, self._since = _empty(), _column({}, "since")
             self._places = {}
-        size = 1024
-        while size < 64 * len(read["calls"]) and size < 1 << 23:
+        size = LEAST_BITS
+        while size < 2 * BITS * len(read["calls"]) and size < 1 << 23:
             size *= 2
         self._bits = bytearray(size // 8)
 
