@@ -119,9 +119,8 @@ def made(table: Table, lead: Lead) -> Candidate:
 
 def _joining(candidate: Candidate, scan: Scan) -> bool:
     """Tell whether a candidate begins with a key that a join looks up."""
-    columns = {
-        scan.table.by_name[term.left.column].number for term in scan.joins if term.left.column in scan.table.by_name
-    }
+    joined = {term.left.column for term in scan.joins}
+    columns = {column.number for column in scan.table.columns if column.name in joined}
     return candidate.keys[0].column in columns and not candidate.where
 
 

@@ -1,4 +1,4 @@
-"""Columns as keys of an index: their types, how many values they have, and what a term's left side would be as a key."""
+"""Columns as keys of an index: of which type, with how many values, and what a term's left side would be as a key."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from monitor.sqlconditions import Tree
 _TEXT, _NUMBER, _INTEGER = "text", "number", "int4"
 # What each takes, and what it gives; "number" stands for any, and comes back as what was given.
 _FUNCTIONS: Mapping[str, Sequence[tuple[tuple[str, ...], str]]] = {
-    **dict.fromkeys(("lower", "upper", "initcap", "btrim", "ltrim", "rtrim", "reverse", "md5"), [((_TEXT,), _TEXT)]),
-    **dict.fromkeys(("length", "char_length", "character_length"), [((_TEXT,), _INTEGER)]),
-    **dict.fromkeys(("left", "right"), [((_TEXT, _INTEGER), _TEXT)]),
-    **dict.fromkeys(("substr", "substring"), [((_TEXT, _INTEGER), _TEXT), ((_TEXT, _INTEGER, _INTEGER), _TEXT)]),
+    **dict.fromkeys(("lower", "upper", "initcap", "btrim", "ltrim", "rtrim", "reverse", "md5"), (((_TEXT,), _TEXT),)),
+    **dict.fromkeys(("length", "char_length", "character_length"), (((_TEXT,), _INTEGER),)),
+    **dict.fromkeys(("left", "right"), (((_TEXT, _INTEGER), _TEXT),)),
+    **dict.fromkeys(("substr", "substring"), (((_TEXT, _INTEGER), _TEXT), ((_TEXT, _INTEGER, _INTEGER), _TEXT))),
     "replace": [((_TEXT, _TEXT, _TEXT), _TEXT)],
     "split_part": [((_TEXT, _TEXT, _INTEGER), _TEXT)],
-    **dict.fromkeys(("abs", "floor", "ceil"), [((_NUMBER,), _NUMBER)]),
+    **dict.fromkeys(("abs", "floor", "ceil"), (((_NUMBER,), _NUMBER),)),
     "date_trunc": [((_TEXT, "timestamp"), "timestamp")],
     "date_part": [((_TEXT, "timestamp"), "float8"), ((_TEXT, "date"), "float8")],
     "extract": [((_TEXT, "timestamp"), "numeric"), ((_TEXT, "date"), "numeric")],

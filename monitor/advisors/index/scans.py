@@ -1,12 +1,11 @@
-"""What a plan does to each table: which conditions, joins and order it wants of it, and how much of the cost that is."""
+"""What a plan does to each table: which conditions, joins and order it wants of it, and at what part of the cost."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from monitor.advisors.index.orders import wanted
+from monitor.advisors.index.orders import Wanted, wanted
 from monitor.advisors.index.steps import Step, figure, listed, steps
 from monitor.planning import Node, Planned
 from monitor.shape import Shape, Table
@@ -119,18 +118,14 @@ def _conditions(node: Node) -> Iterator[Condition]:
             yield from conditions(str(node[key]))
 
 
-def _scan(
-    place: _Place, found: Sequence[Condition], order: tuple[tuple[Ordered, ...], bool] | None, total: float
-) -> Scan:
+def _scan(place: _Place, found: Sequence[Condition], order: Wanted | None, total: float) -> Scan:
     own = [*_own(place.aliases, found)]
     return Scan(
         table=place.table,
         alias=place.alias,
         terms=_unique(term for term in own if not term.right.columns),
         joins=_unique(term for term in own if term.right.columns),
-        either=tuple(
-            {arms: None for each in found if isinstance(each, Either) and (arms := _arms(place.aliases, each))}
-        ),
+        either=_either(place.aliases, found),
         order=order[0] if order else (),
         limited=order[1] if order else False,
         needed=_needed(place, found),
@@ -158,6 +153,12 @@ def _anonymous(term: Term) -> Term:
 
 def _unique(terms: Iterator[Term]) -> tuple[Term, ...]:
     return tuple(dict.fromkeys(terms))
+
+
+def _either(aliases: set[str], found: Sequence[Condition]) -> tuple[tuple[tuple[Term, ...], ...], ...]:
+    """Give the ORs of one relation, each once."""
+    arms = (_arms(aliases, each) for each in found if isinstance(each, Either))
+    return tuple(dict.fromkeys(each for each in arms if each))
 
 
 def _arms(aliases: set[str], either: Either) -> tuple[tuple[Term, ...], ...]:

@@ -10,7 +10,7 @@ from monitor.sqlconditions import canonical
 
 
 def served(candidate: Candidate, table: Table, *, free: int = 0) -> bool:
-    """Tell whether a valid index of a table does what a candidate would; its first `free` keys may come in any order."""
+    """Tell whether a valid index does what a candidate would; its first `free` keys may come in any order."""
     return any(_serves(own, candidate, free) for own in table.indexes if own.valid and not own.building)
 
 

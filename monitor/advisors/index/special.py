@@ -1,4 +1,4 @@
-"""Candidates that are no B-trees: GIN for documents, arrays, words and trigrams, GiST for ranges, BRIN for what only grows."""
+"""Candidates that are no B-trees: GIN for documents, arrays and words, GiST for ranges, BRIN for what only grows."""
 
 from __future__ import annotations
 
