@@ -52,7 +52,7 @@ def reads(redacted: str) -> Reads | str:
     sql = _as_select(kind, body, redacted, tokens)
     if sql is None:
         return _REASONS.get(kind, "it neither reads nor changes rows")
-    return _checked(_typed(_unlocked(sql)))
+    return _checked(typed(_unlocked(sql)))
 
 
 _REASONS: Mapping[str, str] = {
@@ -211,6 +211,6 @@ def _unlocked(sql: str) -> str:
     return "".join([*parts, sql[at:]])
 
 
-def _typed(sql: str) -> str:
+def typed(sql: str) -> str:
     """Write `interval $1`, which pg_stat_statements makes of `interval '1 day'`, so that the server can read it."""
     return _TYPED.sub(r"cast(\2 as \1)", sql)
