@@ -31,6 +31,7 @@ BUILT_IN = {
     "statements",
     "pool",
     "indexes",
+    "shape",
     "tables",
     "auth_links",
     "auth_structure",
