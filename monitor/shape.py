@@ -218,6 +218,8 @@ class Shape:
     tables: Mapping[int, Table] = field(default_factory=dict)
     """By oid."""
     foreign_keys: tuple[ForeignKey, ...] = ()
+    outer_keys: tuple[ForeignKey, ...] = ()
+    """Foreign keys of which the table on one side was not read."""
     types: tuple[DefinedType, ...] = ()
     views: tuple[View, ...] = ()
     functions: tuple[Function, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from monitor.advisors.index.drops import Decision, Fate, Limits, decide
 from monitor.advisors.index.uses import uses_of
@@ -24,22 +25,22 @@ def key(name: str, *, descending: bool = False, nulls_first: bool | None = None,
     return IndexKey(expression=name, column=number, descending=descending, nulls_first=nulls, **given)
 
 
-def index(name: str, *keys: IndexKey | str, table: str = "t", **given: object) -> Index:
+def index(name: str, *keys: IndexKey | str, table: str = "t", **given: Any) -> Index:
     """An index of 100 pages that is valid and was never scanned."""
     whole = tuple(key(each) if isinstance(each, str) else each for each in keys)
     columns = ", ".join(each.expression for each in whole)
     unique = "UNIQUE " if given.get("unique") else ""
     plain = Index(oid=next(OIDS), schema="public", name=name, method="btree", keys=whole, pages=100)
-    made = replace(plain, **given)  # type: ignore[arg-type]
+    made = replace(plain, **given)
     where = f" WHERE {made.where}" if made.where else ""
     text = f"CREATE {unique}INDEX {name} ON public.{table} USING {made.method} ({columns}){where}"
     return replace(made, definition=made.definition or text)
 
 
-def table(*indexes: Index, oid: int = 1, **given: object) -> Table:
+def table(*indexes: Index, oid: int = 1, **given: Any) -> Table:
     """A table with columns id, a, b, c, d and one with an odd name."""
     made = Table(oid=oid, schema="public", name="t", rows=1e6, pages=10_000, columns=COLUMNS, indexes=indexes)
-    return replace(made, **given)  # type: ignore[arg-type]
+    return replace(made, **given)
 
 
 def shape(*tables: Table, keys: Sequence[ForeignKey] = (), counted: float | None = 30 * DAY) -> Shape:
@@ -54,7 +55,7 @@ def decisions(seen: Shape, limits: Limits = LIMITS, kept: Sequence[int] = ()) ->
     return {each.index.name: each for each in decided}
 
 
-def fates(*indexes: Index, limits: Limits = LIMITS, **given: object) -> dict[str, Fate]:
+def fates(*indexes: Index, limits: Limits = LIMITS, **given: Any) -> dict[str, Fate]:
     """Decide over the indexes of one table; give those that could go."""
     decided = decisions(shape(table(*indexes, **given)), limits)
     return {name: each.fate for name, each in decided.items() if each.fate is not Fate.KEPT}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_foreign_key_is_served_in_any_order() -> None:
     "better",
     [{"constraint": "k", "unique": True}, {"unique": True}, {"replica_identity": True}, {"clustered": True}],
 )
-def test_of_two_alike_the_one_that_is_needed_stays(better: dict[str, object]) -> None:
+def test_of_two_alike_the_one_that_is_needed_stays(better: dict[str, Any]) -> None:
     """Whatever their age."""
     assert fates(index("old", "a", scans=USED), index("new", "a", scans=USED, **better)) == {"old": Fate.DUPLICATE}
 
@@ -110,14 +111,14 @@ def test_of_two_alike_the_older_stays() -> None:
         {"definition": "unreadable"},
     ],
 )
-def test_what_is_tied_never_goes(tie: dict[str, object]) -> None:
+def test_what_is_tied_never_goes(tie: dict[str, Any]) -> None:
     """Neither as a duplicate, nor as a prefix, nor unused."""
     assert "tied" not in fates(index("tied", "a", **tie), index("wide", "a", "b", scans=USED))
     assert "tied" not in fates(index("tied", "a", **tie))
 
 
 @pytest.mark.parametrize("owned", [{"managed": True}, {"owner": "postgis"}])
-def test_tables_of_others_are_left_alone(owned: dict[str, object]) -> None:
+def test_tables_of_others_are_left_alone(owned: dict[str, Any]) -> None:
     """Nobody who reads the finding could mend them."""
     assert fates(index("x", "a"), index("y", "a"), **owned) == {}
 
@@ -197,8 +198,8 @@ def test_an_index_that_was_of_use_once_has_to_rest_longer() -> None:
 def test_an_index_that_came_while_we_watched_has_to_be_old_enough() -> None:
     """Old counters say nothing about it; nor do they where another index went, whose work it may have taken over."""
     young = index("x", "a")
+    seen = shape(table(young))
     for how in ({"since_appeared": True}, {"since_changed": True}):
-        seen = shape(table(young))
         assert decisions(replace(seen, watched={young.oid: Watched(seconds=DAY, **how)}))["x"].fate is Fate.YOUNG
         assert decisions(replace(seen, watched={young.oid: Watched(seconds=14 * DAY, **how)}))["x"].use.watched
     assert not decisions(seen)["x"].use.watched

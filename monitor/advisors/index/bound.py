@@ -16,7 +16,7 @@ class Ties:
         self._shape, self._kept = shape, kept
         self._from: dict[int, list[ForeignKey]] = {}
         self._to: dict[int, list[ForeignKey]] = {}
-        for key in shape.foreign_keys:
+        for key in (*shape.foreign_keys, *shape.outer_keys):
             self._from.setdefault(key.table, []).append(key)
             self._to.setdefault(key.parent, []).append(key)
         self._tables = {index.oid: table for table in shape.tables.values() for index in table.indexes}
