@@ -99,8 +99,6 @@ class Desk:
 
     def _proposed(self, rule: str, built: Built) -> Mark:
         what = built.definition.removeprefix("CREATE INDEX ")
-        if wrong := wrong_of(built):
-            return Mark(kind=Kind.FORBIDDEN, rule=rule, what=what, about=wrong.why)
         right = right_of(built, self.known)
         if right in self.answered:
             same = self.answered[right].definition == built.definition
@@ -109,6 +107,8 @@ class Desk:
         if right:
             self.answered[right] = built
             return Mark(kind=Kind.RIGHT, rule=rule, what=what, about=right.shape)
+        if wrong := wrong_of(built):
+            return Mark(kind=Kind.FORBIDDEN, rule=rule, what=what, about=wrong.why)
         self.extras[len(self.marks)] = built
         return Mark(kind=Kind.EXTRA, rule=rule, what=what)
 

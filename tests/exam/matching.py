@@ -30,15 +30,16 @@ def wrong_of(built: Built) -> Wrong | None:
 def stands_for(wrong: Wrong, built: Built) -> bool:
     """Say whether the example of a wrong index means this one."""
     keys = wrong.index.keys
+    whole = built.method == wrong.index.method and built.where is None
     match wrong.match:
         case Match.TABLE:
             return True
         case Match.HOLDS:
             return bool(set(keys) & set(built.keys))
         case Match.LEADING:
-            return built.method == wrong.index.method and built.keys[: len(keys)] == keys
+            return whole and built.keys[: len(keys)] == keys
         case Match.EXACT:
-            return built.method == wrong.index.method and built.keys == keys
+            return whole and built.keys == keys
 
 
 def drop_of(name: str, drops: Sequence[Drop]) -> Drop | None:

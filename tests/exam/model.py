@@ -56,8 +56,8 @@ class Right:
 class Match(Enum):
     """Which proposals an example of a wrong index stands for."""
 
-    EXACT = "these keys and no other"
-    LEADING = "beginning with these keys"
+    EXACT = "these keys and no other, of all rows"
+    LEADING = "beginning with these keys, of all rows"
     HOLDS = "with such a key anywhere"
     TABLE = "any on this table"
 

@@ -7,7 +7,7 @@ import asyncpg
 
 from tests.exam.built import Built, indexes
 from tests.exam.model import Drop, Index, Right, Wrong
-from tests.exam.timing import GAIN, WORTH_MS, Effect, Watch
+from tests.exam.timing import GAIN, WORTH_MS, Effect, Watch, quicker
 from tests.exam.world import DROPS, KEEPS, RIGHTS, WRONGS, Say, break_index
 
 UNNOTICED_MS = 0.1
@@ -65,9 +65,11 @@ async def proofs(dsn: str, only: str, say: Say) -> AsyncIterator[Proof]:
 
 
 async def effect(watch: Watch, tables: tuple[str, ...], *wanted: tuple[str, Index]) -> Effect:
+    """Time the statements without, with, and again without it."""
     before = await watch.times(tables)
     async with watch.standing(*wanted):
-        return Effect(before=before, after=await watch.times(tables))
+        after = await watch.times(tables)
+    return Effect(before=quicker(before, await watch.times(tables)), after=after)
 
 
 async def of_right(watch: Watch, right: Right, answer: Index) -> Proof:
@@ -94,9 +96,10 @@ async def effect_beside(watch: Watch, wrong: Wrong) -> Effect:
     before = await watch.times(tables)
     await watch.session.execute(wrong.index.sql(wrong.table, "exam_wrong"))
     try:
-        return Effect(before=before, after=await watch.times(tables))
+        after = await watch.times(tables)
     finally:
         await watch.session.execute(f"drop index {wrong.table.split('.')[0]}.exam_wrong")
+    return Effect(before=quicker(before, await watch.times(tables)), after=after)
 
 
 def proof(what: str, index: str, seen: Effect, shape: str, *, holds: bool, why: str = "") -> Proof:
@@ -117,7 +120,7 @@ async def of_drop(watch: Watch, drop: Drop) -> AsyncIterator[Proof]:
     standing = await indexes(watch.session)
     for names in [(name,) for name in drop.any_of] + [drop.any_of] * (len(drop.any_of) > 1):
         seen = await without(watch, [standing[name] for name in names])
-        worst = max(seen.before, key=lambda name: seen.after[name].ms - seen.before[name].ms)
+        worst = seen.worst
         slower = seen.after[worst].ms - seen.before[worst].ms > UNNOTICED_MS and seen.gain(worst) < 1 / GAIN
         together = len(names) > 1
         what = "not both" if together else "drop"

@@ -11,7 +11,7 @@ create table shop.customers (
 );
 insert into shop.customers (email, name, "Loyalty Level", referral_code, created_at)
 select 'User' || i || '@Example.org', initcap(substr(md5(i::text), 1, 8)) || ' ' || substr(md5((-i)::text), 1, 6),
-       1 + i % 4, 'R' || i, now() - (pg_temp.rows(100000) - i) * interval '720 days' / pg_temp.rows(100000)
+       1 + i % 2, 'R' || i, now() - (pg_temp.rows(100000) - i) * interval '720 days' / pg_temp.rows(100000)
   from generate_series(1, pg_temp.rows(100000)) i;
 create index customers_name on shop.customers (name, id);
 
@@ -77,7 +77,7 @@ create table shop.refunds (
     order_id bigint not null references shop."Order",
     amount   numeric(10, 2) not null
 );
-insert into shop.refunds (order_id, amount) select i, 5 from generate_series(1, 3000) i;
+insert into shop.refunds (order_id, amount) select i, 5 from generate_series(1, pg_temp.rows(3000)) i;
 create index refunds_order on shop.refunds (order_id);
 
 -- Each visit of a cart's owner touches it: an update that stays in its page as long as no index has touched_at.

@@ -1,12 +1,13 @@
 """How long the statements on a table take, and what an index changes about it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
 import asyncpg
 
@@ -26,10 +27,10 @@ WORTH_MS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """How long a call takes, and by which plan (of writes: none)."""
+    """How long a call takes, and the steps of its plan (of writes: none)."""
 
     ms: float
-    plan: str
+    plan: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +40,22 @@ class Effect:
     before: Mapping[str, Timed]
     after: Mapping[str, Timed]
 
+    def affected(self, shape: str) -> bool:
+        """Say whether it is written, or planned anew: any other difference is noise."""
+        return CALLED[shape].writes or self.before[shape].plan != self.after[shape].plan
+
     def gain(self, shape: str) -> float:
-        return self.before[shape].ms / self.after[shape].ms
+        return self.before[shape].ms / self.after[shape].ms if self.affected(shape) else 1.0
 
     @property
     def best(self) -> str:
         """The statement that saves most in the whole workload."""
         return max(self.before, key=self._saved)
+
+    @property
+    def worst(self) -> str:
+        """The one whose calls become slowest."""
+        return max(self.before, key=lambda name: (self.after[name].ms - self.before[name].ms) * self.affected(name))
 
     @property
     def saved_ms(self) -> float:
@@ -66,10 +76,7 @@ class Effect:
         return self.gain(self.best) >= GAIN and self.net_ms >= WORTH_MS
 
     def _saved(self, name: str) -> float:
-        """Count only what planned anew: the rest of a difference is noise."""
-        before, after = self.before[name], self.after[name]
-        affected = CALLED[name].writes or before.plan != after.plan
-        return (before.ms - after.ms) * CALLED[name].calls * affected
+        return (self.before[name].ms - self.after[name].ms) * CALLED[name].calls * self.affected(name)
 
 
 CALLED = {shape.name: shape for shape in SHAPES}
@@ -106,12 +113,25 @@ class Watch:
         rows = await values(self.session, shape)
         async with at_work(self.dsn, shape, await setting(self.session, shape)) as own:
             if shape.writes:
-                return Timed(ms=await write_ms(own, shape, rows[:WRITTEN]), plan="")
+                return Timed(ms=await write_ms(own, shape, rows[:WRITTEN]), plan=())
             return Timed(ms=await read_ms(own, shape, rows[:ROWS]), plan=await plan_of(own, shape, rows[0]))
 
 
-async def plan_of(session: asyncpg.Connection, shape: Shape, row: Sequence[object]) -> str:
-    return "\n".join(line for (line,) in await session.fetch(f"explain (costs off) {shape.sql}", *row))
+def quicker(one: Mapping[str, Timed], other: Mapping[str, Timed]) -> dict[str, Timed]:
+    """Give the quicker of two measurements of the same: what is above it came from elsewhere."""
+    return {name: min(timed, other[name], key=lambda each: each.ms) for name, timed in one.items()}
+
+
+async def plan_of(session: asyncpg.Connection, shape: Shape, row: Sequence[object]) -> tuple[str, ...]:
+    """Give the steps, without the parameters that the text would show."""
+    plan = json.loads(await session.fetchval(f"explain (costs off, format json) {shape.sql}", *row))
+    return tuple(steps(plan[0]["Plan"]))
+
+
+def steps(node: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{node['Node Type']} {node.get('Index Name') or node.get('Relation Name', '')}"
+    for below in node.get("Plans", ()):
+        yield from steps(below)
 
 
 async def read_ms(session: asyncpg.Connection, shape: Shape, rows: Values) -> float:

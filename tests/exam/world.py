@@ -63,7 +63,6 @@ async def load(running: EmbeddedServer, scale: float) -> str:
     await admin.close()
     session = await asyncpg.connect(running.dsn(DATABASE))
     try:
-        await session.execute("create schema if not exists public")
         await session.execute(
             "create extension pg_stat_statements schema public; create extension pg_trgm schema public"
         )
