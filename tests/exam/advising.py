@@ -31,6 +31,8 @@ async def monitors(dsn: str) -> str:
     password = secrets.token_urlsafe(12)
     session = await asyncpg.connect(dsn)
     try:
+        # A password has no business among the workload's statements.
+        await session.execute("set pg_stat_statements.track = 'none'")
         if not await session.fetchval("select true from pg_roles where rolname = $1", ROLE):
             await session.execute(f"create role {ROLE}")
         await session.execute(f"alter role {ROLE} login password '{password}'")

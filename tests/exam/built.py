@@ -16,7 +16,8 @@ SQL = """
            i.indcollation::oid[] as collations,
            i.indoption::int2[] as options,
            pg_get_expr(i.indpred, i.indrelid, true) as "where",
-           pg_get_indexdef(i.indexrelid) as definition,
+           -- Of a partitioned table's it says `on only`, which would build it without its parts.
+           replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') as definition,
            i.indisvalid as valid,
            i.indisunique or k.oid is not null as constrains,
            coalesce(s.idx_scan, 0) as scans

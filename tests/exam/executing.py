@@ -27,6 +27,7 @@ async def outcome(session: asyncpg.Connection, finding: Mapping[str, Any]) -> Ou
     after = await indexes(session)
     made = [each for name, each in after.items() if name not in before]
     gone = [each for name, each in before.items() if name not in after]
+    fault = fault or "".join(f"{each.name} is not valid" for each in made if not each.valid)
     if not gone or all(each.valid for each in gone):
         fault = fault or await run(session, remedy.get("rollback") or ())
     left = await restored(session, before)

@@ -10,7 +10,7 @@ from tests.exam.built import Built
 from tests.exam.executing import Outcome, outcome
 from tests.exam.grade import Grade, Kind, Mark
 from tests.exam.matching import Answers, answers, drop_of, right_of, wrong_of
-from tests.exam.model import Drop, Right
+from tests.exam.model import Drop, Index, Right
 from tests.exam.timing import Effect, Watch
 from tests.exam.world import DROPS, RIGHTS
 
@@ -30,6 +30,7 @@ async def graded(dsn: str, report: Mapping[str, Any], *, build: bool, aged: bool
                 desk.propose(finding, await outcome(session, finding))
             elif finding["rule"] in DROPPING:
                 desk.drop(finding, await outcome(session, finding))
+        desk.forbid()
         if build:
             await desk.prove(Watch(dsn, session))
         return desk.grade()
@@ -50,8 +51,8 @@ class Desk:
     drops: Sequence[Drop]
     marks: list[Mark] = field(default_factory=list)
     answered: dict[Right, Built] = field(default_factory=dict)
-    extras: dict[int, Built] = field(default_factory=dict)
-    """What nobody expected, by the place of its mark."""
+    others: dict[int, Built] = field(default_factory=dict)
+    """What is not right, by the place of its mark."""
     dropped: set[Drop] = field(default_factory=set)
 
     def propose(self, finding: Finding, seen: Outcome) -> None:
@@ -70,13 +71,21 @@ class Desk:
         for gone in sorted({name, *(each.name for each in seen.gone)}):
             self._mark(self._dropped(rule, gone))
 
+    def forbid(self) -> None:
+        """Mark what must not be proposed: at all, or beside a right one that was."""
+        for place, built in list(self.others.items()):
+            wrong = wrong_of(built)
+            if wrong and all(self._answered(table, index) for table, index in wrong.given):
+                self.marks[place] = replace(self.marks[place], kind=Kind.FORBIDDEN, about=wrong.why)
+                del self.others[place]
+
     async def prove(self, watch: Watch) -> None:
         """Beside the right ones that were proposed, build each extra; it is useful if it pays."""
         standing = [built.definition for built in self.answered.values()]
         names = [built.name for built in self.answered.values()]
         for definition in standing:
             await watch.session.execute(definition)
-        for place, built in self.extras.items():
+        for place, built in self.others.items():
             before = await watch.times((built.table,))
             await watch.session.execute(built.definition)
             seen = Effect(before=before, after=await watch.times((built.table,)))
@@ -94,6 +103,9 @@ class Desk:
         undropped = [f"drop of {' or '.join(drop.any_of)}" for drop in self.drops if drop not in self.dropped]
         return Grade(marks=self.marks, missed=[*missed, *undropped], expected=len(RIGHTS) + len(self.drops))
 
+    def _answered(self, table: str, index: Index) -> bool:
+        return any(right.table == table and index in right.answers for right in self.answered)
+
     def _mark(self, mark: Mark) -> None:
         self.marks.append(mark)
 
@@ -107,9 +119,7 @@ class Desk:
         if right:
             self.answered[right] = built
             return Mark(kind=Kind.RIGHT, rule=rule, what=what, about=right.shape)
-        if wrong := wrong_of(built):
-            return Mark(kind=Kind.FORBIDDEN, rule=rule, what=what, about=wrong.why)
-        self.extras[len(self.marks)] = built
+        self.others[len(self.marks)] = built
         return Mark(kind=Kind.EXTRA, rule=rule, what=what)
 
     def _dropped(self, rule: str, name: str) -> Mark:

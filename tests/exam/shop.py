@@ -220,7 +220,7 @@ WRITES = (
         name="a line of an order",
         tables=("shop.order_lines",),
         sql="insert into order_lines values ($1, $2, $3, 1, 10)",
-        values="""select o.id, 1 + count(l.line_no)::int, 1 + o.id % 500
+        values="""select o.id, 1 + count(l.line_no)::int, 1 + o.id % 300
                     from shop."Order" o left join shop.order_lines l on l.order_id = o.id
                    where o.id % 4 = 0 and o.id <= 8000 group by o.id""",
         calls=2000,

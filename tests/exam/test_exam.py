@@ -13,6 +13,7 @@ from tests.exam.advising import advice
 from tests.exam.built import indexes
 from tests.exam.grade import Grade, Kind
 from tests.exam.grading import graded
+from tests.exam.ledger import ENTRIES, STATEMENT
 from tests.exam.model import Drop, Index, Right
 from tests.versions import NEWEST, binaries
 
@@ -106,11 +107,20 @@ async def test_right_answers_pass(small: str, place: int) -> None:
 
 async def test_wrong_indexes_are_forbidden(small: str) -> None:
     """One forbidden proposal spoils the exam; what cannot be built does so as well."""
-    result = await grade(small, *(missing(wrong.table, wrong.index) for wrong in world.WRONGS))
+    wrongs = [missing(wrong.table, wrong.index) for wrong in world.WRONGS]
+    result = await grade(small, *wrongs, *answers(0))
     unbuildable = [UNBUILDABLE & set(wrong.index.keys) for wrong in world.WRONGS]
-    assert [each.kind for each in result.marks] == [Kind.BROKEN if each else Kind.FORBIDDEN for each in unbuildable]
-    one = await grade(small, *answers(0), missing(world.WRONGS[0].table, world.WRONGS[0].index))
-    assert (one.count(Kind.RIGHT), one.count(Kind.FORBIDDEN), one.passed) == (len(world.RIGHTS), 1, False)
+    expected = [Kind.BROKEN if each else Kind.FORBIDDEN for each in unbuildable]
+    assert [each.kind for each in result.marks] == [*expected, *[Kind.RIGHT] * len(world.RIGHTS)]
+    assert not result.passed
+
+
+async def test_half_an_answer_is_forbidden_only_beside_the_whole_one(small: str) -> None:
+    """By itself it helps, so it is an extra that may be proved; beside the right one it is a waste."""
+    half = missing(ENTRIES, Index(keys=("account_id",)))
+    whole = missing(ENTRIES, STATEMENT)
+    assert [each.kind for each in (await grade(small, half)).marks] == [Kind.EXTRA]
+    assert [each.kind for each in (await grade(small, half, whole)).marks] == [Kind.FORBIDDEN, Kind.RIGHT]
 
 
 async def test_indexes_that_are_needed_may_not_go(small: str) -> None:
@@ -135,17 +145,19 @@ async def test_unused_indexes_count_only_when_asked_for(small: str) -> None:
 
 
 async def test_what_the_sql_does_counts_and_not_what_is_said(small: str) -> None:
-    """A statement that fails, that builds something else, that builds nothing, or that cannot be undone."""
+    """A statement that fails, that builds something else, that builds nothing or half, or that cannot be undone."""
     title = Index(keys=("title", "id"))
     good = missing("saas.tasks", title)
     nothing = {**good, "remedy": {"sql": [], "rollback": []}}
     lasting = {**good, "remedy": {**good["remedy"], "rollback": []}}
     refused = missing("saas.tasks", Index(keys=("no_such_column",)))
     other = {**good, "object": {**good["object"], "columns": ["state"]}}
-    result = await grade(small, good, nothing, lasting, refused, other, good)
-    spoiled = {(each.kind, each.about.partition(" ")[0]) for each in result.marks if each.kind is Kind.BROKEN}
-    assert len(spoiled) == 4
-    assert result.count(Kind.BROKEN) == 4
+    partial = {**good, "remedy": {**good["remedy"], "sql": ["create index proposed on only saas.activity (action)"]}}
+    broken = (nothing, lasting, refused, other, partial)
+    result = await grade(small, good, *broken, good)
+    assert result.count(Kind.BROKEN) == len(broken)
+    assert result.marks[0] == result.marks[-1]
+    assert result.marks[0].kind is Kind.EXTRA
 
 
 async def test_two_rules_may_agree_but_not_differ(small: str) -> None:
