@@ -1,6 +1,7 @@
 """Advisors: judgements that join several measurements."""
 
 from monitor.advisors.index.invalid import Invalid
+from monitor.advisors.index.missing import Missing
 from monitor.advisors.index.redundant import Duplicate, RedundantPrefix
 from monitor.advisors.index.unused import Unused
 from monitor.advisors.pool_churn import Churn
@@ -17,4 +18,4 @@ def advisors() -> tuple[Advisor, ...]:
 
 
 def _about_indexes() -> tuple[Advisor, ...]:
-    return (Invalid(), Duplicate(), RedundantPrefix(), Unused())
+    return (Missing(), Invalid(), Duplicate(), RedundantPrefix(), Unused())

@@ -156,6 +156,7 @@ HOUSE: dict[str, set[str]] = {
     "roster": EVERYTHING,
     "desk": EVERYTHING,
     "advising": EVERYTHING,
+    "planners": {"collect.private", "config_model", "planner", "planning"},
     "succession": {"findings", "measurement", "model", "standing", "steps", "store"},
     "steps": {"findings", "model", "proof", "store"},
     "earlier": {"baseline", "history", "store"},
