@@ -83,18 +83,26 @@ class Ground:
     terms: Terms = field(default_factory=Terms)
 
 
+Way: TypeAlias = tuple[int, str]
+"""A table and the first key of an index on it: statements that none of whose candidates begins so are not asked."""
+
+
 @dataclass
 class _Search:
-    """One search: what is chosen so far, and what each statement would cost with it."""
+    """One search: what is chosen so far, and what each statement costs with it."""
 
     ground: Ground
+    queries: Mapping[str, Query]
+    ways: Mapping[str, frozenset[Way]]
+    """By statement, how its candidates begin."""
     base: Mapping[str, float]
     costs: dict[str, float]
-    queries: Mapping[str, Query]
-    tables: Mapping[str, frozenset[int]]
-    """By statement, the tables that a candidate may help it with."""
     chosen: dict[Candidate, float] = field(default_factory=dict)
     """With the price of each."""
+    outcomes: dict[Group, dict[str, float]] = field(default_factory=dict)
+    """What statements would cost with a group beside what is chosen."""
+    stale: dict[Group, set[str]] = field(default_factory=dict)
+    """Statements whose outcome was asked for before the last choice."""
     cut: str = ""
 
     def __post_init__(self) -> None:
@@ -107,16 +115,19 @@ class _Search:
         """Give what is chosen and would be needless beside a group."""
         return {old for old in self.chosen if any(covers(new, old) for new in group)}
 
-    def touched(self, group: Group) -> list[Query]:
-        tables = {candidate.table for candidate in group}
-        return [self.queries[name] for name, own in self.tables.items() if own & tables]
+    def touched(self, group: Group) -> set[str]:
+        """Give the statements that a group may help."""
+        ways = {way(candidate) for candidate in group}
+        return {name for name, own in self.ways.items() if own & ways}
 
-    async def outcome(self, group: Group) -> Mapping[str, float]:
-        """Ask what the statements on a group's tables would cost with it."""
+    async def ask(self, group: Group) -> None:
+        """Ask what the statements that it may help would cost with it, those not known since the last choice."""
+        names = self.stale.pop(group, set()) if group in self.outcomes else self.touched(group)
         visible = (self.chosen.keys() - self.replaced(group)) | group
-        answer = await self.source.cost(self.touched(group), visible)
+        answer = await self.source.cost([self.queries[name] for name in sorted(names)], visible)
         self.cut = self.cut or answer.cut
-        return {name: planned.cost for name, planned in answer.planned.items()}
+        costs = {name: planned.cost for name, planned in answer.planned.items()}
+        self.outcomes.setdefault(group, {}).update(costs)
 
     def saved(self, name: str, after: float) -> float:
         """Give the ms a day that a statement saves against what it costs so far; negative where it loses."""
@@ -125,15 +136,15 @@ class _Search:
             return 0.0
         return self.work.ms_per_day(self.queries[name]) * (before - after) / base if base else 0.0
 
-    def net(self, group: Group, after: Mapping[str, float]) -> float:
-        """Give what a group saves a day beyond what is asked for its price; 0 or less: it is not worth it."""
-        saved = sum(self.saved(name, cost) for name, cost in after.items())
+    def net(self, group: Group) -> float:
+        """Give what a group saves a day beyond its price, by what is known; 0: it is not worth it."""
+        saved = sum(self.saved(name, cost) for name, cost in self.outcomes[group].items())
         price = sum(self.price(each) for each in group) - sum(self.chosen[each] for each in self.replaced(group))
         least = max(self.terms.least_ms_per_day, self.terms.least_share * self._whole())
         return saved - price if saved > max(self.terms.times_price * price, least) else 0.0
 
     def _whole(self) -> float:
-        return sum(self.work.ms_per_day(query) for query in self.queries.values())
+        return sum(self.work.ms_per_day(query) for query in self.work.queries)
 
     def fits(self, group: Group) -> bool:
         """Tell whether storage and the cap of each table allow a group."""
@@ -142,73 +153,86 @@ class _Search:
         most = max(sum(1 for each in after if each.table == table) for table in {each.table for each in group})
         return size <= self.terms.budget_bytes and most <= self.terms.per_table
 
-    def take(self, group: Group, after: Mapping[str, float]) -> None:
+    def take(self, group: Group) -> None:
+        """Choose a group; what was asked of the statements it touches is stale from now on."""
         for gone in self.replaced(group):
             del self.chosen[gone]
         self.chosen |= {each: self.price(each) for each in group}
+        after = self.outcomes.pop(group)
         self.costs |= {name: min(self.costs[name], cost) for name, cost in after.items()}
+        for other, known in self.outcomes.items():
+            self.stale.setdefault(other, set()).update(known.keys() & after.keys())
+
+    def needless(self, group: Group) -> bool:
+        """Tell whether what is chosen does all that a group could do."""
+        return all(any(covers(each, one) for each in self.chosen) for one in group)
+
+
+def way(candidate: Candidate) -> Way:
+    """Say how an index begins."""
+    return candidate.table, candidate.keys[0].expression
 
 
 async def choose(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> Chosen:
     """Choose from the groups that were proposed for each statement, by its name."""
     refused = await ground.source.propose({each for own in groups.values() for group in own for each in group})
     able = {name: [group for group in own if not group & refused.keys()] for name, own in groups.items()}
-    search = await _begun(ground, able)
-    waiting = list(dict.fromkeys(group for name, own in able.items() if name in search.tables for group in own))
-    outcomes: dict[Group, Mapping[str, float]] = {}
-    while waiting and not search.cut:
-        for group in waiting:
-            if group not in outcomes and search.fits(group):
-                outcomes[group] = await search.outcome(group)
-        best = _best(search, waiting, outcomes)
+    search, waiting = await _begun(ground, able)
+    for group in waiting:
+        if not search.cut:
+            await search.ask(group)
+    while not search.cut:
+        best = await _best(search, [group for group in waiting if group in search.outcomes])
         if best is None:
             break
-        search.take(best, outcomes[best])
-        tables = {each.table for each in best}
-        outcomes = {group: seen for group, seen in outcomes.items() if not _beside(search, group, tables)}
-        waiting = [group for group in waiting if not all(_served(each, search.chosen) for each in group)]
+        search.take(best)
+        waiting = [group for group in waiting if group in search.outcomes and not search.needless(group)]
     return await _settled(search, refused, able)
 
 
-async def _begun(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> _Search:
-    """Ask once with all candidates there: statements that even this does not help are left alone."""
-    queries = {
-        query.name: query for query in ground.work.queries if groups.get(query.name) and query.name in ground.before
-    }
-    tables = {name: frozenset(each.table for group in groups[name] for each in group) for name in queries}
+async def _begun(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> tuple[_Search, list[Group]]:
+    """Ask once with all candidates there: statements that even this does not help, and what none uses, are left out."""
+    able = (query for query in ground.work.queries if groups.get(query.name) and query.name in ground.before)
+    queries = {query.name: query for query in able}
+    ways = {name: frozenset(way(each) for group in groups[name] for each in group) for name in queries}
     costs = {name: ground.before[name].cost for name in queries}
-    search = _Search(ground, dict(costs), costs, queries, tables)
+    search = _Search(ground, queries, ways, dict(costs), costs)
     everything = {each for own in groups.values() for group in own for each in group}
     answer = await ground.source.cost([*queries.values()], everything)
     search.cut = answer.cut
     hopeful = {name for name, planned in answer.planned.items() if search.saved(name, planned.cost) > 0}
-    search.tables = {name: own for name, own in tables.items() if name in hopeful}
-    return search
+    search.ways = {name: own for name, own in ways.items() if name in hopeful}
+    used = {each for name in hopeful for each in answer.planned[name].used}
+    wanted = [group for name in search.ways for group in groups[name] if any(_akin(each, used) for each in group)]
+    return search, list(dict.fromkeys(wanted))
 
 
-def _best(search: _Search, waiting: Iterable[Group], outcomes: Mapping[Group, Mapping[str, float]]) -> Group | None:
-    """Give the group that saves most; of those that save nearly as much, the smallest."""
-    nets = {group: search.net(group, outcomes[group]) for group in waiting if group in outcomes}
-    nets = {group: net for group, net in nets.items() if net > 0 and search.fits(group)}
-    if not nets:
-        return None
-    enough = search.terms.near * max(nets.values())
-    near = [group for group, net in nets.items() if net >= enough]
-    return min(near, key=lambda group: (sum(search.source.size_bytes(each) for each in group), _width(group)))
+def _akin(candidate: Candidate, used: Iterable[Candidate]) -> bool:
+    """Tell whether the planner used it, or one that could stand for it: wider, or narrower."""
+    return any(covers(each, candidate) or covers(candidate, each) for each in used)
+
+
+async def _best(search: _Search, waiting: Sequence[Group]) -> Group | None:
+    """Give the group that saves most; of those that save nearly as much, the smallest.
+
+    What a group saves only shrinks as others are chosen: one whose old figure is not among the best is not asked again.
+    """
+    while not search.cut:
+        nets = {group: net for group in waiting if (net := search.net(group)) > 0 and search.fits(group)}
+        if not nets:
+            return None
+        enough = search.terms.near * max(nets.values())
+        near = [group for group, net in nets.items() if net >= enough]
+        stale = [group for group in near if search.stale.get(group)]
+        if not stale:
+            return min(near, key=lambda group: (sum(search.source.size_bytes(each) for each in group), _width(group)))
+        for group in stale:
+            await search.ask(group)
+    return None
 
 
 def _width(group: Group) -> tuple[int, str]:
     return sum(len(each.keys) + len(each.include) for each in group), str(sorted(map(str, group)))
-
-
-def _beside(search: _Search, group: Group, tables: set[int]) -> bool:
-    """Tell whether a choice on these tables may change what a group does for some statement."""
-    own = {each.table for each in group}
-    return any(used & own and used & tables for used in search.tables.values())
-
-
-def _served(candidate: Candidate, chosen: Iterable[Candidate]) -> bool:
-    return any(covers(each, candidate) for each in chosen)
 
 
 def covers(wide: Candidate, narrow: Candidate) -> bool:
@@ -223,7 +247,7 @@ def covers(wide: Candidate, narrow: Candidate) -> bool:
 
 async def _settled(search: _Search, refused: Mapping[Candidate, str], groups: Mapping[str, Sequence[Group]]) -> Chosen:
     """Plan everything once more with just what was chosen: who is helped by which, and what nobody uses is let go."""
-    answer = await search.source.cost([search.queries[name] for name in search.tables], search.chosen)
+    answer = await search.source.cost([search.queries[name] for name in search.ways], search.chosen)
     search.costs = dict(search.base)
     choices = [_choice(search, candidate, answer.planned) for candidate in search.chosen]
     kept = tuple(each for each in choices if each.helped)
