@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 import pgparse
 
-from monitor.sqltext import nodes_of
+from monitor.sqltext import identifier, nodes_of
 
 Reference: TypeAlias = tuple[str, str]
 """An alias and a column, unquoted; the column is "*" of a whole row, the alias "" where there is none."""
@@ -221,7 +221,7 @@ def _term(text: str, tree: Tree) -> Term:
         return _compared(text, node)
     if kind in {"NullTest", "BooleanTest"} and isinstance(node, dict):
         test = str(node.get("nulltesttype") or node.get("booltesttype"))
-        left = _side(_before(text, node), _WHERE)
+        left = _side(_until(text, node, _WHERE), _WHERE)
         return Term(text=text, match=_TESTS.get(test, Match.OTHER), left=left)
     if kind == "BoolExpr" and isinstance(node, dict) and node.get("boolop") == "NOT_EXPR":
         denied = _side(re.sub(r"(?i)\Anot\b", "", text), _WHERE)
@@ -263,37 +263,38 @@ def _side(text: str, before: bytes) -> Side:
     tree = _inner(parsed[0], "SortBy").get("node") if isinstance(parsed, list) else parsed
     if not isinstance(tree, dict):
         return Side(text=bare)
+    collated = _inner(tree, "CollateClause")
+    if collated:
+        named = identifier(*_strings(collated.get("collname"))).removeprefix("pg_catalog.")
+        return replace(_side(_until(bare, collated, before), before), collation=named)
     found = [*_references(tree)]
-    core, cast, collation = _core(tree)
+    core, cast = _core(tree)
     return Side(
         text=_local(bare, [place - len(before) for (alias, _), place in found if alias]),
         columns=tuple(reference for reference, _ in found),
         column=_column(core),
         cast=cast,
-        collation=collation,
         parameter=_parameter(core),
         value=_value(core),
         tree=tree,
     )
 
 
-def _core(tree: Tree) -> tuple[Tree, str, str]:
-    """Give what is left without casts and collation; of a row its first part."""
-    cast = collation = ""
+def _core(tree: Tree) -> tuple[Tree, str]:
+    """Give what is left without casts; of a row its first part."""
+    cast = ""
     while True:
         ((kind, node),) = tree.items()
         if not isinstance(node, dict):
-            return tree, cast, collation
+            return tree, cast
         if kind == "TypeCast":
             cast, inner = cast or _last(_inner(node, "typeName").get("names")), node.get("arg")
-        elif kind == "CollateClause":
-            collation, inner = ".".join(_strings(node.get("collname"))), node.get("arg")
         elif kind == "RowExpr" and isinstance(args := node.get("args"), list) and args:
             inner = args[0]
         else:
-            return tree, cast, collation
+            return tree, cast
         if not isinstance(inner, dict) or len(inner) != 1:
-            return tree, cast, collation
+            return tree, cast
         tree = inner
 
 
@@ -337,9 +338,9 @@ def _local(text: str, places: Sequence[int]) -> str:
     return raw.decode()
 
 
-def _before(text: str, node: Tree) -> str:
-    """Give what stands before a test's words; the parser's place is that of its IS."""
-    return text.encode()[: _location(node) - len(_WHERE)].decode()
+def _until(text: str, node: Tree, before: bytes) -> str:
+    """Give what stands before a node's own word: IS, COLLATE."""
+    return text.encode()[: _location(node) - len(before)].decode()
 
 
 def _parsed(before: bytes, text: str) -> Tree | list[Tree] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.advisors.index.immutable import typed
@@ -59,9 +60,8 @@ class Ground:
 
     def plain(self, column: Column, collation: str = "") -> Keyed:
         """Make a key of a column."""
-        own = identifier(*collation.split(".")) if collation and collation != column.collation.strip('"') else ""
         return Keyed(
-            key=IndexKey(expression=identifier(column.name), column=column.number, collation=own),
+            key=IndexKey(expression=identifier(column.name), column=column.number, collation=_other(collation, column)),
             type=base(column.type, self.shape.types),
             distinct=self.distinct(column),
             column=column,
@@ -88,6 +88,13 @@ class Ground:
         (column,) = (self.table.by_name[name] for name in names)
         if type_ is None:
             return None
-        return Keyed(
-            key=IndexKey(expression=f"({side.text})"), type=type_, distinct=self.distinct(column), columns=names
-        )
+        function = side.tree.get("FuncCall")
+        call = isinstance(function, Mapping) and function.get("funcformat") == "COERCE_EXPLICIT_CALL"
+        text = side.text if call else f"({side.text})"
+        key = IndexKey(expression=text, collation=_other(side.collation, column))
+        return Keyed(key=key, type=type_, distinct=self.distinct(column), columns=names)
+
+
+def _other(collation: str, column: Column) -> str:
+    """Give a collation where it is not the column's own."""
+    return "" if collation == column.collation.removeprefix("pg_catalog.") else collation

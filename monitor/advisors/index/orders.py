@@ -41,7 +41,7 @@ def _extremes(step: Step) -> Iterator[tuple[str, tuple[Ordered, ...], bool]]:
         return
     for text in listed(step.node, "Output"):
         key = extremes(text)
-        if key is not None and key.alias:
+        if key is not None and key.alias is not None:
             yield key.alias, (Ordered(key=key),), True
 
 

@@ -51,6 +51,8 @@ def scans(planned: Planned, shape: Shape) -> Iterator[Scan]:
     """Give what the plan reads, one for each place of a table in the statement, the dearest first."""
     walked = [*steps(planned.plan)]
     places = _places(walked, shape)
+    if len(places) == 1:
+        places[0].aliases.add("")  # outputs name no relation where there is but one
     known = {alias: place for place in places for alias in place.aliases}
     terms = [found for step in walked for found in _conditions(step.node)]
     orders = {id(known[alias]): order for alias, order in wanted(walked, shape).items() if alias in known}

@@ -36,8 +36,8 @@ def identified(columns: Iterable[str], table: Table) -> bool:
 
 
 def _serves(own: Index, candidate: Candidate, free: int) -> bool:
-    if own.where and canonical(own.where) != canonical(candidate.where):
-        return False
+    if canonical(own.where) != canonical(candidate.where):
+        return False  # a partial candidate is small, which no index on all rows is
     if candidate.method == "btree":
         return own.method == "btree" and _leads(own, candidate, free)
     return own.method in {candidate.method, "gist"} and all(

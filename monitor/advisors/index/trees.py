@@ -69,17 +69,17 @@ def _keyed(term: Term, ground: Ground) -> Keyed | None:
     if "RowExpr" in term.left.tree:
         return ground.first(term.left) if term.match is Match.RANGE else None
     keyed = ground.keyed(term.left)
-    return _by_pattern(keyed) if keyed and term.match in {Match.PREFIX, Match.LIKE} else keyed
+    return _by_pattern(keyed, ground) if keyed and term.match in {Match.PREFIX, Match.LIKE} else keyed
 
 
-def _by_pattern(keyed: Keyed) -> Keyed | None:
+def _by_pattern(keyed: Keyed, ground: Ground) -> Keyed | None:
     """Give the key that a prefix is looked up by: unless the collation orders by bytes, an operator class does."""
-    column = keyed.column
-    if keyed.type not in _PATTERN or (column is not None and not column.deterministic):
+    columns = [ground.table.by_name[name] for name in keyed.columns]
+    if keyed.type not in _PATTERN or not all(column.deterministic for column in columns):
         return None
-    if column is not None and column.by_bytes:
+    if all(column.by_bytes for column in columns):
         return keyed
-    return replace(keyed, key=replace(keyed.key, opclass=_PATTERN[keyed.type if column else "text"]))
+    return replace(keyed, key=replace(keyed.key, opclass=_PATTERN[keyed.type]))
 
 
 def _fixed(term: Term, keyed: Keyed) -> bool:
