@@ -86,6 +86,11 @@ def _checked(sql: str) -> Reads | str:
     )
 
 
+def is_one(sql: str) -> bool:
+    """Tell whether a text is one statement."""
+    return _parsed(sql)[0] is not None
+
+
 def _parsed(sql: str) -> tuple[str | None, Mapping[str, object], Sequence[tuple[str, dict[str, object]]]]:
     """Give the kind of a text's only statement, its node, and all nodes."""
     try:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.planner.bench import Bench
-from monitor.planner.inflation import COLUMNS, RELATIONS, column_rows, relation_rows, shrink_all, stretch_all
+from monitor.planner.inflation import (
+    COLUMNS,
+    EXPRESSIONS,
+    RELATIONS,
+    column_rows,
+    expression_rows,
+    relation_rows,
+    shrink_all,
+    stretch_all,
+)
 from monitor.planner.relations import Relations, Wanted, quoted
 from monitor.planner.words import (
     WORDS,
@@ -21,7 +31,7 @@ from monitor.planner.words import (
     type_statement,
     view_statement,
 )
-from monitor.shape import Index, Shape, Table, View
+from monitor.shape import Index, IndexKey, Shape, Table, View
 
 BITE = 2000
 """Columns whose statistics are put in place by one statement."""
@@ -32,7 +42,19 @@ FILES = """
       join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name
      where c.relkind in ('r', 'i')
 """
-_NOT_CLONED = frozenset({"plpgsql", "pg_cron", "pg_net", "pgaudit", "supabase_vault"})
+_NOT_CLONED = frozenset({"plpgsql", "dblink", "file_fdw", "postgres_fdw", "pg_stat_statements"})
+"""Extensions that bring no type or operator, or that reach out."""
+MANY = 1000
+"""Tables after whose making the session is let go: it remembers each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An index that stands in the shadow for a candidate."""
+
+    table: Table
+    keys: tuple[IndexKey, ...]
+    pages: int
 
 
 class Clone:
@@ -46,7 +68,6 @@ class Clone:
         self._bench, self._data = bench, data
         self._lexicon = Lexicon()
         self._types: set[str] = set()
-        self._strange: set[str] = set()
         self._tables: set[int] = set()
         self._views: dict[tuple[str, str], str] = {}
         self._files: dict[tuple[str, str], Path] = {}
@@ -54,7 +75,7 @@ class Clone:
 
     async def begin(self, by_bytes: bool) -> None:  # noqa: FBT001
         """Make what tables need: schemas, collations, extensions, types, functions."""
-        self._by_bytes = by_bytes
+        self._lexicon = Lexicon(by_bytes=by_bytes)
         path = ", ".join(
             quoted(name) for name in dict.fromkeys(["pg_catalog", *self.shape.extensions.values(), "public"])
         )
@@ -97,8 +118,12 @@ class Clone:
     async def tables(self, oids: Collection[int]) -> None:
         """Clone these tables, with indexes, sizes and statistics; a partition needs its parents among them."""
         new = [*self._ordered({*oids} - self._tables - self.missing.keys())]
-        if not new:
-            return
+        if new:
+            await self._clone(new)
+        if len(new) > MANY:
+            await self._bench.close()
+
+    async def _clone(self, new: Sequence[Table]) -> None:
         await self._learn_types(new)
         made = await self._make(new)
         await self._indexes(made)
@@ -124,11 +149,10 @@ class Clone:
         names = sorted({column.type for table in tables for column in table.columns} - self._types)
         sql = "select t as name from unnest($1::text[]) as t where to_regtype(t) is null"
         self._types |= {*names}
-        self._strange |= {str(row["name"]) for row in await self._bench.fetch(sql, names)}
-        if self._strange:
-            self._lexicon = Lexicon(strange=frozenset(self._strange), by_bytes=self._by_bytes)
-        else:
-            self._lexicon = Lexicon(by_bytes=self._by_bytes)
+        strange = {str(row["name"]) for row in await self._bench.fetch(sql, names)}
+        if strange:
+            self.less.append(f"it has texts for columns of the types {', '.join(sorted(strange)[:5])}")
+        self._lexicon = replace(self._lexicon, strange=self._lexicon.strange | strange)
 
     async def _make(self, new: Sequence[Table]) -> list[Table]:
         present = frozenset(self._tables | {table.oid for table in new})
@@ -171,12 +195,12 @@ class Clone:
                 return f"view {quoted(view.schema)}.{quoted(view.name)} could not be rebuilt: {why}"
         return ""
 
-    async def fill(self, tables: Sequence[Table], indexes: Mapping[tuple[str, str], int] | None = None) -> None:
-        """Give tables their size and statistics, and their indexes; `indexes` are further ones, pages by full name."""
+    async def fill(self, tables: Sequence[Table], built: Mapping[tuple[str, str], Built] | None = None) -> None:
+        """Give tables their size and statistics, and their indexes; `built` are further ones, by full name."""
         sizes = {(table.schema, table.name): table.pages for table in tables if table.kind != "p"}
         known = [index for table in tables for index in table.indexes if plannable(index)]
         sizes |= {(index.schema, index.name): index.pages for index in known}
-        sizes |= indexes or {}
+        sizes |= {name: each.pages for name, each in (built or {}).items()}
         await self._find_files(sizes.keys() - self._files.keys())
         stretched = {self._files[name]: pages for name, pages in sizes.items() if name in self._files}
         await asyncio.to_thread(stretch_all, stretched)
@@ -186,6 +210,9 @@ class Clone:
         columns = column_rows(tables, with_parts)
         for begin in range(0, len(columns[0]), BITE):
             await self._bench.fetch(COLUMNS, *(each[begin : begin + BITE] for each in columns))
+        own = {(each.schema, each.name): (table, each.keys) for table in tables for each in table.indexes}
+        further = {name: (each.table, each.keys) for name, each in (built or {}).items()}
+        await self._bench.fetch(EXPRESSIONS, *expression_rows({**own, **further}))
 
     async def _partial(self, indexes: Sequence[Index]) -> None:
         rows = [(each.schema, each.name, each.pages, each.tuples, None) for each in indexes]

@@ -7,11 +7,12 @@ planned, never run. Statistics are given with pg_restore_relation_stats and pg_r
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from monitor.planner.sizes import PAGE
-from monitor.shape import Column, ColumnStatistics, Table
+from monitor.shape import Column, ColumnStatistics, IndexKey, Table
 
 SEGMENT = 1 << 30
 
@@ -30,6 +31,18 @@ COLUMNS = """
            as c (schema, name, attribute, inherited, null_frac, avg_width, n_distinct, correlation,
                  most_common_values, frequencies)
 """
+# Only of functions that give as many different values as they are given: of others nothing is known.
+EXPRESSIONS = """
+    select pg_catalog.pg_restore_attribute_stats(
+               'schemaname', e.schema, 'relname', e.name, 'attname', a.attname::text, 'inherited', false,
+               'null_frac', e.null_frac, 'avg_width', e.avg_width, 'n_distinct', e.n_distinct)
+      from unnest($1::text[], $2::text[], $3::int[], $4::real[], $5::int[], $6::real[])
+           as e (schema, name, place, null_frac, avg_width, n_distinct)
+      join pg_catalog.pg_namespace n on n.nspname = e.schema
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = e.name and c.relkind = 'i'
+      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = e.place
+"""
+_FAITHFUL = re.compile(r'\(*(?:pg_catalog\.)?(?:lower|upper)\(\(?("(?:[^"]|"")+"|\w+)\)?(?:::text)?\)\)*')
 
 
 def stretch(file: Path, pages: int) -> None:
@@ -89,6 +102,27 @@ def column_rows(tables: Sequence[Table], with_parts: frozenset[int]) -> tuple[li
     ]
     order = (0, 1, 2, 9, 3, 4, 5, 6, 7, 8)
     return tuple([row[at] for row in rows] for at in order)
+
+
+def expression_rows(indexes: Mapping[tuple[str, str], tuple[Table, Sequence[IndexKey]]]) -> tuple[list[object], ...]:
+    """Give the arguments of EXPRESSIONS for indexes by full name: case is folded, so its column's numbers hold."""
+    rows = [
+        (schema, name, place, known.null_frac, known.avg_width, known.n_distinct)
+        for (schema, name), (table, keys) in indexes.items()
+        for place, key in enumerate(keys, start=1)
+        if (known := _folded(table, key))
+    ]
+    return tuple([row[at] for row in rows] for at in range(6))
+
+
+def _folded(table: Table, key: IndexKey) -> ColumnStatistics | None:
+    found = _FAITHFUL.fullmatch(key.expression) if not key.column else None
+    column = table.by_name.get(unquoted(found[1])) if found else None
+    return column.statistics if column else None
+
+
+def unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def _kinds(table: Table, with_parts: frozenset[int]) -> Iterator[bool]:

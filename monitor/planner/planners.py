@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from monitor.embedded import EmbeddedServer
 from monitor.errors import EmbeddedError, PlannerError
@@ -42,6 +45,17 @@ _OWN = frozenset({"jit", "max_parallel_workers_per_gather", "plan_cache_mode", "
 IDLE_SECONDS = 300.0
 KEPT = 3
 """Databases that are kept."""
+ROOM_BYTES = 250 << 20
+"""Where they take more, all is begun anew: the next one may be as big."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """A database that stays for who asks about the same shape."""
+
+    shape: Shape
+    name: str
+    shadow: Shadow
 
 
 class Planners:
@@ -56,7 +70,7 @@ class Planners:
         self._turn = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._server: EmbeddedServer | None = None
-        self._kept: list[tuple[Shape, str, Bench, Clone]] = []
+        self._kept: list[_Kept] = []
         self._numbers = 0
         self._leaving: asyncio.Task[None] | None = None
 
@@ -70,15 +84,17 @@ class Planners:
         """Give the shadow of a shape; raises PlannerError where it cannot be had."""
         async with self._turn:
             await self._stay()
+            done = False
             try:
-                _, _, bench, clone = await self._database(shape)
-                shadow = Shadow(bench, clone, self._limits)
-                shadow.remarks += await _settled(bench, shape)
+                shadow = await self._database(shape)
+                shadow.again(self._limits)
                 yield shadow
+                done = not shadow.lost
             finally:
-                if any(bench.lost for _, _, bench, _ in self._kept):
+                if done:
+                    self._leaving = asyncio.create_task(self._leave())
+                else:  # who was interrupted may have left a table empty
                     await self._stop()
-                self._leaving = asyncio.create_task(self._leave())
 
     async def close(self) -> None:
         """Stop the server and leave nothing of it."""
@@ -86,21 +102,25 @@ class Planners:
             await self._stay()
             await self._stop()
 
-    async def _database(self, shape: Shape) -> tuple[Shape, str, Bench, Clone]:
+    async def _database(self, shape: Shape) -> Shadow:
         for each in self._kept:
-            if each[0] is shape:
-                return each
+            if each.shape is shape:
+                return each.shadow
+        if self._server is not None and await asyncio.to_thread(disk_bytes, self._server.directory) > ROOM_BYTES:
+            await self._stop()
         server = await self._started()
-        while len(self._kept) >= KEPT:
+        if len(self._kept) >= KEPT:
             await self._drop(server)
         self._numbers += 1
         name = f"shadow_{self._numbers}"
         by_bytes = await self._create(server, name, orders_by_bytes(shape))
         bench = Bench(self._open_session, server.dsn(name))
         clone = Clone(bench, shape, server.directory / "data")
-        self._kept.append((shape, name, bench, clone))
         await clone.begin(by_bytes)
-        return self._kept[-1]
+        shadow = Shadow(bench, clone)
+        shadow.remarks += await _settled(bench, shape)
+        self._kept.append(_Kept(shape=shape, name=name, shadow=shadow))
+        return shadow
 
     async def _started(self) -> EmbeddedServer:
         if self._server is None:
@@ -127,11 +147,11 @@ class Planners:
 
     async def _drop(self, server: EmbeddedServer) -> None:
         """Drop the oldest database."""
-        _, name, bench, _ = self._kept.pop(0)
-        await bench.close()
+        oldest = self._kept.pop(0)
+        await oldest.shadow.close()
         other = Bench(self._open_session, server.dsn())
         try:
-            await other.fetch(f"drop database if exists {name} with (force)")
+            await other.fetch(f"drop database if exists {oldest.name} with (force)")
         finally:
             await other.close()
 
@@ -147,11 +167,24 @@ class Planners:
         await self._stop()
 
     async def _stop(self) -> None:
-        for _, _, bench, _ in self._kept:
-            await bench.close()
+        for each in self._kept:
+            await each.shadow.close()
         self._kept.clear()
-        self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            with contextlib.suppress(EmbeddedError):
+                await server.kill()  # nothing in it is worth a checkpoint
         await self._stack.aclose()
+
+
+def disk_bytes(folder: Path) -> int:
+    """Give what a folder's files take up; a sparse file's holes take nothing."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(place, file).stat().st_blocks * 512
+    return total
 
 
 async def _settled(bench: Bench, shape: Shape) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.planning import Query
 from monitor.shape import Shape, Table, View
-from monitor.sqlreads import typed
+from monitor.sqlreads import is_one, typed
 from monitor.sqltext import StatementKind, identifier, read_statement
 
 _PARAMETERS = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
@@ -55,7 +55,7 @@ class Relations:
     def wanted(self, query: Query) -> Wanted:
         """Tell what planning a query needs; raises Refused."""
         statement = read_statement(query.text)
-        if statement is None:
+        if statement is None or (";" in query.text and not is_one(query.text)):
             raise Refused("its text cannot be read as one statement")
         if statement.kind is StatementKind.UTILITY:
             raise Refused("it neither reads nor changes rows")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.planner.bench import Bench, Failure
-from monitor.planner.clone import Clone, plannable
+from monitor.planner.clone import Built, Clone, plannable
 from monitor.planner.relations import Refused, Wanted
 from monitor.planner.sizes import PAGE, pages
 from monitor.planning import Answer, Candidate, Node, Planned, Query
@@ -62,8 +62,8 @@ class Shadow:
 
     method = "shadow"
 
-    def __init__(self, bench: Bench, clone: Clone, limits: Limits) -> None:
-        self._bench, self._clone, self._limits = bench, clone, limits
+    def __init__(self, bench: Bench, clone: Clone) -> None:
+        self._bench, self._clone, self._limits = bench, clone, Limits()
         self._shape = clone.shape
         self._made: dict[Candidate, _Made] = {}
         self._refusals: dict[Candidate, str] = {}
@@ -76,6 +76,19 @@ class Shadow:
         self._plans = 0
         self._seconds = 0.0
         self.remarks: list[str] = []
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether its server went away."""
+        return self._bench.lost
+
+    def again(self, limits: Limits) -> None:
+        """Begin anew with counting what was spent; what is known stays known."""
+        self._limits, self._plans, self._seconds = limits, 0, 0.0
+
+    async def close(self) -> None:
+        """Leave the database."""
+        await self._bench.close()
 
     @property
     def plans(self) -> int:
@@ -156,11 +169,11 @@ class Shadow:
         made = {name: each for each, name in names.items() if each not in self._refusals}
         await self._clone.fill(held, await self._take_in(made))
 
-    async def _take_in(self, made: Mapping[str, Candidate]) -> Mapping[tuple[str, str], int]:
-        """Learn the indexes of candidates, their partitions' too, under names of ours; give their pages."""
+    async def _take_in(self, made: Mapping[str, Candidate]) -> Mapping[tuple[str, str], Built]:
+        """Learn the indexes of candidates, their partitions' too, under names of ours."""
         found = await self._bench.fetch(MADE, [each.schema for each in made.values()], [*made])
         names = {int(str(row["oid"])): str(row["candidate"]) for row in found}
-        sizes: dict[tuple[str, str], int] = {}
+        built: dict[tuple[str, str], Built] = {}
         renames = []
         parts: dict[str, dict[int, str]] = {name: {} for name in made}
         for row in found:
@@ -173,12 +186,13 @@ class Shadow:
             table = self._shape.named(str(row["schema"]), str(row["table_name"]))
             if row["kind"] == "i" and table is not None:
                 one = made[candidate]
-                sizes[str(row["schema"]), name] = pages(one, table, self._shares.get(one, 1.0))
+                size = pages(one, table, self._shares.get(one, 1.0))
+                built[str(row["schema"]), name] = Built(table=table, keys=one.keys, pages=size)
         await self._bench.tried(renames)
         await self._bench.fetch(SHOW, [*names], False)
         for name, each in made.items():
             self._made[each] = _Made(oids=frozenset(parts[name]), names=frozenset(parts[name].values()))
-        return sizes
+        return built
 
     async def _estimate_shares(self, candidates: Sequence[Candidate]) -> None:
         """Ask the planner which share of its table's rows a partial index would hold."""
@@ -258,6 +272,8 @@ class Shadow:
 
     async def _existing_oids(self, wanted: Collection[int]) -> None:
         """Find the shadow's oids of existing indexes; those of partitions follow their parent's."""
+        if not wanted:
+            return
         known = {index.oid: index for table in self._shape.tables.values() for index in table.indexes}
         for oid in wanted:
             index = known.get(oid)
