@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from monitor.advisors.index.definitions import PARTITIONED, created, rest
@@ -81,8 +81,9 @@ def _part_of(part: Table, index: Index) -> Index | None:
     return next((each for each in part.indexes if each.parent == index.oid), None)
 
 
-def _children(shape: Shape, table: Table) -> Iterator[Table]:
-    return (each for each in shape.tables.values() if each.parent == table.oid)
+def _children(shape: Shape, table: Table) -> Sequence[Table]:
+    below = (each for each in shape.tables.values() if each.parent == table.oid)
+    return sorted(below, key=lambda part: (part.schema, part.name))
 
 
 def _free_name(shape: Shape, part: Table, index: Index) -> str:
