@@ -96,6 +96,9 @@ def main() -> int:
     command = {"serve": serve, "prove": prove, "grade": grade, "run": run}[options.command]
     try:
         return asyncio.run(command(options))
+    except advising.AdviceError as failure:
+        print(failure, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
