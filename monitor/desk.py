@@ -23,9 +23,8 @@ from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.recorder import Recorder
 from monitor.report.pages import Pages
-from monitor.rule import Advisor
 from monitor.rules.daemon import MONITOR_RULES
-from monitor.rules.evaluate import advise, evaluate
+from monitor.rules.evaluate import evaluate
 from monitor.rules.own import OWN, TARGET_RULES
 from monitor.shelf import Shelf
 from monitor.standing import ServerStanding, shown, wanted
@@ -236,13 +235,6 @@ class Desk:
         """Take note that a server came or went, or still does not answer."""
         self.shelf.changed()
         self.shaken()
-
-    async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
-        """Let an advisor speak of each database that has been read."""
-        for database in databases:
-            book = Pages(Target(server.name, database), self.newest, self.recorder.histories)
-            if all(book.last(name) is not None for name in advisor.reads):
-                self.judged(server, [await advise(advisor, book)])
 
     async def write(self, stored: StoredLedger) -> None:
         """Write what changed; raises StoreError, and what was not written waits in memory."""

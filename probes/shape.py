@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from monitor.probe import Measurement, Memory, Probe, ProbeSkipped, Row, Scope, Session, shape, with_shape
 from probes.shape_reading import Reading
+from probes.shape_watched import Stillness
 
 
 class Kept:
@@ -40,7 +41,8 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
     read, kept.shape = kept.shape, None
     if read is None:
         raise ProbeSkipped("the shape was not read", None)
-    return replace(seen, details=with_shape(read))
+    watched = memory.of(Stillness).looked(read, seen.taken_at.timestamp())
+    return replace(seen, details=with_shape(replace(read, watched=watched)))
 
 
 PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, observe=observe, detail=detail)

@@ -40,10 +40,12 @@ class Reading:
         (place,) = await fetch(PLACE)
         self._builder = Builder({each["oid"]: each for each in await _rows(self._session, COLLATIONS)})
         await self._read_tables(await _rows(self._session, TABLES, MOST))
+        keys = [*map(_foreign_key, await _rows(self._session, FOREIGN_KEYS, [*self._tables]))]
         return shape.Shape(
             version_num=facts.version_num,
             tables=self._tables,
-            foreign_keys=tuple(map(_foreign_key, await _rows(self._session, FOREIGN_KEYS, [*self._tables]))),
+            foreign_keys=tuple(key for key in keys if {key.table, key.parent} <= self._tables.keys()),
+            outer_keys=tuple(key for key in keys if not {key.table, key.parent} <= self._tables.keys()),
             types=tuple(map(_type, await _rows(self._session, TYPES))),
             views=tuple(shape.View(**each) for each in await _rows(self._session, VIEWS)),
             functions=tuple(shape.Function(**each) for each in await _rows(self._session, FUNCTIONS)),
@@ -133,6 +135,7 @@ def _foreign_key(row: Mapping[str, Any]) -> shape.ForeignKey:
         columns=tuple(row["columns"]),
         parent=row["parent"],
         parent_columns=tuple(row["parent_columns"]),
+        index=row["index"],
     )
 
 
