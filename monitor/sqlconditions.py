@@ -198,6 +198,69 @@ def ordered(text: str) -> Ordered | None:
     )
 
 
+def function(tree: Tree) -> str:
+    """Give the name of the function that an expression is a call of, without its schema; "" where it is none."""
+    return _last(_inner(tree, "FuncCall").get("funcname"))
+
+
+def operator(tree: Tree) -> str:
+    """Give the operator that an expression is made with; "" where it is made otherwise."""
+    return _name(_inner(tree, "A_Expr"))
+
+
+def begins(side: Side) -> int:
+    """Give the number of the parameter that a pattern begins with, as in `$1 || '%'`; 0 where it begins otherwise."""
+    return next((number for number in _joined(side.tree)[:1] if isinstance(number, int)), 0)
+
+
+def ends_open(side: Side) -> bool:
+    """Tell whether a pattern is a parameter with nothing but a wildcard behind it."""
+    return _joined(side.tree)[1:] == ["%"]
+
+
+def opens_with_wildcard(side: Side) -> bool:
+    """Tell whether a pattern begins with a wildcard."""
+    return any(isinstance(first, str) and first[:1] in {"%", "_"} for first in _joined(side.tree)[:1])
+
+
+def denies_list(sql: str) -> bool:
+    """Tell whether a statement asks for NOT IN (SELECT …)."""
+    denials = [node for name, node in _nodes(sql) if name == "BoolExpr" and node.get("boolop") == "NOT_EXPR"]
+    lists = [_inner(each, "SubLink") for node in denials for each in _list(node.get("args"))]
+    return any(each.get("subLinkType") == "ANY_SUBLINK" and not each.get("operName") for each in lists)
+
+
+def has_offset(sql: str) -> bool:
+    """Tell whether a statement itself skips rows."""
+    select = next((node for name, node in _nodes(sql) if name == "SelectStmt"), {})
+    return "limitOffset" in select
+
+
+def _nodes(sql: str) -> list[tuple[str, dict[str, object]]]:
+    try:
+        return [*nodes_of(pgparse.parse(sql))]
+    except pgparse.PGQueryError:
+        return []
+
+
+def _list(nodes: object) -> list[object]:
+    return nodes if isinstance(nodes, list) else []
+
+
+def _joined(tree: Tree) -> list[int | str | None]:
+    """Give the parts that `||` puts together: parameters by their number, constants, None for anything else."""
+    core, _ = _core(tree) if tree else (tree, "")
+    expression = _inner(core, "A_Expr")
+    if expression and _name(expression) == "||":
+        left, right = expression.get("lexpr"), expression.get("rexpr")
+        return [
+            *(_joined(left) if isinstance(left, dict) else ()),
+            *(_joined(right) if isinstance(right, dict) else ()),
+        ]
+    number = _parameter(core)
+    return [number if number > 0 else _value(core)]
+
+
 def extremes(text: str) -> Side | None:
     """Give what `min(x)` or `max(x)` is taken of; None where an output of a plan is none."""
     found = re.fullmatch(r"(?is)\s*\(?(?:partial )?(?:min|max)(\(.*\))\s*", text)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from monitor.advisors.index.immutable import typed
 from monitor.advisors.index.types import COMPARABLE, base, same_bytes
-from monitor.shape import Column, IndexKey, Shape, Table
-from monitor.sqlconditions import Side
+from monitor.shape import Column, Index, IndexKey, Shape, Table
+from monitor.sqlconditions import Side, function, operator
 from monitor.sqltext import identifier
 
 UNKNOWN = 200.0
 """Values of a column that nobody counted, as PostgreSQL itself supposes."""
+TIMES = frozenset({"date_trunc", "date_part", "extract", "date", "to_char", "timezone"})
+"""Functions of a time: what is compared with them can be said as a range of times."""
 WIDE = 2000
 """Bytes on average: beyond some 2,700 a B-tree refuses a row."""
 
@@ -80,19 +82,29 @@ class Ground:
         """Tell whether a column, cast like this, is still what an index on it holds."""
         return not cast or same_bytes(base(column.type, self.shape.types), cast)
 
+    def leading(self, column: Column) -> Index | None:
+        """Give a valid B-tree on all rows that begins with a column."""
+        able = (own for own in self.table.indexes if own.valid and own.method == "btree" and not own.where)
+        return next((own for own in able if own.keys[:1] and own.keys[0].column == column.number), None)
+
     def _expression(self, side: Side) -> Keyed | None:
         names = frozenset(name for _, name in side.columns)
         if len(names) != 1 or not names <= self.table.by_name.keys():
             return None
         type_ = typed(side.tree, self.table, self.shape)
         (column,) = (self.table.by_name[name] for name in names)
-        if type_ is None:
+        if type_ is None or (self.leading(column) and _needless(side)):
             return None
-        function = side.tree.get("FuncCall")
-        call = isinstance(function, Mapping) and function.get("funcformat") == "COERCE_EXPLICIT_CALL"
-        text = side.text if call else f"({side.text})"
+        called = side.tree.get("FuncCall")
+        plainly = isinstance(called, Mapping) and called.get("funcformat") == "COERCE_EXPLICIT_CALL"
+        text = side.text if plainly else f"({side.text})"
         key = IndexKey(expression=text, collation=_other(side.collation, column))
         return Keyed(key=key, type=type_, distinct=self.distinct(column), columns=names)
+
+
+def _needless(side: Side) -> bool:
+    """Tell what had better be written so that the column's own index serves: a cast, a day of a time, a sum."""
+    return bool(side.column) or function(side.tree) in TIMES or operator(side.tree) in {"+", "-", "*", "/"}
 
 
 def _other(collation: str, column: Column) -> str:

@@ -53,7 +53,7 @@ def _made(match: Match, keyed: Keyed, ground: Ground) -> Candidate | None:
 
 
 def _trigrams(keyed: Keyed, ground: Ground) -> Candidate | None:
-    if keyed.type not in TEXTS or not _has_trigrams(ground.shape):
+    if keyed.type not in TEXTS or not has_trigrams(ground.shape):
         return None
     statistics = keyed.column.statistics if keyed.column else None
     if statistics is not None and statistics.avg_width < LONG:
@@ -62,7 +62,8 @@ def _trigrams(keyed: Keyed, ground: Ground) -> Candidate | None:
     return _candidate(ground, keyed, "gin", identifier(schema, "gin_trgm_ops") if schema else "gin_trgm_ops")
 
 
-def _has_trigrams(shape: Shape) -> bool:
+def has_trigrams(shape: Shape) -> bool:
+    """Tell whether an index on trigrams could be had."""
     return TRIGRAMS in shape.extensions or TRIGRAMS in shape.available
 
 
