@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.probe import Measurement, Memory, Probe, ProbeSkipped, Row, Scope, Session, shape, with_shape
+from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, shape, with_shape
 from probes.shape_reading import Reading
 
 
 class Kept:
-    """The shape on its way from the question to the measurement."""
+    """The shape as it was read last: most of the next one is the same, and kept once."""
 
     def __init__(self) -> None:
         self.shape: shape.Shape | None = None
@@ -22,7 +22,8 @@ class Kept:
 
 async def observe(session: Session, memory: Memory, _options: object) -> Sequence[Row]:
     """Read the shape, and count what is in it."""
-    read = memory.of(Kept).shape = await Reading(session).taken()
+    kept = memory.of(Kept)
+    read = kept.shape = await Reading(session, kept.shape).taken()
     tables = read.tables.values()
     return [
         {
@@ -36,11 +37,8 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Hand the shape over."""
-    kept = memory.of(Kept)
-    read, kept.shape = kept.shape, None
-    if read is None:
-        raise ProbeSkipped("the shape was not read", None)
-    return replace(seen, details=with_shape(read))
+    read = memory.of(Kept).shape
+    return replace(seen, details=with_shape(read)) if read else seen
 
 
 PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, observe=observe, detail=detail)
