@@ -90,7 +90,7 @@ async def test_nothing_but_the_two_functions_is_lent_for_statistics(people: Data
             await role.fetch(refused)
     for function in SHAPE:
         assert await role.fetch(function.call, [1]) == []
-        with pytest.raises(Exception, match="permission denied for function"):
+        with pytest.raises(Exception, match="permission denied for schema pgarchitect"):
             await other.fetch(function.call, [1])
 
 
