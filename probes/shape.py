@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, shape, with_shape
 from probes.shape_reading import Reading
+from probes.shape_watched import Stillness
 
 
 class Kept:
@@ -38,7 +39,10 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Hand the shape over."""
     read = memory.of(Kept).shape
-    return replace(seen, details=with_shape(read)) if read else seen
+    if read is None:
+        return seen
+    watched = memory.of(Stillness).looked(read, seen.taken_at.timestamp())
+    return replace(seen, details=with_shape(replace(read, watched=watched)))
 
 
 PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, observe=observe, detail=detail)

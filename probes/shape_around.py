@@ -15,12 +15,12 @@ FOREIGN_KEYS = r"""
            k.conrelid::bigint as relid,
            k.conkey as columns,
            k.confrelid::bigint as parent,
-           k.confkey as parent_columns
+           k.confkey as parent_columns,
+           k.conindid::bigint as index
       from pg_catalog.pg_constraint k
      where k.contype = 'f'
        and k.conparentid = 0
-       and k.conrelid = any ($1::bigint[]::oid[])
-       and k.confrelid = any ($1::bigint[]::oid[])
+       and (k.conrelid = any ($1::bigint[]::oid[]) or k.confrelid = any ($1::bigint[]::oid[]))
      order by k.oid
      limit 100000
 """
@@ -180,6 +180,7 @@ def foreign_key(row: Mapping[str, Any]) -> shape.ForeignKey:
         columns=tuple(row["columns"]),
         parent=row["parent"],
         parent_columns=tuple(row["parent_columns"]),
+        index=row["index"],
     )
 
 

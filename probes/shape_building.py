@@ -111,6 +111,7 @@ class Builder:
             nulls_not_distinct=row["nulls_not_distinct"],
             primary=row["primary"],
             constraint=row["constraint"] or "",
+            deferrable=row["deferrable"],
             replica_identity=row["replica_identity"],
             clustered=row["clustered"],
             valid=row["valid"],

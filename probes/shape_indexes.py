@@ -54,6 +54,7 @@ INDEXES = """
              where k.conindid = i.indexrelid
                and k.conrelid = i.indrelid
                and k.contype in ('p', 'u', 'x')) as constraint,
+           not i.indimmediate as deferrable,
            i.indisreplident or i.indisprimary and c.relreplident = 'd' as replica_identity,
            i.indisclustered as clustered,
            i.indisvalid and i.indisready and i.indislive as valid,

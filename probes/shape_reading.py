@@ -58,10 +58,12 @@ class Reading:
         for begin in range(0, len(oids), BITE):
             await self._bite(oids[begin : begin + BITE], builder, statistics)
         self._count_rest(len(oids), largest["total"] or 0)
+        keys = [*map(foreign_key, await self._rows(FOREIGN_KEYS, [*self._tables]))]
         return shape.Shape(
             version_num=self._session.facts.version_num,
             tables=self._tables,
-            foreign_keys=tuple(map(foreign_key, await self._rows(FOREIGN_KEYS, [*self._tables]))),
+            foreign_keys=tuple(key for key in keys if {key.table, key.parent} <= self._tables.keys()),
+            outer_keys=tuple(key for key in keys if not {key.table, key.parent} <= self._tables.keys()),
             types=tuple(map(defined_type, await self._rows(TYPES))),
             views=tuple(shape.View(**each) for each in await self._views()),
             functions=tuple(
