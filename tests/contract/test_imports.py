@@ -38,6 +38,7 @@ WORDS = {
     "sight_structure",
     "sight_accounts",
     "sight_sessions",
+    "sight_shape",
     "sight_states",
 }
 EVERYTHING = {"*"}
@@ -80,6 +81,7 @@ HOUSE: dict[str, set[str]] = {
         "sight_links",
         "sight_newest",
         "sight_sessions",
+        "sight_shape",
         "sight_slices",
         "sight_states",
         "sight_structure",
@@ -87,6 +89,7 @@ HOUSE: dict[str, set[str]] = {
         "sqltext",
     },
     "sight_sessions": {"sight_words"},
+    "sight_shape": {"sight_words"},
     "sight_states": {"sight_words"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
