@@ -38,7 +38,7 @@ READS = (
         tables=("shop.products",),
         sql="select id, sku, title from products where title ilike $1",
         values="select '%' || substr(title, 7, 9) || '%' from shop.products order by id limit 15",
-        calls=15,
+        calls=30,
     ),
     Shape(
         name="products of a colour",
