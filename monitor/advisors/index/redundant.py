@@ -30,7 +30,7 @@ class _Redundant(Advisor):
     fate: ClassVar[Fate]
     hold: float = 3600.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
 
     @property
     @abstractmethod

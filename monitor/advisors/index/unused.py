@@ -57,7 +57,7 @@ class Unused(Advisor):
     severity: Severity = Severity.INFO
     hold: float = 3600.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
     min_age: float = 14 * DAY
     unused_for: float = 92 * DAY
     min_bytes: float = 8 * MIB
