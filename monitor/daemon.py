@@ -33,6 +33,7 @@ from monitor.memories import Memories
 from monitor.memory import release
 from monitor.model import Alert, Server, State
 from monitor.pending import Pending
+from monitor.planners import planner_of
 from monitor.report.compose import compose
 from monitor.report.review import Review
 from monitor.roster import Roster
@@ -86,7 +87,8 @@ class Daemon:
             clock=self._clock,
             heard=self._heard,
         )
-        self._advising = Advising(self._desk)
+        self._planners = planner_of(config.planner)
+        self._advising = Advising(self._desk, self._planners)
         self._hours = StoredHours(self._telling.keeper)
         self._memories = Memories(self._roster.runner, self._telling.keeper, self._clock)
         self._desk.recorder.retention = config.retention_statements
@@ -157,7 +159,7 @@ class Daemon:
                 await self._desk.recorder.write(self._hours)
         except TimeoutError:
             log.warning("not everything could be written")
-        await self._web.stop()
+        await asyncio.gather(self._planners.close(), self._web.stop())
         await self._telling.keeper.close()
         log.info("stopped")
 

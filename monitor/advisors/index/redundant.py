@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class _Redundant(Advisor):
     fate: ClassVar[Fate]
     hold: float = 3600.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
 
     @property
     @abstractmethod
@@ -43,8 +44,11 @@ class _Redundant(Advisor):
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, shape = read(book)
-        decisions = decide(shape, uses_of(shape, seen.taken_at), limits=self.limits).values()
-        wanted = (each for each in decisions if each.fate is self.fate and not each.index.parent)
+        uses = uses_of(shape, seen.taken_at)
+        decisions = await asyncio.to_thread(
+            decide, shape, uses, limits=self.limits
+        )  # 30,000 indexes take half a second
+        wanted = (each for each in decisions.values() if each.fate is self.fate and not each.index.parent)
         return [*unread(shape), *(found for each in wanted for found in self._accuse(seen, shape, each))]
 
     def _accuse(self, seen: Measurement, shape: Shape, decision: Decision) -> Iterator[Finding]:
