@@ -36,11 +36,11 @@ def _sorted(step: Step) -> Iterator[tuple[str, tuple[Ordered, ...], bool]]:
 
 
 def _extremes(step: Step) -> Iterator[tuple[str, tuple[Ordered, ...], bool]]:
-    """Read `min(x)` and `max(x)` over all rows as the first by x: so the planner does once there is an index."""
+    """Read `min(x)` and `max(x)`, where nothing else is asked, as the first by x: so the planner does with an index."""
     if step.node.get("Node Type") != "Aggregate" or step.node.get("Group Key"):
         return
-    for text in listed(step.node, "Output"):
-        key = extremes(text)
+    keys = [extremes(text) for text in listed(step.node, "Output")]
+    for key in keys if all(keys) else ():
         if key is not None and key.alias is not None:
             yield key.alias, (Ordered(key=key),), True
 

@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
     CAST = "cast"
     TIME = "function of a time"
-    FUNCTION = "function"
+    COALESCE = "coalesce"
     ARITHMETIC = "arithmetic"
     PATTERN = "leading wildcard"
     OFFSET = "deep offset"
@@ -101,7 +101,7 @@ def _hidden(term: Term, ground: Ground) -> tuple[Kind | None, str]:
 
 def _applied(tree: Tree, ground: Ground, term: Term) -> tuple[Kind | None, str]:
     """Say what is applied to the column; what is immutable, and no time, had better get an index of its own."""
-    called, sign = function(tree) or ("coalesce" if "CoalesceExpr" in tree else ""), operator(tree)
+    called, sign = function(tree), operator(tree)
     if called in TIMES:
         return Kind.TIME, called
     if ground.keyed(term.left):
@@ -110,7 +110,7 @@ def _applied(tree: Tree, ground: Ground, term: Term) -> tuple[Kind | None, str]:
         return Kind.CAST, term.left.cast
     if sign in _SIGNS:
         return Kind.ARITHMETIC, sign
-    return (Kind.FUNCTION, called) if called else (None, "")
+    return (Kind.COALESCE, "coalesce") if "CoalesceExpr" in tree else (None, "")
 
 
 def _by_expression(term: Term, table: Table) -> bool:
