@@ -25,8 +25,8 @@ async def shape_read(database: Database) -> Shape:
 
 
 PLANNED = """
-    create function pg_temp.planned(statement text) returns json language plpgsql set max_parallel_workers_per_gather = 0
-    as $$
+    create function pg_temp.planned(statement text) returns json language plpgsql
+    set max_parallel_workers_per_gather = 0 as $$
     declare plan json;
     begin
       execute 'explain (generic_plan, verbose, format json) ' || statement into plan;
