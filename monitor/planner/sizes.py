@@ -34,7 +34,7 @@ def pages(candidate: Candidate, table: Table, share: float = 1.0) -> int:
     columns = [_column(key, table) for key in candidate.keys]
     match candidate.method:
         case "brin":
-            return 3 + math.ceil(table.pages / _BLOCKS_A_RANGE * (_TUPLE + 2 * _width(columns)) / _USABLE)
+            return 2 + math.ceil(table.pages / _BLOCKS_A_RANGE * (_TUPLE + 2 * _width(columns)) / _USABLE)
         case "gin":
             return 2 + math.ceil(rows * _terms(candidate.keys, columns) * _TRIGRAM_POINTER / _USABLE / 0.7)
         case "hash":

@@ -21,9 +21,10 @@ class Outcome:
 
 async def outcome(session: asyncpg.Connection, finding: Mapping[str, Any]) -> Outcome:
     """Run the remedy, look, run the rollback, look again."""
-    remedy = finding["remedy"]
+    remedy = finding.get("remedy") or {}
+    statements = remedy.get("sql") or ()
     before = await indexes(session)
-    fault = await run(session, remedy["sql"])
+    fault = await run(session, statements)
     after = await indexes(session)
     made = [each for name, each in after.items() if name not in before]
     gone = [each for name, each in before.items() if name not in after]
@@ -31,7 +32,7 @@ async def outcome(session: asyncpg.Connection, finding: Mapping[str, Any]) -> Ou
     if not gone or all(each.valid for each in gone):
         fault = fault or await run(session, remedy.get("rollback") or ())
     left = await restored(session, before)
-    if not remedy["sql"]:
+    if not statements:
         fault = "prints no SQL"
     return Outcome(made=made, gone=gone, fault=fault or left)
 

@@ -15,7 +15,7 @@ class Kind(Enum):
     USEFUL = "useful, though not expected"
     EXTRA = "neither right nor proved"
     REPEATED = "said before, in other words"
-    AGREED = "said before by another rule, under the same name"
+    AGREED = "said before, about the same index"
     FORBIDDEN = "FORBIDDEN"
     BROKEN = "BROKEN"
     DROPPED = "rightly dropped"

@@ -11,7 +11,7 @@ from tests.exam.executing import Outcome, outcome
 from tests.exam.grade import Grade, Kind, Mark
 from tests.exam.matching import Answers, answers, drop_of, right_of, wrong_of
 from tests.exam.model import Drop, Index, Right
-from tests.exam.timing import Effect, Watch
+from tests.exam.timing import Effect, Watch, quicker
 from tests.exam.world import DROPS, RIGHTS
 
 PROPOSING = frozenset({"index.missing", "index.missing_foreign_key"})
@@ -53,7 +53,7 @@ class Desk:
     answered: dict[Right, Built] = field(default_factory=dict)
     others: dict[int, Built] = field(default_factory=dict)
     """What is not right, by the place of its mark."""
-    dropped: set[Drop] = field(default_factory=set)
+    dropped: dict[Drop, str] = field(default_factory=dict)
 
     def propose(self, finding: Finding, seen: Outcome) -> None:
         rule, subject = finding["rule"], finding["subject"]
@@ -81,20 +81,15 @@ class Desk:
 
     async def prove(self, watch: Watch) -> None:
         """Beside the right ones that were proposed, build each extra; it is useful if it pays."""
-        standing = [built.definition for built in self.answered.values()]
-        names = [built.name for built in self.answered.values()]
-        for definition in standing:
-            await watch.session.execute(definition)
-        for place, built in self.others.items():
-            before = await watch.times((built.table,))
+        for built in self.answered.values():
             await watch.session.execute(built.definition)
-            seen = Effect(before=before, after=await watch.times((built.table,)))
-            await watch.session.execute(f"drop index {built.name}")
+        for place, built in self.others.items():
+            seen = await effect_of(watch, built)
             told = f"{seen.best}: {seen.gain(seen.best):.1f} times, {seen.saved_ms:.0f} ms for {seen.price_ms:.0f}"
             kind = Kind.USEFUL if seen.pays else Kind.EXTRA
             self.marks[place] = replace(self.marks[place], kind=kind, about=told)
-        for name in names:
-            await watch.session.execute(f"drop index {name}")
+        for built in self.answered.values():
+            await watch.session.execute(f"drop index {built.name}")
 
     def grade(self) -> Grade:
         missed = [
@@ -124,12 +119,22 @@ class Desk:
 
     def _dropped(self, rule: str, name: str) -> Mark:
         drop = drop_of(name, DROPS)
-        if drop is None or drop in self.dropped:
-            about = "the other one of the pair goes too" if drop else "it is needed"
-            return Mark(kind=Kind.WRONGLY_DROPPED, rule=rule, what=name, about=about)
-        self.dropped.add(drop)
-        kind = Kind.DROPPED if drop in self.drops else Kind.AGED
-        return Mark(kind=kind, rule=rule, what=name, about=drop.why)
+        if drop is None:
+            return Mark(kind=Kind.WRONGLY_DROPPED, rule=rule, what=name, about="it is needed")
+        if drop not in self.dropped:
+            self.dropped[drop] = name
+            kind = Kind.DROPPED if drop in self.drops else Kind.AGED
+            return Mark(kind=kind, rule=rule, what=name, about=drop.why)
+        kind = Kind.AGREED if self.dropped[drop] == name else Kind.WRONGLY_DROPPED
+        return Mark(kind=kind, rule=rule, what=name, about=f"{self.dropped[drop]} goes already")
+
+
+async def effect_of(watch: Watch, built: Built) -> Effect:
+    before = await watch.times((built.table,))
+    await watch.session.execute(built.definition)
+    after = await watch.times((built.table,))
+    await watch.session.execute(f"drop index {built.name}")
+    return Effect(before=quicker(before, await watch.times((built.table,))), after=after)
 
 
 def misnamed(finding: Finding, made: Sequence[Built]) -> str:

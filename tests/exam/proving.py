@@ -30,7 +30,7 @@ class Proof:
     def line(self) -> str:
         times = f"{self.before_ms:.3f} | {self.after_ms:.3f} | {self.before_ms / (self.after_ms or 1):.1f}"
         if not self.before_ms:
-            times = " | | "
+            times = " | |"
         verdict = "yes" if self.holds else "**NO**"
         return (
             f"| {self.what} | {self.index} | {self.shape} | {times} | {self.saved_ms:.0f} | {self.price_ms:.0f}"
@@ -86,7 +86,7 @@ async def of_wrong(watch: Watch, wrong: Wrong) -> Proof:
             seen = await effect_beside(watch, wrong)
     except asyncpg.InvalidObjectDefinitionError:
         return Proof(
-            what="wrong", index=f"{wrong.table} {wrong.index}", shape=f"not buildable: {wrong.why}", holds=True
+            what="wrong", index=f"{wrong.table} {wrong.index}", shape=f"cannot be built ({wrong.why})", holds=True
         )
     return proof("wrong", f"{wrong.table} {wrong.index}", seen, seen.best, holds=not seen.pays, why=wrong.why)
 
@@ -103,12 +103,16 @@ async def effect_beside(watch: Watch, wrong: Wrong) -> Effect:
 
 
 def proof(what: str, index: str, seen: Effect, shape: str, *, holds: bool, why: str = "") -> Proof:
+    moved = max(seen.gain(shape), 1 / seen.gain(shape)) >= GAIN or bool(
+        seen.before[shape].plan and seen.affected(shape)
+    )
+    told = shape if moved else "nothing is planned anew"
     return Proof(
         what=what,
         index=index,
-        shape=f"{shape} ({why})" if why else shape,
-        before_ms=seen.before[shape].ms,
-        after_ms=seen.after[shape].ms,
+        shape=f"{told} ({why})" if why else told,
+        before_ms=seen.before[shape].ms * moved,
+        after_ms=seen.after[shape].ms * moved,
         saved_ms=seen.saved_ms,
         price_ms=seen.price_ms,
         holds=holds,

@@ -13,7 +13,8 @@ from tests.exam.advising import advice
 from tests.exam.built import indexes
 from tests.exam.grade import Grade, Kind
 from tests.exam.grading import graded
-from tests.exam.ledger import ENTRIES, STATEMENT
+from tests.exam.ledger import STATEMENT
+from tests.exam.ledger_work import ENTRIES
 from tests.exam.model import Drop, Index, Right
 from tests.versions import NEWEST, binaries
 
@@ -131,9 +132,10 @@ async def test_indexes_that_are_needed_may_not_go(small: str) -> None:
 
 @pytest.mark.parametrize("drop", [drop for drop in world.DROPS if len(drop.any_of) > 1], ids=lambda drop: drop.why)
 async def test_of_a_pair_only_one_may_go(small: str, drop: Drop) -> None:
-    """The second one is a wrong drop, whichever it is."""
-    result = await grade(small, *await unneeded(small, *drop.any_of))
-    assert [each.kind for each in result.marks] == [Kind.DROPPED, Kind.WRONGLY_DROPPED]
+    """The second one is a wrong drop, whichever it is; to say the first one twice is none."""
+    first, second = await unneeded(small, *drop.any_of)
+    result = await grade(small, first, {**first, "rule": "index.unused"}, second)
+    assert [each.kind for each in result.marks] == [Kind.DROPPED, Kind.AGREED, Kind.WRONGLY_DROPPED]
 
 
 async def test_unused_indexes_count_only_when_asked_for(small: str) -> None:
@@ -158,6 +160,14 @@ async def test_what_the_sql_does_counts_and_not_what_is_said(small: str) -> None
     assert result.count(Kind.BROKEN) == len(broken)
     assert result.marks[0] == result.marks[-1]
     assert result.marks[0].kind is Kind.EXTRA
+
+
+async def test_an_extra_is_built_and_timed(small: str) -> None:
+    """Here it gains nothing; statements that name a partition's parent are asked."""
+    lone = missing("saas.activity_5", Index(keys=("action",)))
+    result = await graded(small, {"findings": [lone]}, build=True, aged=True)
+    (mark,) = result.marks
+    assert (mark.kind, mark.about != "") == (Kind.EXTRA, True)
 
 
 async def test_two_rules_may_agree_but_not_differ(small: str) -> None:

@@ -82,6 +82,14 @@ class Effect:
 CALLED = {shape.name: shape for shape in SHAPES}
 
 
+ROOT = """
+    select format('%I.%I', n.nspname, c.relname)
+      from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace
+     where c.oid = coalesce(pg_partition_root(($1::text)::regclass), ($1::text)::regclass)
+"""
+
+
 @dataclass(frozen=True)
 class Watch:
     """Times the shapes of a database."""
@@ -103,10 +111,11 @@ class Watch:
                 await self.session.execute(f"drop index if exists {table.split('.')[0]}.{name}")
 
     async def times(self, tables: Sequence[str]) -> dict[str, Timed]:
-        """Time each shape on these tables."""
+        """Time each shape on these tables; statements name the parent of a partition."""
         for table in tables:
             await self.session.execute(f"vacuum {table}")
-        shapes = [shape for shape in SHAPES if set(shape.tables) & set(tables)]
+        named = {await self.session.fetchval(ROOT, table) for table in tables}
+        shapes = [shape for shape in SHAPES if named & set(shape.tables)]
         return {shape.name: await self._time(shape) for shape in shapes}
 
     async def _time(self, shape: Shape) -> Timed:

@@ -7,8 +7,9 @@ from monitor.advisors.index.redundant import Duplicate, RedundantPrefix
 from monitor.advisors.index.unused import Unused
 from monitor.errors import Needs
 from monitor.measurement import Measurement
-from monitor.model import Confidence, Finding, NoVerdict, Remedy, Severity, Target
-from monitor.report.pages import Pages
+from monitor.model import Confidence, Finding, NoVerdict, Remedy, Secret, Server, Severity
+from monitor.report.review import Review
+from monitor.report.snapshot import Question, take_snapshot
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise
 from monitor.shaped import shape_of, with_shape
@@ -251,7 +252,7 @@ async def test_one_parts_scan_saves_the_whole(database: Database) -> None:
 
 
 async def test_scans_on_a_standby_count() -> None:
-    """Unused here and there: told, with its name. Not read there: no verdict. Used there: nothing is told."""
+    """Unused here and there: told, with its name. Used there, or not to be read there: no verdict, or nothing."""
     async with primary_of(NEWEST) as cluster:
         await cluster.prepare()
         async with cluster.fresh() as database, standby_of(database, cluster.server, NEWEST, name="copy") as server:
@@ -260,27 +261,24 @@ async def test_scans_on_a_standby_count() -> None:
             await database.execute('vacuum analyze "Order"')
             await follows(database, "copy")
             copy = on(server, cluster.server, database.name)
-            own, there = await look(database), await _on_the_copy(copy)
-            book = Pages(own.target, {(each.target, PROBE.name): each for each in (own, there)}, relatives=["copy"])
-            (finding,) = (await advise(AT_ONCE, book)).verdicts
-            assert isinstance(finding, Finding)
-            assert (finding.subject, finding.evidence["standbys"]) == ("public.idle", ["copy"])
-            (unsaid,) = (await advise(AT_ONCE, replace(book, relatives=["copy", "gone"]))).verdicts
-            assert isinstance(unsaid, NoVerdict)
-            assert (unsaid.needs, "scans on gone are not known" in unsaid.reason) == (Needs.HISTORY, True)
-            (elsewhere,) = (await advise(AT_ONCE, replace(book, target=there.target))).verdicts
-            assert isinstance(elsewhere, NoVerdict)
-            assert not elsewhere.applies
+            (finding,) = (await both(database, copy)).findings
+            assert (finding.target.server, finding.subject) == ("main", "public.idle")
+            assert finding.evidence["standbys"] == ["copy"]
             await copy.execute("set enable_seqscan = off")
             await copy.execute("""select from "Order" where state = 's1'""")
             await copy.execute("select pg_stat_force_next_flush()")
-            used = await _on_the_copy(copy)
-            assert (
-                await advise(AT_ONCE, replace(book, newest={**book.newest, (used.target, PROBE.name): used}))
-            ).verdicts == ()
+            assert (await both(database, copy)).findings == []
             await copy.close()
+            await server.stop()
+            review = await both(database, copy)
+            assert review.findings == []
+            assert [each.reason for each in review.not_evaluated if each.rule == AT_ONCE.id]
 
 
-async def _on_the_copy(copy: Database) -> Measurement:
-    async with copy.eye(PROBE) as eye:
-        return replace(await eye.look(), target=Target("copy", copy.name))
+async def both(database: Database, copy: Database) -> Review:
+    """A report on a primary and its standby."""
+    servers = (
+        Server(name="main", dsn=Secret(database.dsn), only=database.name),
+        Server(name="copy", dsn=Secret(copy.dsn), only=database.name, replica_of="main"),
+    )
+    return await take_snapshot(Question(servers=servers, probes=(PROBE,), advisors=(AT_ONCE,), window=0))

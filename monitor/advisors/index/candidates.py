@@ -13,6 +13,7 @@ from monitor.advisors.index.scans import Scan, scans
 from monitor.advisors.index.served import identified, served_everywhere
 from monitor.advisors.index.special import special
 from monitor.advisors.index.trees import Lead, leads
+from monitor.advisors.index.typical import typical_rows
 from monitor.planning import Candidate, Planned, Query
 from monitor.shape import Shape, Table
 from monitor.sqlconditions import Match, Term
@@ -41,7 +42,9 @@ def propose(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
 
 
 def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
-    worth = [scan for scan in scans(planned, shape) if worthwhile(scan, query, planned, shape)]
+    read = [*scans(planned, shape)]
+    whole = {scan.table.oid for scan in read if reads_whole(scan, query, planned)}
+    worth = [scan for scan in read if scan.table.oid not in whole and worthwhile(scan, shape)]
     sides: dict[str, list[Candidate]] = {}
     for scan in worth:
         found = [*for_scan(scan, shape)]
@@ -55,12 +58,17 @@ def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
             yield frozenset(both) if len(both) > 1 else frozenset()
 
 
-def worthwhile(scan: Scan, query: Query, planned: Planned, shape: Shape) -> bool:
-    """Tell whether a scan is of a table that an index can be had for, big enough, and asks for a part of it."""
-    if not indexable(scan.table, shape) or scan.share < SHARE:
+def worthwhile(scan: Scan, shape: Shape) -> bool:
+    """Tell whether a scan asks for something, of a table that an index can be had for and is big enough for one."""
+    asks = scan.joins or scan.limited or scan.terms or scan.either
+    return bool(asks) and scan.share >= SHARE and indexable(scan.table, shape)
+
+
+def reads_whole(scan: Scan, query: Query, planned: Planned) -> bool:
+    """Tell whether a statement reads most of a table anyway, whatever else it asks of it."""
+    if scan.joins or scan.limited or not scan.rows:
         return False
-    part = min(scan.kept / max(scan.loops, 1.0), _returned(query, planned, scan)) / scan.rows
-    return bool(scan.joins or scan.limited or ((scan.terms or scan.either) and part <= PART))
+    return min(typical_rows(scan), _returned(query, planned, scan)) > PART * scan.rows
 
 
 def indexable(table: Table, shape: Shape) -> bool:

@@ -53,7 +53,7 @@ class Missing(Advisor):
     units: float = 20.0
     times_price: float = 2.0
     least_ms_per_day: float = 1000.0
-    per_table: float = 3
+    per_table: float = 8
     budget_bytes: float = 1024 * GIB
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:

@@ -36,7 +36,7 @@ def _sorted(step: Step) -> Iterator[tuple[str, tuple[Ordered, ...], bool]]:
 
 
 def _extremes(step: Step) -> Iterator[tuple[str, tuple[Ordered, ...], bool]]:
-    """Read `min(x)` and `max(x)`, where nothing else is asked, as the first by x: so the planner does with an index."""
+    """Read `min(x)` and `max(x)` over all rows, and nothing else, as the first by x: so does the planner."""
     if step.node.get("Node Type") != "Aggregate" or step.node.get("Group Key"):
         return
     keys = [extremes(text) for text in listed(step.node, "Output")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,7 +31,6 @@ class _Redundant(Advisor):
     hold: float = 3600.0
     keep: float = KEEP
     every: float = 300.0
-    kept: ClassVar[Collection[int]] = ()
 
     @property
     @abstractmethod

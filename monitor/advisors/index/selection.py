@@ -6,7 +6,7 @@ planner is asked what each group of candidates would do; only statements that so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -33,7 +33,9 @@ class Terms:
     least_share: float = 0.0005
     """Of the workload's time."""
     budget_bytes: float = float("inf")
-    per_table: int = 3
+    per_table: int = 8
+    beside: float = 0.25
+    """Columns beside the keys must spare this part of a statement's cost of today: they make every write dearer."""
     near: float = 0.95
     """Of those that save nearly as much as the best, the smallest is taken."""
 
@@ -129,16 +131,22 @@ class _Search:
         costs = {name: planned.cost for name, planned in answer.planned.items()}
         self.outcomes.setdefault(group, {}).update(costs)
 
-    def saved(self, name: str, after: float) -> float:
-        """Give the ms a day that a statement saves against what it costs so far; negative where it loses."""
+    def saved(self, name: str, after: float, *, beside: bool = False) -> float:
+        """Give the ms a day that a statement saves against what it costs so far; negative where it loses.
+
+        `beside`: with an index that holds columns beside its keys.
+        """
         before, base = self.costs[name], self.base[name]
-        if abs(before - after) < self.terms.units or self.terms.part * before < after < before / self.terms.part:
+        least = max(self.terms.units, self.terms.beside * base if beside else 0.0)
+        if abs(before - after) < least or self.terms.part * before < after < before / self.terms.part:
             return 0.0
         return self.work.ms_per_day(self.queries[name]) * (before - after) / base if base else 0.0
 
     def net(self, group: Group) -> float:
         """Give what a group saves a day beyond its price, by what is known; 0: it is not worth it."""
-        saved = sum(self.saved(name, cost) for name, cost in self.outcomes[group].items())
+        beside = any(each.include for each in group)
+        saved = sum(self.saved(name, cost, beside=beside) for name, cost in self.outcomes[group].items())
+        saved *= 1 - self.terms.beside if beside else 1
         price = sum(self.price(each) for each in group) - sum(self.chosen[each] for each in self.replaced(group))
         least = max(self.terms.least_ms_per_day, self.terms.least_share * self._whole())
         return saved - price if saved > max(self.terms.times_price * price, least) else 0.0
@@ -202,25 +210,27 @@ async def _begun(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> tuple
     search.cut = answer.cut
     hopeful = {name for name, planned in answer.planned.items() if search.saved(name, planned.cost) > 0}
     search.ways = {name: own for name, own in ways.items() if name in hopeful}
-    used = {each for name in hopeful for each in answer.planned[name].used}
-    wanted = [group for name in search.ways for group in groups[name] if any(_akin(each, used) for each in group)]
+    used = {way(each) for name in hopeful for each in answer.planned[name].used}
+    wanted = [group for name in search.ways for group in groups[name] if any(way(each) in used for each in group)]
     return search, list(dict.fromkeys(wanted))
-
-
-def _akin(candidate: Candidate, used: Iterable[Candidate]) -> bool:
-    """Tell whether the planner used it, or one that could stand for it: wider, or narrower."""
-    return any(covers(each, candidate) or covers(candidate, each) for each in used)
 
 
 async def _best(search: _Search, waiting: Sequence[Group]) -> Group | None:
     """Give the group that saves most; of those that save nearly as much, the smallest.
 
-    What a group saves only shrinks as others are chosen: one whose old figure is not among the best is not asked again.
+    What a group saves mostly shrinks as others are chosen: one whose old figure is not among the best is asked again
+    only when nothing else is left.
     """
     while not search.cut:
         nets = {group: net for group in waiting if (net := search.net(group)) > 0 and search.fits(group)}
         if not nets:
-            return None
+            # One that was of no use alone may be beside what was chosen since: the other side of a join.
+            lost = [group for group in waiting if search.stale.get(group) and search.fits(group)]
+            if not lost:
+                return None
+            for group in lost:
+                await search.ask(group)
+            continue
         enough = search.terms.near * max(nets.values())
         near = [group for group, net in nets.items() if net >= enough]
         stale = [group for group in near if search.stale.get(group)]

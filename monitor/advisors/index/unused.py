@@ -18,13 +18,16 @@ from monitor.shape import Shape
 from monitor.shaped import PROBE, shape_of
 
 DAY = 86400.0
+STALE_SECONDS = 7200.0
+"""Four readings: what a standby that is down had counted before says nothing of later."""
+
 RARE = (
     "Ask first who wanted it: what runs at the end of a quarter or a year, in an emergency, or on a standby that is "
     "not watched here, leaves no trace. "
 )
 UNWATCHED = (
     "Only the counters are known to be so old, not the index: the daemon knows once it has seen it for as long. If it "
-    "is new, wait. "
+    "is new, or the database was restored since, wait. "
 )
 EXPRESSION = (
     "It is on an expression, whose statistics the planner uses though it never reads the index: CREATE STATISTICS on "
@@ -61,7 +64,7 @@ class Unused(Advisor):
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, shape = read(book)
-        others, silent = _standbys(book)
+        others, silent = _standbys(book, seen)
         uses = everywhere(uses_of(shape, seen.taken_at), others.values())
         limits = Limits(min_age=self.min_age, unused_for=self.unused_for, min_bytes=self.min_bytes)
         decisions = [each for each in decide(shape, uses, limits=limits).values() if not each.index.parent]
@@ -96,8 +99,13 @@ class Unused(Advisor):
             seen,
             subject=index.full_name,
             object=object_of(index),
-            summary=f"{table.full_name}: {described(index)}, {size(decision.size_bytes)}, was not used for "
-            f"{duration(use.idle)}" + (f", nor on {', '.join(standbys)}" if standbys else ""),
+            summary=f"{table.full_name}: {described(index)}, {size(decision.size_bytes)}, "
+            + (
+                f"was not used for {duration(use.idle)}"
+                if use.watched
+                else f"no scan is counted in {duration(use.idle)}"
+            )
+            + (f", nor on {', '.join(standbys)}" if standbys else ""),
             impact=f"{size(decision.size_bytes)} of disk and cache, written with every insert and most updates"
             + (f" ({price:,.0f} ms a day)" if price else ""),
             remedy=removal(index, table, caution),
@@ -116,8 +124,8 @@ class Unused(Advisor):
         )
 
 
-def _standbys(book: Book) -> tuple[dict[str, Uses], list[tuple[str, str, Needs | None]]]:
-    """Read what the other servers of its replication family counted; and of whom that is not known, and why."""
+def _standbys(book: Book, own: Measurement) -> tuple[dict[str, Uses], list[tuple[str, str, Needs | None]]]:
+    """Read what the other servers of its replication counted; and of whom that is not known, and why."""
     uses: dict[str, Uses] = {}
     silent: list[tuple[str, str, Needs | None]] = []
     for name, seen in book.family(PROBE).items():
@@ -128,4 +136,8 @@ def _standbys(book: Book) -> tuple[dict[str, Uses], list[tuple[str, str, Needs |
             uses[name] = uses_of(shape_of(seen), seen.taken_at)
         except ProbeSkipped as skipped:
             silent.append((name, str(skipped), skipped.needs or Needs.TIME))
+            continue
+        age = (own.taken_at - seen.taken_at).total_seconds()
+        if age > STALE_SECONDS:
+            silent.append((name, f"it was read {duration(age)} ago", Needs.TIME))
     return uses, silent

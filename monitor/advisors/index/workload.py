@@ -56,7 +56,8 @@ class Workload:
 def workload(seen: Measurement, shape: Shape, database: str) -> Workload:
     """Take one database's statements out of a reading; raises ProbeSkipped where nothing can have grown yet."""
     _ = seen.changes
-    rows = [row for row in summed(seen) if row["database"] == database and number(row, "calls") > 0]
+    here = (row for row in summed(seen) if row["database"] == database and number(row, "calls") > 0)
+    rows = [row for row in here if row["kind"] not in _READABLE or _names_ours(row, shape)]
     work = Workload(queries=(), seconds=seen.window_seconds, lifetime=seen.lifetime)
     reasons = {str(row["statement"]): reason for row in rows if (reason := _unreadable(row))}
     able = [row for row in rows if row["kind"] in _READABLE and str(row["statement"]) not in reasons]
@@ -67,6 +68,16 @@ def workload(seen: Measurement, shape: Shape, database: str) -> Workload:
         writings=tuple(each for row in able for each in _writings(row, shape, work.per_day)),
         left_out=reasons,
     )
+
+
+def _names_ours(row: Row, shape: Shape) -> bool:
+    """Tell whether a statement names a table or view of the application: no index helps with others."""
+    tables = row["tables"] if isinstance(row["tables"], tuple) else ()
+    views = {(view.schema, view.name) for view in shape.views}
+    for schema, name in tables:
+        if _tables(shape, schema, name) or any(name == own and schema in {None, place} for place, own in views):
+            return True
+    return False
 
 
 def _unreadable(row: Row) -> str:
