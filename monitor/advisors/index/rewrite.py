@@ -13,17 +13,8 @@ from monitor.advisors.index.special import has_trigrams
 from monitor.advisors.index.steps import Step, figure, steps
 from monitor.planning import Planned, Query
 from monitor.shape import Shape, Table
-from monitor.sqlconditions import (
-    Match,
-    Term,
-    Tree,
-    canonical,
-    denies_list,
-    function,
-    has_offset,
-    opens_with_wildcard,
-    operator,
-)
+from monitor.sqlconditions import Match, Term
+from monitor.sqltrees import Tree, canonical, denies_list, function, has_offset, joined, operator
 
 PART = 0.5
 """Of the plan's cost: a scan below it is not what makes the statement slow."""
@@ -88,7 +79,7 @@ def _hiding(scan: Scan, query: Query, shape: Shape) -> Iterator[Rewrite]:
 
 def _hidden(term: Term, ground: Ground) -> tuple[Kind | None, str]:
     """Say what hides a column from its index; None: nothing, or something that an index of its own serves better."""
-    if term.match is Match.INFIX or (term.match is Match.LIKE and opens_with_wildcard(term.right)):
+    if term.match is Match.INFIX or (term.match is Match.LIKE and _is_wildcard(joined(term.right.tree)[0])):
         return (None if has_trigrams(ground.shape) else Kind.PATTERN), ""
     if term.match not in _LOOKED_UP or "RowExpr" in term.left.tree:
         return None, ""
@@ -97,6 +88,10 @@ def _hidden(term: Term, ground: Ground) -> tuple[Kind | None, str]:
     keyed = ground.keyed(term.left)
     plain = not term.left.cast or (keyed is not None and keyed.column is not None)
     return (None, "") if plain else (Kind.CAST, term.left.cast)
+
+
+def _is_wildcard(beginning: object) -> bool:
+    return isinstance(beginning, str) and beginning[:1] in {"%", "_"}
 
 
 def _applied(tree: Tree, ground: Ground, term: Term) -> tuple[Kind | None, str]:
