@@ -42,7 +42,13 @@ def propose(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
 
 
 def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
+<<<<<<< HEAD
     worth = sought(query, planned, shape)
+=======
+    read = [*scans(planned, shape)]
+    whole = {scan.table.oid for scan in read if reads_whole(scan, query, planned)}
+    worth = [scan for scan in read if scan.table.oid not in whole and worthwhile(scan, shape)]
+>>>>>>> cand
     sides: dict[str, list[Candidate]] = {}
     for scan in worth:
         found = [*for_scan(scan, shape)]
@@ -69,7 +75,7 @@ def worthwhile(scan: Scan, shape: Shape) -> bool:
     return bool(asks) and scan.share >= SHARE and indexable(scan.table, shape)
 
 
-def _read_whole(scan: Scan, query: Query, planned: Planned) -> bool:
+def reads_whole(scan: Scan, query: Query, planned: Planned) -> bool:
     """Tell whether a statement reads most of a table anyway, whatever else it asks of it."""
     if scan.joins or scan.limited or not scan.rows:
         return False
