@@ -42,13 +42,7 @@ def propose(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
 
 
 def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
-<<<<<<< HEAD
     worth = sought(query, planned, shape)
-=======
-    read = [*scans(planned, shape)]
-    whole = {scan.table.oid for scan in read if reads_whole(scan, query, planned)}
-    worth = [scan for scan in read if scan.table.oid not in whole and worthwhile(scan, shape)]
->>>>>>> cand
     sides: dict[str, list[Candidate]] = {}
     for scan in worth:
         found = [*for_scan(scan, shape)]
