@@ -150,6 +150,8 @@ class Shadow:
             return "its table is not known"
         if table.kind == "f":
             return f"{table.full_name} is a foreign table: indexes are made on its own server"
+        if _by_trigrams(candidate) and "pg_trgm" not in {*self._shape.extensions, *self._shape.available}:
+            return "it needs the extension pg_trgm, which that server does not have"
         return self._clone.missing.get(table.oid, "")
 
     async def _make(self, candidates: Sequence[Candidate]) -> None:
@@ -206,8 +208,7 @@ class Shadow:
                     self._shares[each] = min(rows / part.rows, 1.0)
 
     async def _fetch_trigrams(self, candidates: Sequence[Candidate]) -> None:
-        wanted = any(key.opclass.endswith(_LIKE_TRIGRAMS) for each in candidates for key in each.keys)
-        if wanted and "pg_trgm" not in self._shape.extensions and "pg_trgm" in self._shape.available:
+        if "pg_trgm" not in self._shape.extensions and any(map(_by_trigrams, candidates)):
             await self._bench.tried(["create extension if not exists pg_trgm schema public"])
 
     def _want(self, query: Query) -> Wanted | str:
@@ -279,6 +280,10 @@ class Shadow:
             index = known.get(oid)
             rows = await self._bench.fetch(MADE, [index.schema], [index.name]) if index and plannable(index) else ()
             self._existing[oid] = frozenset(int(str(row["oid"])) for row in rows)
+
+
+def _by_trigrams(candidate: Candidate) -> bool:
+    return any(key.opclass.endswith(_LIKE_TRIGRAMS) for key in candidate.keys)
 
 
 def _oids(groups: Iterable[frozenset[int]]) -> Iterator[int]:
