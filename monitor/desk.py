@@ -28,7 +28,7 @@ from monitor.rules.daemon import MONITOR_RULES
 from monitor.rules.evaluate import advise, evaluate
 from monitor.rules.own import OWN, TARGET_RULES
 from monitor.shelf import Shelf
-from monitor.standing import ServerStanding, shown, wanted
+from monitor.standing import ServerStanding, relatives, shown, wanted
 from monitor.steps import logged, remedied, step_of
 from monitor.store.ledger_book import StoredLedger
 from monitor.succession import Succession
@@ -239,8 +239,10 @@ class Desk:
 
     async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
         """Let an advisor speak of each database that has been read."""
+        others = relatives(server, (each.server for each in self.shelf.servers.values()))
         for database in databases:
-            book = Pages(Target(server.name, database), self.newest, self.recorder.histories)
+            target = Target(server.name, database)
+            book = Pages(target, self.newest, self.recorder.histories, relatives=others)
             if all(book.last(name) is not None for name in advisor.reads):
                 self.judged(server, [await advise(advisor, book)])
 

@@ -14,6 +14,7 @@ from monitor import (
     sight_links,
     sight_newest,
     sight_sessions,
+    sight_shape,
     sight_slices,
     sight_states,
     sight_structure,
@@ -38,6 +39,7 @@ from monitor.measurement import (
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.proof import Better, Proof, Sign, Thing
 from monitor.rule import Rule
+from monitor.shaped import shape_of, with_shape
 from monitor.sqlattack import Attack, attack
 from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
 from monitor.sqlreads import Reads, reads
@@ -107,12 +109,14 @@ __all__ = [
     "redact",
     "same_text",
     "shape",
+    "shape_of",
     "share",
     "sight",
     "sight_accounts",
     "sight_links",
     "sight_newest",
     "sight_sessions",
+    "sight_shape",
     "sight_slices",
     "sight_states",
     "sight_structure",
@@ -121,6 +125,7 @@ __all__ = [
     "statement",
     "summed",
     "table_names",
+    "with_shape",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -117,6 +117,21 @@ class ServerStanding:
             for each in unsaid
             if each.needs is not None
         ]
+
+
+def relatives(server: Server, servers: Iterable[Server]) -> list[str]:
+    """Give the other servers of its replication, by name: those with the same primary above them, and that itself."""
+    above = {each.name: each.replica_of for each in servers}
+    first = _first(server.name, above)
+    related = [name for name in above if _first(name, above) == first] if server.name in above else []
+    return sorted({*related, first} - {server.name})
+
+
+def _first(name: str, above: Mapping[str, str | None]) -> str:
+    """Follow `replica_of` up; the configuration has no circles, but a reload may be under way."""
+    for _ in above:
+        name = above.get(name) or name
+    return name
 
 
 def shown(server: Server, seen: Measurement) -> Measurement:

@@ -26,7 +26,7 @@ from monitor.report.review import Review
 from monitor.report.tally import Tally
 from monitor.rule import Advisor, Judge
 from monitor.rules.evaluate import advise, evaluate
-from monitor.standing import ServerStanding, wanted
+from monitor.standing import ServerStanding, relatives, wanted
 from monitor.status import NotEvaluated
 
 AT_ONCE = 8
@@ -89,6 +89,9 @@ async def take_snapshot(question: Question, progress: Progress = lambda _: None)
             return look
 
     looks = await asyncio.gather(*(one(server) for server in question.servers))
+    newest = {key: seen for look in looks for key, seen in look.newest.items()}
+    for look in looks:
+        await look.advise(newest)
     review = compose(
         [look.standing for look in looks],
         [finding for look in looks for finding in look.findings],
@@ -150,7 +153,6 @@ class Look:
         finally:
             await self._way.close()
         self._judge()
-        await self._advise()
 
     async def _read(self) -> None:
         """Ask everything once; databases first, so that it is known which of them has which extension."""
@@ -223,10 +225,12 @@ class Look:
         for seen in self.newest.values():
             self._take(evaluate(rules[seen.probe], seen))
 
-    async def _advise(self) -> None:
+    async def advise(self, newest: Mapping[tuple[Target, str], Measurement]) -> None:
+        """Let the advisors speak, once everything was read on all servers: on standbys too."""
         histories = {(self.server.name, name): history for name, history in (await self._histories()).items()}
+        others = relatives(self.server, self.question.servers)
         for database in self.databases:
-            book = Pages(Target(self.server.name, database), self.newest, histories)
+            book = Pages(Target(self.server.name, database), newest, histories, relatives=others)
             for advisor in self.question.advisors:
                 self._take([await advise(advisor, book)])
 

@@ -1,0 +1,1 @@
+"""Index advice: which indexes a workload lacks, and which could go."""
