@@ -102,7 +102,7 @@ class Shadow:
         told = [f"planned by a shadow of PostgreSQL 18 (the server has {watched}), without parallel plans"]
         if any(table.row_security for table in self._shape.tables.values()):
             told.append("row level security is not planned")
-        return "; ".join(dict.fromkeys([*told, *self.remarks, *self._clone.less]))
+        return "; ".join(dict.fromkeys([*told, *self.remarks, *self._clone.differs]))
 
     async def propose(self, candidates: Collection[Candidate]) -> Mapping[Candidate, str]:
         """Make candidates known; give those refused, and why."""
