@@ -13,7 +13,7 @@ from monitor.embedded import EmbeddedServer
 from monitor.errors import PlannerError, TargetUnreachable
 from monitor.planner.bench import ShadowSession
 from monitor.planner.planners import Planners
-from monitor.planner.shadow import Limits
+from monitor.planner.source import Limits
 from monitor.shape import Column, Shape, Table
 from tests.planner.real import candidate, queries
 

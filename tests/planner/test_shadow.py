@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from monitor.collect.private import private_session
 from monitor.planner.planners import Planners
-from monitor.planner.shadow import Limits
+from monitor.planner.source import Limits
 from monitor.planning import Candidate, Query
 from monitor.shape import Index, Shape
 from tests.database import Cluster, Database
