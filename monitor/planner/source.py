@@ -23,7 +23,7 @@ class Limits:
 
 
 class Source(ABC):
-    """A plan source over a real planner; `_names` are the index names by which a plan shows that it reads a candidate."""
+    """A plan source over a real planner; `_names` are the index names by which a plan shows what it reads."""
 
     method: str
 
