@@ -14,6 +14,8 @@ from monitor.sqltrees import WHERE, Reference, Tree
 
 DEPTH = 20
 """So deep may ANDs and ORs stand in each other."""
+MOST = 200
+"""So many terms beside each other are looked at."""
 _TOKEN = re.compile(
     r"""E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\W\d][\w$]*|\$\d+|\d[\w.]*|\S""",
     re.DOTALL | re.IGNORECASE,
@@ -145,7 +147,7 @@ def _without_plans(text: str) -> str:
 
 
 def _conditions(text: str, depth: int) -> tuple[Condition, ...]:
-    return tuple(_condition(part, depth) for part in _split(text, "and"))
+    return tuple(_condition(part, depth) for part in _split(text, "and")[:MOST])
 
 
 def references(text: str) -> tuple[Reference, ...]:
@@ -183,7 +185,7 @@ def extremes(text: str) -> Side | None:
 
 def _condition(text: str, depth: int) -> Condition:
     arms = _split(text, "or") if depth else []
-    if len(arms) > 1:
+    if 1 < len(arms) <= MOST:
         return Either(arms=tuple(_conditions(arm, depth - 1) for arm in arms))
     bare = _bare(text)
     tree = trees.parsed(bare)

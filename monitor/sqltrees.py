@@ -15,6 +15,8 @@ Tree: TypeAlias = Mapping[str, object]
 
 WHERE = b"select 1 where "
 """What a condition is read behind; the parser's places count its bytes."""
+DEEP = 200
+"""Levels of nodes and lists that are looked at: some sixty brackets in each other."""
 _ORDER = "select 1 order by "
 _QUALIFIED = frozenset({"funcname", "names"})
 _MEANINGLESS = frozenset({"location", "funcformat", "rexpr_list_start", "rexpr_list_end"})
@@ -35,9 +37,22 @@ def sort_key(text: str) -> Tree:
 def _clause(sql: str, name: str) -> object:
     try:
         (statement,) = pgparse.parse(sql)
-    except (pgparse.PGQueryError, ValueError):
+    except (pgparse.PGQueryError, ValueError, RecursionError):
         return None
-    return inner(statement["stmt"], "SelectStmt").get(name)
+    clause = inner(statement["stmt"], "SelectStmt").get(name)
+    return None if _is_deep(clause) else clause
+
+
+def _is_deep(tree: object) -> bool:
+    """Tell a tree that would exhaust the stack of who walks it by recursion."""
+    level, depth = [tree], 0
+    while level and depth < DEEP:
+        level, depth = [below for node in level for below in _children(node)], depth + 1
+    return bool(level)
+
+
+def _children(node: object) -> list[object]:
+    return [*node.values()] if isinstance(node, dict) else _list(node)
 
 
 def canonical(expression: str) -> str:
@@ -85,7 +100,7 @@ def has_offset(sql: str) -> bool:
 def _nodes(sql: str) -> list[tuple[str, dict[str, object]]]:
     try:
         return [*nodes_of(pgparse.parse(sql))]
-    except pgparse.PGQueryError:
+    except (pgparse.PGQueryError, RecursionError):
         return []
 
 
