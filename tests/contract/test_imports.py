@@ -153,6 +153,7 @@ HOUSE: dict[str, set[str]] = {
     "watch": EVERYTHING,
     "roster": EVERYTHING,
     "desk": EVERYTHING,
+    "advising": EVERYTHING,
     "succession": {"findings", "measurement", "model", "standing", "steps", "store"},
     "steps": {"findings", "model", "proof", "store"},
     "earlier": {"baseline", "history", "store"},

@@ -50,7 +50,7 @@ class Invalid(Advisor):
     reads: ClassVar[tuple[str, ...]] = (PROBE,)
     hold: float = 2000.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, shape = read(book)
