@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.probe import Measurement, Memory, Probe, ProbeSkipped, Row, Scope, Session, shape, with_shape
+from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, shape, with_shape
 from probes.shape_reading import Reading
 from probes.shape_watched import Stillness
 
 
 class Kept:
-    """The shape on its way from the question to the measurement."""
+    """The shape as it was read last: most of the next one is the same, and kept once."""
 
     def __init__(self) -> None:
         self.shape: shape.Shape | None = None
@@ -23,7 +23,8 @@ class Kept:
 
 async def observe(session: Session, memory: Memory, _options: object) -> Sequence[Row]:
     """Read the shape, and count what is in it."""
-    read = memory.of(Kept).shape = await Reading(session).taken()
+    kept = memory.of(Kept)
+    read = kept.shape = await Reading(session, kept.shape).taken()
     tables = read.tables.values()
     return [
         {
@@ -37,10 +38,9 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 
 async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Hand the shape over."""
-    kept = memory.of(Kept)
-    read, kept.shape = kept.shape, None
+    read = memory.of(Kept).shape
     if read is None:
-        raise ProbeSkipped("the shape was not read", None)
+        return seen
     watched = memory.of(Stillness).looked(read, seen.taken_at.timestamp())
     return replace(seen, details=with_shape(replace(read, watched=watched)))
 

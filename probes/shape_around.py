@@ -1,5 +1,15 @@
 """What stands around tables in a database: keys between them, types, views, functions, and the planner's settings."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from monitor.probe import shape
+
+_NAME = re.compile(r'"(?:[^"]|"")*"|[^,\s]+')
+
 FOREIGN_KEYS = r"""
     select k.conname::text as name,
            k.conrelid::bigint as relid,
@@ -160,3 +170,39 @@ PLACE = """
                         select stats_reset from pg_catalog.pg_stat_wal) shared)))::float8 as counted_seconds,
            pg_catalog.pg_is_in_recovery() as in_recovery
 """
+
+
+def foreign_key(row: Mapping[str, Any]) -> shape.ForeignKey:
+    """Give a foreign key."""
+    return shape.ForeignKey(
+        name=row["name"],
+        table=row["relid"],
+        columns=tuple(row["columns"]),
+        parent=row["parent"],
+        parent_columns=tuple(row["parent_columns"]),
+        index=row["index"],
+    )
+
+
+def defined_type(row: Mapping[str, Any]) -> shape.DefinedType:
+    """Give an enum or a domain."""
+    return shape.DefinedType(
+        schema=row["schema"], name=row["name"], labels=tuple(row["labels"]), base=row["base"] or ""
+    )
+
+
+def placed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is known of the database as a whole."""
+    return {
+        "extensions": dict(each.split("=", 1) for each in row["extensions"]),
+        "available": frozenset(row["available"]),
+        "path": search_path(str(row["path"])),
+        "counted_seconds": row["counted_seconds"],
+        "in_recovery": bool(row["in_recovery"]),
+    }
+
+
+def search_path(value: str) -> tuple[str, ...]:
+    """Read a search_path as it is set, without a schema that depends on who asks."""
+    names = [each[1:-1].replace('""', '"') if each.startswith('"') else each.lower() for each in _NAME.findall(value)]
+    return tuple(name for name in names if name and name != "$user")

@@ -14,9 +14,7 @@ LOCKED = """
        and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
 """
 
-# Of the opclasses only those have a name that are not the default for what they index: that is the default one of the
-# very type, else of a preferred or polymorphic one. What an expression's type is cannot be told where the opclass keeps
-# another one; there a default is taken for the default. last_idx_scan came with 16: before, its name finds the null.
+# indnullsnotdistinct came with 15 and last_idx_scan with 16: before, their names find those of `absent`.
 INDEXES = """
     with path as materialized (
         select pg_catalog.set_config('search_path', 'pg_catalog', true) as is_set
@@ -28,44 +26,28 @@ INDEXES = """
            m.amname::text as method,
            i.indnkeyatts as keys,
            i.indkey::int2[] as columns,
-           i.indoption::int2[] as options,
-           array(select case when a.attcollation = u.oid then 0 else u.oid::bigint end
-                   from unnest(i.indcollation::oid[], (i.indkey::int2[])[0:i.indnkeyatts - 1])
-                        with ordinality as u (oid, number, place)
-                   left join pg_catalog.pg_attribute a
-                     on a.attrelid = i.indrelid and a.attnum = u.number and u.number <> 0
-                  order by u.place) as collations,
+           i.indoption::int2[] as orders,
+           i.indcollation::oid[]::bigint[] as collations,
+           i.indclass::oid[]::bigint[] as opclasses,
+           array(select a.attoptions::text
+                   from pg_catalog.pg_attribute a
+                  where a.attrelid = i.indexrelid
+                  order by a.attnum) as options,
+           case when i.indexprs is not null then
+               array(select a.atttypid::bigint
+                       from pg_catalog.pg_attribute a
+                      where a.attrelid = i.indexrelid
+                      order by a.attnum) end as types,
            case when i.indexprs is not null then
                array(select case when u.number = 0
                                  then pg_catalog.pg_get_indexdef(i.indexrelid, u.place::int, false) else '' end
                        from pg_catalog.unnest(i.indkey::int2[]) with ordinality as u (number, place)
                       order by u.place) end as expressions,
-           array(select case when o.opcdefault
-                              and x_a.attoptions is null
-                              and (o.opcintype = coalesce(nullif(b.typbasetype, 0), b.oid)
-                                   or p.typispreferred
-                                   or p.typtype = 'p'
-                                   or u.number = 0 and o.opckeytype <> 0) then ''
-                             else case when q.nspname = 'pg_catalog' then '' else pg_catalog.quote_ident(q.nspname)
-                                                                                  || '.' end
-                                  || pg_catalog.quote_ident(o.opcname)
-                                  || coalesce((select '(' || pg_catalog.string_agg(
-                                                          pg_catalog.quote_ident(e.option_name) || '='
-                                                          || pg_catalog.quote_literal(e.option_value), ', ') || ')'
-                                                 from pg_catalog.pg_options_to_table(x_a.attoptions) e), '') end
-                   from unnest(i.indclass::oid[], (i.indkey::int2[])[0:i.indnkeyatts - 1])
-                        with ordinality as u (opclass, number, place)
-                   join pg_catalog.pg_opclass o on o.oid = u.opclass
-                   join pg_catalog.pg_namespace q on q.oid = o.opcnamespace
-                   join pg_catalog.pg_type p on p.oid = o.opcintype
-                   join pg_catalog.pg_attribute x_a on x_a.attrelid = i.indexrelid and x_a.attnum = u.place
-                   left join pg_catalog.pg_attribute t_a on t_a.attrelid = i.indrelid and t_a.attnum = u.number
-                                                        and u.number <> 0
-                   join pg_catalog.pg_type b on b.oid = coalesce(t_a.atttypid, x_a.atttypid)
-                  order by u.place) as opclasses,
            pg_catalog.pg_get_expr(i.indpred, i.indrelid) as predicate,
            i.indisunique as unique,
-           nulls_not_distinct,
+           (select indnullsnotdistinct
+              from pg_catalog.pg_index z
+             where z.indexrelid = i.indexrelid) as nulls_not_distinct,
            i.indisprimary as primary,
            (select k.conname::text
               from pg_catalog.pg_constraint k
@@ -97,10 +79,8 @@ INDEXES = """
              where s.indexrelid = i.indexrelid) as last_scan,
            pg_catalog.pg_get_indexdef(i.indexrelid) as definition
       from path
-     cross join (select null::timestamptz as last_idx_scan) absent
+     cross join (select null::timestamptz as last_idx_scan, false as indnullsnotdistinct) absent
       join pg_catalog.pg_index i on i.indrelid = any ($1::bigint[]::oid[])
-     cross join lateral (select coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false)
-                                as nulls_not_distinct) newer
       join pg_catalog.pg_class x on x.oid = i.indexrelid
       join pg_catalog.pg_class c on c.oid = i.indrelid
       join pg_catalog.pg_namespace n on n.oid = x.relnamespace
@@ -120,4 +100,20 @@ PARTITIONING = """
       from path
       join pg_catalog.pg_class c on c.oid = any ($1::bigint[]::oid[])
      where path.is_set is not null
+"""
+
+# Of which type each opclass is, and whether its method takes it by default.
+OPCLASSES = """
+    select o.oid::bigint as oid,
+           case when n.nspname = 'pg_catalog' then pg_catalog.quote_ident(o.opcname)
+                else pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(o.opcname) end as name,
+           o.opcmethod::bigint as method,
+           o.opcdefault as by_default,
+           o.opcintype::bigint as type,
+           t.typispreferred or t.typtype = 'p' as for_others,
+           o.opckeytype <> 0 as keeps_another
+      from pg_catalog.pg_opclass o
+      join pg_catalog.pg_namespace n on n.oid = o.opcnamespace
+      join pg_catalog.pg_type t on t.oid = o.opcintype
+     limit 5000
 """

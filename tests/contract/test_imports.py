@@ -36,6 +36,7 @@ WORDS = {
     "sight_structure",
     "sight_accounts",
     "sight_sessions",
+    "sight_shape",
     "sight_states",
 }
 EVERYTHING = {"*"}
@@ -74,6 +75,7 @@ HOUSE: dict[str, set[str]] = {
         "sight_links",
         "sight_newest",
         "sight_sessions",
+        "sight_shape",
         "sight_slices",
         "sight_states",
         "sight_structure",
@@ -81,6 +83,7 @@ HOUSE: dict[str, set[str]] = {
         "sqltext",
     },
     "sight_sessions": {"sight_words"},
+    "sight_shape": {"sight_words"},
     "sight_states": {"sight_words"},
     "history": {"errors", "model"},
     "lasting": {"errors", "model"},
