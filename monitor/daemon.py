@@ -188,6 +188,7 @@ class Daemon:
         except ConfigErrors as error:
             self._reload_failed = str(error.errors[0])
             log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
+            self._desk.shelf.changed()
             self._desk.shaken()
             return self._reload_failed
         self._reload_failed = self._renewed()
@@ -229,7 +230,7 @@ class Daemon:
     def _door(self) -> Web:
         site = Site(
             shelf=self._desk.shelf,
-            handling=DaemonHandling(self._desk, self._telling, lambda: self._failing),
+            handling=DaemonHandling(self._desk, self._telling, lambda: self._failing, self._refused),
             exposition=self._exposition,
             own=self._own,
             rules=self._rules,
@@ -311,12 +312,16 @@ class Daemon:
         self._slimmed += slimmed
         await asyncio.to_thread(release)
 
+    def _refused(self) -> str:
+        """Say why what the configuration says by now is not what runs."""
+        return self._reload_failed or self._roster.problem
+
     def _about_the_monitor(self) -> Sequence[Row]:
         rows: list[Row] = [
             {"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing.items()
         ]
         if self._telling.keeper.reason:
             rows.append({"kind": "store", "reason": self._telling.keeper.reason})
-        if wrong := self._reload_failed or self._roster.problem:
+        if wrong := self._refused():
             rows.append({"kind": "config", "reason": wrong})
         return [*rows, *self._desk.about_ignores()]

@@ -19,10 +19,15 @@ from monitor.telling import Telling
 
 
 class DaemonHandling:
-    """The daemon's answer to `monitor.status.Handling`; `failing` gives why receivers fail, by name."""
+    """The daemon's answer to `monitor.status.Handling`.
 
-    def __init__(self, desk: Desk, telling: Telling, failing: Callable[[], Mapping[str, str]]) -> None:
-        self._desk, self._telling, self._failing = desk, telling, failing
+    `failing` gives why receivers fail, by name; `refused` why the configuration is not taken over.
+    """
+
+    def __init__(
+        self, desk: Desk, telling: Telling, failing: Callable[[], Mapping[str, str]], refused: Callable[[], str]
+    ) -> None:
+        self._desk, self._telling, self._failing, self._refused = desk, telling, failing, refused
 
     def silences(self, now: datetime) -> Sequence[SilenceStatus]:
         """Give the silences that work, the one that ends last first."""
@@ -42,6 +47,10 @@ class DaemonHandling:
     def store(self) -> str:
         """Say why the store cannot be used; empty while it can."""
         return self._telling.keeper.reason
+
+    def configuration(self) -> str:
+        """Say why what the configuration says by now is not what runs; empty while it is."""
+        return self._refused()
 
     def receivers(self) -> Sequence[ReceiverStatus]:
         """Give every receiver that a route names."""

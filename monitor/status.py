@@ -192,6 +192,9 @@ class Handling(Protocol):
     def store(self) -> str:
         """Say why the store cannot be used; empty while it can."""
 
+    def configuration(self) -> str:
+        """Say why what the configuration says by now is not what runs; empty while it is."""
+
     def receivers(self) -> Sequence[ReceiverStatus]:
         """Give every receiver that a route names."""
 

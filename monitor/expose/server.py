@@ -72,7 +72,7 @@ class Pages:
 
     def __init__(self, site: Site, origin: Origin, credentials: Credentials) -> None:
         self._site, self._origin, self._credentials = site, origin, credentials
-        self._drawer = Drawer(site.rules)
+        self._drawer = Drawer(site.rules, site.handling.configuration)
         self._door = Door(origin, credentials, self.message)
         self._forms = Forms(site.controls, site.shelf, site.clock) if site.controls is not None else None
         rights = Rights(token=self._token, private=self._is_private)
