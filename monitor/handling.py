@@ -12,6 +12,7 @@ from monitor.desk import Desk
 from monitor.errors import StoreError
 from monitor.findings.ignores import Ignore
 from monitor.findings.silences import Silence
+from monitor.measurement import Row
 from monitor.model import Alert, State
 from monitor.status import IgnoreStatus, Past, ReceiverStatus, SilenceStatus, Step
 from monitor.store.records import Transition
@@ -56,6 +57,15 @@ class DaemonHandling:
         """Give every receiver that a route names."""
         failing = self._failing()
         return [replace(each, failing=failing.get(each.name, "")) for each in self._telling.receivers()]
+
+    def about(self) -> Sequence[Row]:
+        """Give what the rules about the daemon itself judge."""
+        reasons = {"store": self.store(), "config": self.configuration()}
+        return [
+            *({"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing().items()),
+            *({"kind": kind, "reason": reason} for kind, reason in reasons.items() if reason),
+            *self._desk.about_ignores(),
+        ]
 
     def ignores(self, today: date) -> Sequence[IgnoreStatus]:
         """Give what the configuration says to ignore."""

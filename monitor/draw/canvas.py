@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from monitor.draw.forecast import Forecast
 from monitor.draw.plot import Plot, Series, Sketch, plot
 from monitor.trend import Course, Line
 
@@ -21,6 +22,7 @@ class Canvas:
     def __init__(self, lines: Sequence[Line], courses: Courses, now: datetime, hours: int) -> None:
         self._places = {id(line): place for place, line in enumerate(lines)}
         self._courses = courses
+        self.now = now
         self._since, self._until = _fitting(courses, now - timedelta(hours=hours), now), now
 
     @property
@@ -41,8 +43,9 @@ class Canvas:
         *,
         unit: str = "",
         limit: float | None = None,
+        foretold: Forecast | None = None,
     ) -> list[Plot]:
-        """Draw a chart; nothing where nothing is known."""
+        """Draw a chart, with where its first line leads; nothing where nothing is known."""
         sketch = Sketch(
             title=title,
             series=[*series],
@@ -50,6 +53,7 @@ class Canvas:
             until=self._until,
             unit=unit,
             limit=limit,
+            forecast=foretold,
         )
         drawn = plot(sketch)
         return [] if drawn is None else [drawn]

@@ -106,9 +106,11 @@ async def test_a_refused_configuration_stands_on_the_page(shop: Shop, tmp_path: 
 async def shown(watched: Daemon, path: str, *, refused: bool) -> str:
     """Wait until a page says whether the configuration was refused; give the page."""
     async with asyncio.timeout(10 * PATIENCE):
-        while ("Not all of the configuration" in (page := await watched.get(path))) is not refused:
+        while True:
+            page = await watched.get(path)
+            if ("Not all of the configuration" in page) is refused:
+                return page
             await asyncio.sleep(0.1)
-    return page
 
 
 async def gone(watched: Daemon, rule: str, seconds: float = 8.0) -> None:
