@@ -41,7 +41,7 @@ def test_it_leads_from_the_newest_figure_to_the_limit() -> None:
     seen = drawn(timedelta(minutes=12))
     first, last = ends(seen.forecast)
     assert first == ends(seen.strokes[0].path)[-1]
-    assert last == (RIGHT, seen.limit)
+    assert list(last) == [RIGHT, seen.limit]
     assert first[0] < RIGHT
     assert seen.forecast_words == "full at 15:12 UTC, in 12 min, if it goes on like this"
     assert seen.forecast_words in seen.words
