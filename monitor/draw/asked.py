@@ -39,6 +39,15 @@ class Asked:
         """Give the address of the same page with something changed, from its first page on."""
         return replace(self, **{"page": 1, **changed}).address  # type: ignore[arg-type]  # templates hand in what fits
 
+    def elsewhere(self, path: str) -> str:
+        """Give the address of another page about the same things, in its own order."""
+        return Asked(path=path, target=self.target, database=self.database, text=self.text).address
+
+    def table_of(self, target: str, row: Mapping[str, object]) -> str:
+        """Give the address of the table that a row is about."""
+        database, schema, table = (str(row[name]) for name in ("database", "schema", "table"))
+        return Asked(path="/tables", target=target, database=database, schema=schema, table=table).address
+
     def at(self, page: int) -> str:
         """Give the address of another page."""
         return self.with_(page=page)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from monitor.draw.forecast import Forecast
-from monitor.draw.plot import Plot, Series, Sketch, plot
+from monitor.draw.plot import Plot, Series, Sketch, plot, spark
 from monitor.trend import Course, Line
 
 LEAST = timedelta(minutes=15)
@@ -22,7 +22,7 @@ class Canvas:
     def __init__(self, lines: Sequence[Line], courses: Courses, now: datetime, hours: int) -> None:
         self._places = {id(line): place for place, line in enumerate(lines)}
         self._courses = courses
-        self.now = now
+        self.now, self._hours = now, hours
         self._since, self._until = _fitting(courses, now - timedelta(hours=hours), now), now
 
     @property
@@ -32,9 +32,15 @@ class Canvas:
 
     def series(self, name: str, line: Line, column: str) -> Series:
         """Give one figure of a line under a name."""
+        return Series(name=name, points=self._course(line, column).points)
+
+    def spark(self, line: Line, column: str) -> str:
+        """Draw one figure of a line small, without axes; empty where too little is known."""
+        return spark(self._course(line, column).points, self.now, self._hours * 3600.0)
+
+    def _course(self, line: Line, column: str) -> Course:
         place = self._places.get(id(line))
-        course = Course() if place is None else self._courses.get((place, column), Course())
-        return Series(name=name, points=course.points)
+        return Course() if place is None else self._courses.get((place, column), Course())
 
     def plot(
         self,
