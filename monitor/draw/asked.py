@@ -52,6 +52,11 @@ class Asked:
         """Give the address of another page."""
         return self.with_(page=page)
 
+    @property
+    def span(self) -> str:
+        """Write over how much time charts go."""
+        return SPANS[self.hours]
+
     def spans(self) -> list[tuple[str, str, bool]]:
         """Give the words and address of each span of time, and whether it is the one that is shown."""
         return [(words, self.with_(hours=hours), hours == self.hours) for hours, words in SPANS.items()]

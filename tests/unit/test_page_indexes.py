@@ -18,7 +18,7 @@ from tests.unit.shelf import NOW, Pile, glance, server
 Row = Mapping[str, object]
 
 
-def row(name: str = "rooms_at", **changed: object) -> Row:
+def row(name: object = "rooms_at", **changed: object) -> Row:
     plain: dict[str, object] = {
         "target": "shop", "database": "shop", "schema": "public", "table": "rooms", "name": name, "size_bytes": 8192,
         "uses": 0, "works": True, "building": False, "need": "", "twin": None,
