@@ -81,13 +81,13 @@ class House:
     @property
     def sights(self) -> Sequence[tuple[bool, str]]:
         """Say by which way each table is seen, the users first; false stands beside what is not."""
-        groups: dict[tuple[str, bool, str], list[str]] = {}
+        groups: dict[tuple[bool, str], list[str]] = {}
         for line in sorted(self.of(SIGHT), key=lambda line: line.key["of"] != "users"):
             seen = bool(line.values.get("seen"))
-            groups.setdefault((line.key["of"], seen, _way(line)[1]), []).append(line.key["table"])
+            groups.setdefault((seen, _way(line)[1]), []).append(line.key["table"])
         return [
             (seen, f"{named(tables)} {'is' if len(tables) == 1 else 'are'} {'seen ' if seen else 'not seen: '}{words}.")
-            for (_, seen, words), tables in groups.items()
+            for (seen, words), tables in groups.items()
         ]
 
     def total(self, trend: str, column: str) -> float | None:
