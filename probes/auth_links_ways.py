@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.probe import Memory, Row, Session, identifier
+from monitor.probe import Memory, ProbeError, Row, Session, identifier
 from probes.auth_sight import Way
 
 ASIDE = "sight"
@@ -68,8 +68,11 @@ async def sight(session: Session, memory: Memory) -> Sequence[Row]:
     """Give a row a table: whether it is seen, by which way, else why not."""
     tables = memory.of(Sights).tables
     seen = [each for each in tables.values() if not each.reason]
-    columns = [[getattr(each, name) for each in seen] for name in ("schema", "table", "own")]
-    known = await session.fetch(HOW, *columns) if seen else ()
+    schemas, names, own = [each.schema for each in seen], [each.table for each in seen], [each.own for each in seen]
+    try:
+        known = await session.fetch(HOW, schemas, names, own) if seen else ()
+    except ProbeError:  # what is only shown spoils no judgement
+        known = ()
     ways = {(row["schema"], row["table"]): row["way"] for row in known}
     return [*_rows(tables, ways)]
 

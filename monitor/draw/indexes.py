@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -64,12 +64,12 @@ class Index:
     @property
     def bytes(self) -> float:
         """Give its size by its pages."""
-        return _number(self.row, "size_bytes") or 0.0
+        return _figure(self.row, "size_bytes")
 
     @property
     def scans(self) -> float:
         """Count its scans since the statistics began."""
-        return _number(self.row, "uses") or 0.0
+        return _figure(self.row, "uses")
 
     @property
     def rate(self) -> float | None:
@@ -121,10 +121,10 @@ class Index:
         return f"; nor on {named([*self.elsewhere])}" if self.elsewhere else ""
 
 
-SORTS: Mapping[str, Callable[[Index], tuple[float, float]]] = {
-    "size": lambda each: (0.0, -each.bytes),
-    "scans": lambda each: (-each.scans, -each.bytes),
-    "fewest scans": lambda each: (each.scans, -each.bytes),
+SORTS: Mapping[str, Callable[[Row], tuple[float, float]]] = {
+    "size": lambda row: (0.0, -_figure(row, "size_bytes")),
+    "scans": lambda row: (-_figure(row, "uses"), -_figure(row, "size_bytes")),
+    "fewest scans": lambda row: (_figure(row, "uses"), -_figure(row, "size_bytes")),
 }
 """What one can sort by."""
 
@@ -190,21 +190,28 @@ def listing(glance: Glance, trends: Trends, asked: Asked, read: Read) -> Listing
     server = asked.target or (servers[0] if len(servers) == 1 else "")
     if not server:
         return None
-    rows = [row for row in read(server) if _fits(row, asked)]
-    others = {name: {place(row): _told(row, glance.now) for row in read(name)} for name in family(glance, server)}
+    rows = sorted((row for row in read(server) if _fits(row, asked)), key=place)
+    rows.sort(key=SORTS.get(asked.sort, SORTS["size"]))
+    page = sheet(rows, asked)
     lines = {(line.database or "", *line.key.values()): line for line in trends.lines(INDEXES, server)}
-    found = [
+    others = {name: _elsewhere(read(name), page.rows, glance.now) for name in family(glance, server)}
+    shown = [
         Index(
             row=row,
             now=glance.now,
             line=lines.get(place(row)),
             elsewhere={name: scans.get(place(row)) for name, scans in others.items()},
         )
-        for row in rows
+        for row in page.rows
     ]
-    found.sort(key=lambda each: each.place)
-    found.sort(key=SORTS.get(asked.sort, SORTS["size"]))
-    return Listing(server=server, sheet=sheet(found, asked), bytes=sum(each.bytes for each in found))
+    whole = sum(_figure(row, "size_bytes") for row in rows)
+    return Listing(server=server, sheet=Sheet(asked=asked, rows=shown, total=len(rows)), bytes=whole)
+
+
+def _elsewhere(rows: Iterable[Row], wanted: Iterable[Row], now: datetime) -> Mapping[Place, int | None]:
+    """Count the scans of some indexes on another server; None where too young statistics have none."""
+    places = {place(row) for row in wanted}
+    return {place(row): _told(row, now) for row in rows if place(row) in places}
 
 
 def family(glance: Glance, server: str) -> Sequence[str]:
@@ -215,8 +222,7 @@ def family(glance: Glance, server: str) -> Sequence[str]:
 
 
 def _told(row: Row, now: datetime) -> int | None:
-    """Count an index's scans on another server; None where too young statistics have none."""
-    since, scans = _moment(row, "since"), int(_number(row, "uses") or 0)
+    since, scans = _moment(row, "since"), int(_figure(row, "uses"))
     return scans if scans or (since and now - since >= LONG) else None
 
 
@@ -238,11 +244,11 @@ def _span(age: timedelta) -> str:
     return duration(age.total_seconds())
 
 
-def _number(row: Row, column: str) -> float | None:
+def _figure(row: Row, column: str) -> float:
     value = row.get(column)
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _moment(row: Row, column: str) -> datetime | None:
-    at = _number(row, column)
+    at = _figure(row, column)
     return datetime.fromtimestamp(at, UTC) if at else None

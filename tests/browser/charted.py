@@ -136,7 +136,8 @@ def indexes(target: str) -> Sequence[Row]:
         7: {"uses": 0, "need": "foreign key"},
         6: {"uses": 0 if target == SHOP else 40},
     }
-    return [{**row, **changed.get(place, {})} for place, row in enumerate(rows)]
+    told = [{**row, **changed.get(place, {})} for place, row in enumerate(rows)]
+    return [{**row, "last_scan": row["last_scan"] if row["uses"] else None} for row in told]
 
 
 def _indexes(target: str) -> Iterator[Row]:
