@@ -28,7 +28,6 @@ from monitor.expose.server import Site, Web
 from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
 from monitor.handling import DaemonHandling
-from monitor.measurement import Row
 from monitor.memories import Memories
 from monitor.memory import release
 from monitor.model import Alert, Server, State
@@ -101,6 +100,7 @@ class Daemon:
             reload=self.reload,
         )
         self._failing: dict[str, str] = {}
+        self._handling = DaemonHandling(self._desk, self._telling, lambda: self._failing, self._refused)
         self._rules: dict[str, Judge] = dict(config.catalog.rules)
         """What the manual pages show: one mapping, filled anew at a reload."""
         self._web = self._door()
@@ -192,6 +192,7 @@ class Daemon:
         except ConfigErrors as error:
             self._reload_failed = str(error.errors[0])
             log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
+            self._desk.shelf.changed()
             self._desk.shaken()
             return self._reload_failed
         self._reload_failed = self._renewed()
@@ -233,7 +234,7 @@ class Daemon:
     def _door(self) -> Web:
         site = Site(
             shelf=self._desk.shelf,
-            handling=DaemonHandling(self._desk, self._telling, lambda: self._failing),
+            handling=self._handling,
             exposition=self._exposition,
             own=self._own,
             rules=self._rules,
@@ -285,7 +286,7 @@ class Daemon:
                     await self._shaken.wait()
 
     async def _tick(self) -> None:
-        self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
+        self._desk.judge_ourselves(self.config.catalog, self._handling.about())
         if self._desk.stale or self._telling.keeper.reason:
             self._telling.want()
         if self._desk.recorder.due():
@@ -309,12 +310,6 @@ class Daemon:
         self._slimmed += slimmed
         await asyncio.to_thread(release)
 
-    def _about_the_monitor(self) -> Sequence[Row]:
-        rows: list[Row] = [
-            {"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing.items()
-        ]
-        if self._telling.keeper.reason:
-            rows.append({"kind": "store", "reason": self._telling.keeper.reason})
-        if wrong := self._reload_failed or self._roster.problem:
-            rows.append({"kind": "config", "reason": wrong})
-        return [*rows, *self._desk.about_ignores()]
+    def _refused(self) -> str:
+        """Say why what the configuration says by now is not what runs."""
+        return self._reload_failed or self._roster.problem

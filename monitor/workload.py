@@ -1,4 +1,4 @@
-"""What statements do now and did hour by hour, for the API: from memory and our own store, no watched database."""
+"""What statements do and did, pools and indexes, as pages and API show them: from memory and our own store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from monitor.store.hours import Hour, StoredHours
 
 STATEMENTS = "statements"
 """The probe, and the report's list that its rows are in."""
-WORDY = frozenset({STATEMENTS, "tables"})
+INDEXES = "indexes"
+"""The probe, and the list that its rows are in."""
+WORDY = frozenset({STATEMENTS, INDEXES, "tables"})
 """Probes whose lists are long, and name no pool."""
 TOGETHER = 20
 """Servers whose rows are written before anybody else has a turn."""
@@ -73,6 +75,14 @@ class DaemonWorkload:
             seen for seen in self._desk.newest.values() if seen.probe not in WORDY and seen.target.server in servers
         ]
         return listed(list(servers.values()), readings)["pools"]
+
+    def indexes(self, target: str) -> Sequence[Mapping[str, object]]:
+        """Give the indexes of one server as they were read last."""
+        standing = self._desk.shelf.servers.get(target)
+        if standing is None:
+            return ()
+        readings = [seen for of, seen in self._desk.newest.items() if seen.probe == INDEXES and of[0].server == target]
+        return listed([standing], readings)[INDEXES]
 
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first, in the same order."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from monitor.draw.about import firing, remarks, unsaid
 from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
+from monitor.draw.forecast import Forecast, forecast
 from monitor.draw.outlook import Unknown
 from monitor.draw.plot import Plot, spark
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
@@ -43,7 +45,8 @@ class Limited:
     name: str
     used: float
     limit: float | None
-    seconds_left: float | None
+    foretold: Forecast | None
+    """When it is full, where there is a trend."""
     oldest: float | None
     idle: float | None
     waiting: float | None
@@ -109,13 +112,18 @@ def _limited(glance: Glance, trends: Trends, alerts: Mapping[str, Sequence[Alert
                 name=_name(line),
                 used=line.values.get(used, 0.0),
                 limit=line.number(limit),
-                seconds_left=line.number("time_to_exhaustion_seconds"),
+                foretold=_foretold(line, glance.now),
                 oldest=line.number("oldest_transaction_seconds"),
                 idle=line.number("oldest_idle_in_transaction_seconds"),
                 waiting=line.number("waiting"),
                 spark=spark(recent, glance.now, RECENT_SECONDS),
                 findings=alerts.get(line.server, ()) if whole else (),
             )
+
+
+def _foretold(line: Line, now: datetime) -> Forecast | None:
+    _, limit = USED[line.trend]
+    return forecast(line.number("time_to_exhaustion_seconds"), line.number(limit), line.taken_at, now)
 
 
 def _name(line: Line) -> str:
@@ -159,7 +167,7 @@ def _use(canvas: Canvas, line: Line) -> list[Plot]:
     series = [canvas.series("in use", line, used)]
     if line.trend == APPLICATION:
         series.append(canvas.series("waiting", line, "waiting"))
-    return canvas.plot(title, series, limit=line.number(limit))
+    return canvas.plot(title, series, limit=line.number(limit), foretold=_foretold(line, canvas.now))
 
 
 def _states(canvas: Canvas, states: Sequence[Line]) -> list[Plot]:

@@ -69,7 +69,7 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
 def listed(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
     """Give what the report lists beside findings."""
     servers = {standing.server.name: standing.server for standing in standings}
-    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}
+    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": [], "indexes": []}
     for seen in readings:
         server = servers[seen.target.server]
         for name, row in seen.listed():
