@@ -33,7 +33,7 @@ from monitor.memory import release
 from monitor.model import Alert, Server, State
 from monitor.pending import Pending
 from monitor.planners import planner_of
-from monitor.report.compose import compose
+from monitor.report.present import Present
 from monitor.report.review import Review
 from monitor.roster import Roster
 from monitor.rule import Advisor, Judge
@@ -122,11 +122,13 @@ class Daemon:
 
     def review(self) -> Review:
         """Give what stands now as a report."""
-        standings = list(self._desk.shelf.servers.values())
-        firing = [alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING]
-        readings = list(self._desk.newest.values())
-        window = max((seen.window_seconds for seen in readings), default=0.0)
-        return compose(standings, firing, window=window, readings=readings)
+        return Present(
+            standings=list(self._desk.shelf.servers.values()),
+            findings=[alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING],
+            readings=list(self._desk.newest.values()),
+            probes=list(self.config.catalog.asked.values()),
+            advisors=self._advisors(),
+        ).review()
 
     async def start(self) -> None:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""

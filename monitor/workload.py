@@ -92,10 +92,8 @@ class DaemonWorkload:
         found: dict[tuple[str, Key], list[Hour]] = {}
         wanted = [(str(row["target"]), (str(row["database"]), str(row["statement"]))) for row in statements]
         try:
-            for server in {server for server, _ in wanted}:
-                for keys in bites({key for each, key in wanted if each == server}, LOOKED_UP):
-                    part = await self._stored.of(server, STATEMENTS, keys, range(present - count + 1, present + 1))
-                    found |= {(server, key): hours for key, hours in part.items()}
+            for keys in bites(dict.fromkeys(wanted), LOOKED_UP):
+                found |= await self._stored.of_many(STATEMENTS, keys, range(present - count + 1, present + 1))
         except StoreError as error:
             return Hours(buckets=None, reason=str(error))
         return Hours(buckets=[[_bucket(hour, columns) for hour in found.get(each, ())] for each in wanted])

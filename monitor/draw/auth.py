@@ -9,7 +9,7 @@ from monitor.draw.about import firing, remarks, unsaid
 from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
 from monitor.draw.outlook import Unknown, named
-from monitor.draw.plot import Plot
+from monitor.draw.plot import MOST, Plot
 from monitor.kinds import POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
@@ -164,7 +164,7 @@ def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     return Scene(
         sheet=sheet(houses, asked),
         chosen=chosen,
-        charted=chosen.lines if chosen else (),
+        charted=_charted(chosen) if chosen else (),
         findings=[each for each in chosen.findings if each.finding.fingerprint not in linked] if chosen else (),
         remarks=[*remarks(glance, PROBES, asked.target)],
         unknown=unsaid(glance, FAMILIES, asked.target),
@@ -176,15 +176,24 @@ ROWS = ("live", "expired", "revoked")
 WAYS = {"profile": "rows without user", "user": "users without row"}
 
 
+def _charted(house: House) -> list[Line]:
+    """Give the lines that are drawn, of links and states those with most."""
+    orphans = sorted(
+        (line for line in house.of(ORPHANS) if line.key["direction"] in WAYS),
+        key=lambda line: -line.values.get("orphans", 0.0),
+    )
+    users = sorted(house.of(USERS), key=lambda line: -line.values.get("users", 0.0))
+    return [*orphans[:MOST], *users[:MOST], *house.of(SESSIONS), *house.of(SIGNUPS)]
+
+
 def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
     """Draw the chosen database's figures."""
-    house = seen.chosen
-    if house is None:
+    if seen.chosen is None:
         return []
-    orphans = [line for line in house.of(ORPHANS) if line.key["direction"] in WAYS]
-    orphans.sort(key=lambda line: -line.values.get("orphans", 0.0))
-    users = sorted(house.of(USERS), key=lambda line: -line.values.get("users", 0.0))
-    rows = [(line, name) for line in house.of(SESSIONS) for name in ROWS if line.number(name) is not None]
+    orphans, users, tables, signups = (
+        [line for line in seen.charted if line.trend == trend] for trend in (ORPHANS, USERS, SESSIONS, SIGNUPS)
+    )
+    rows = [(line, name) for line in tables for name in ROWS if line.number(name) is not None]
     return [
         *canvas.plot(
             "Links: who is missing",
@@ -197,7 +206,7 @@ def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
         ),
         *(
             drawn
-            for line in house.of(SIGNUPS)
+            for line in signups
             for drawn in canvas.plot(
                 "New rows",
                 [canvas.series(name.replace("_", " "), line, name) for name in ("users", "sessions", "refresh_tokens")],
