@@ -78,7 +78,7 @@ class _Rooms:
         desk, telling, stored = self.desk, self.telling, StoredHours(self.telling.keeper)
         return Site(
             shelf=desk.shelf,
-            handling=DaemonHandling(desk, telling, dict),
+            handling=DaemonHandling(desk, telling, dict, str),
             exposition=desk.exposition,
             own=Own(desk.shelf, desk.exposition.left_away),
             rules=self.given.catalog.rules,

@@ -84,7 +84,7 @@ class Scene:
 def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     """Put together what is known now."""
     alerts = firing(glance.shelf.alerts(), FAMILIES, asked.target)
-    rows = [*_limited(trends, alerts, asked.target)]
+    rows = [*_limited(trends, alerts, asked.target, glance.now)]
     whole = [row for row in rows if row.line.trend != SLOTS or row.line.key["kind"] == "server"]
     names = {row.line.server for row in whole}
     target = asked.target or (min(names) if len(names) == 1 else "")
@@ -110,7 +110,7 @@ def _course(line: Line, trends: Trends, now: datetime) -> str:
     return spark(trends.recent(line, USED[line.trend][0]).points, now, RECENT_SECONDS)
 
 
-def _limited(trends: Trends, alerts: Mapping[str, Sequence[Alert]], server: str) -> Iterator[Limited]:
+def _limited(trends: Trends, alerts: Mapping[str, Sequence[Alert]], server: str, now: datetime) -> Iterator[Limited]:
     for trend, (used, limit) in USED.items():
         for line in trends.lines(trend, server or None):
             whole = line.key.get("kind", "server") == "server"
@@ -119,7 +119,7 @@ def _limited(trends: Trends, alerts: Mapping[str, Sequence[Alert]], server: str)
                 name=_name(line),
                 used=line.values.get(used, 0.0),
                 limit=line.number(limit),
-                foretold=_foretold(line, glance.now),
+                foretold=_foretold(line, now),
                 oldest=line.number("oldest_transaction_seconds"),
                 idle=line.number("oldest_idle_in_transaction_seconds"),
                 waiting=line.number("waiting"),
