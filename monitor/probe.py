@@ -8,12 +8,14 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import (
+    index_names,
     shape,
     sight,
     sight_accounts,
     sight_links,
     sight_newest,
     sight_sessions,
+    sight_shape,
     sight_slices,
     sight_states,
     sight_structure,
@@ -38,6 +40,7 @@ from monitor.measurement import (
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.proof import Better, Proof, Sign, Thing
 from monitor.rule import Rule
+from monitor.shaped import shape_of, with_shape
 from monitor.sqlattack import Attack, attack
 from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
 from monitor.sqlreads import Reads, reads
@@ -97,6 +100,7 @@ __all__ = [
     "duration",
     "gauges",
     "identifier",
+    "index_names",
     "literal",
     "literals",
     "number",
@@ -107,12 +111,14 @@ __all__ = [
     "redact",
     "same_text",
     "shape",
+    "shape_of",
     "share",
     "sight",
     "sight_accounts",
     "sight_links",
     "sight_newest",
     "sight_sessions",
+    "sight_shape",
     "sight_slices",
     "sight_states",
     "sight_structure",
@@ -121,6 +127,7 @@ __all__ = [
     "statement",
     "summed",
     "table_names",
+    "with_shape",
 ]  # fmt: skip
 
 

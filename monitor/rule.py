@@ -105,6 +105,9 @@ class Book(Protocol):
     def last(self, probe: str) -> Measurement | None:
         """Give the newest reading of a probe, of this database or of the whole server; None if there is none."""
 
+    def family(self, probe: str) -> Mapping[str, Measurement | None]:
+        """Give its newest reading of this database on each other server of the same replication; None: not read."""
+
     def history(self, probe: str) -> History | None:
         """Give what is kept of a probe's growth on this server; None: nothing is kept."""
 

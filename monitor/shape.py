@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -75,6 +75,8 @@ class Index:
     primary: bool = False
     constraint: str = ""
     """The constraint that it backs."""
+    deferrable: bool = False
+    """That constraint may be checked late: ON CONFLICT and foreign keys cannot rely on it."""
     replica_identity: bool = False
     clustered: bool = False
     valid: bool = True
@@ -96,6 +98,17 @@ class Index:
     def full_name(self) -> str:
         """Its name, quoted where needed."""
         return identifier(self.schema, self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watched:
+    """How long we have seen an index whose count of scans did not change."""
+
+    seconds: float
+    since_appeared: bool = False
+    """It was not there before: it is no older than that."""
+    since_changed: bool = False
+    """Its count changed before, or another index of its table went, whose work it may have taken over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,6 +174,8 @@ class ForeignKey:
     columns: tuple[int, ...]
     parent: int
     parent_columns: tuple[int, ...]
+    index: int = 0
+    """The unique index of the parent that it relies on; 0: unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,6 +218,8 @@ class Shape:
     tables: Mapping[int, Table] = field(default_factory=dict)
     """By oid."""
     foreign_keys: tuple[ForeignKey, ...] = ()
+    outer_keys: tuple[ForeignKey, ...] = ()
+    """Foreign keys of which the table on one side was not read."""
     types: tuple[DefinedType, ...] = ()
     views: tuple[View, ...] = ()
     functions: tuple[Function, ...] = ()
@@ -221,6 +238,8 @@ class Shape:
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Tables by full name that were not read, and why (locked, beyond the bound)."""
     in_recovery: bool = False
+    watched: Mapping[int, Watched] = field(default_factory=dict)
+    """By an index's oid; empty where nothing is remembered from one reading to the next."""
 
     def named(self, schema: str, name: str) -> Table | None:
         """Find a table by its full name."""
@@ -236,8 +255,15 @@ class Shape:
 
     def parts(self, table: Table) -> Iterator[Table]:
         """Give the partitions of a table, and theirs; the table itself where it has none."""
-        below = [each for each in self.tables.values() if each.parent == table.oid]
+        below = self._below.get(table.oid, ())
         if not below:
             yield table
         for each in below:
             yield from self.parts(each)
+
+    @cached_property
+    def _below(self) -> Mapping[int, Sequence[Table]]:
+        found: dict[int, list[Table]] = {}
+        for table in self.tables.values():
+            found.setdefault(table.parent, []).append(table)
+        return found

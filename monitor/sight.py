@@ -1,4 +1,4 @@
-"""Sight of auth.*: the functions that lend counts of it, by groups, and the SQL that makes and drops them.
+"""Sight of auth.* and of statistics: the functions that lend counts, by groups, and the SQL that makes and drops them.
 
 The same texts are run directly by the probes and inside the functions printed by `monitor grants --auth functions`.
 A probe's texts and functions stand in `sight_<probe>`; what must be told apart between two looks travels as a hash.
@@ -14,6 +14,7 @@ from monitor.sight_keys import USERS as KEYS_OF_USERS
 from monitor.sight_links import LINKS
 from monitor.sight_newest import NEWEST
 from monitor.sight_sessions import SESSIONS
+from monitor.sight_shape import COLUMN_STATISTICS, GROUP_STATISTICS, SHAPE
 from monitor.sight_slices import SLICES
 from monitor.sight_states import STATES
 from monitor.sight_structure import STRUCTURE
@@ -21,9 +22,10 @@ from monitor.sight_words import SCHEMA, SIGHT, UUID, Function, Group, changed, d
 from monitor.sqltext import identifier, literal
 
 __all__ = [
-    "ACCOUNTS", "FUNCTIONS", "KEYS", "KEYS_OF_ROWS", "KEYS_OF_USERS", "LENT", "LINKS", "NEWEST", "SCHEMA", "SECRETIVE",
-    "SEE", "SESSIONS", "SIGHT", "SLICES", "STATES", "STRUCTURE", "UUID", "Function", "Group", "changed",
-    "dollar_quoted", "lend", "lend_keys", "lent", "needed", "take_back",
+    "ACCOUNTS", "COLUMN_STATISTICS", "FUNCTIONS", "GROUP_STATISTICS", "KEYS", "KEYS_OF_ROWS", "KEYS_OF_USERS",
+    "LENT", "LINKS", "NEWEST", "SCHEMA", "SECRETIVE", "SEE", "SESSIONS", "SHAPE", "SIGHT", "SLICES", "STATES",
+    "STRUCTURE", "UUID", "Function", "Group", "changed", "dollar_quoted", "lend", "lend_keys", "lent", "needed",
+    "take_back",
 ]  # fmt: skip
 
 GROUPS = (LINKS, STRUCTURE, STATES, ACCOUNTS, SESSIONS, SLICES, NEWEST)
@@ -52,10 +54,10 @@ LENT = """
 """
 
 
-def lent(functions: Sequence[Function], ours: object) -> bool:
+def lent(functions: Sequence[Function], ours: object, see: Sequence[Function] = (SEE,)) -> bool:
     """Tell whether all these functions, and the one that tells what they see, are among those that LENT gave."""
     known = frozenset(ours) if isinstance(ours, list) else frozenset()
-    return all(f"{each.name}/{each.arguments.count(',') + 1}" in known for each in (SEE, *functions))
+    return all(f"{each.name}/{each.arguments.count(',') + 1}" in known for each in (*see, *functions))
 
 
 def needed() -> Mapping[str, Sequence[str]]:

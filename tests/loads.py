@@ -272,6 +272,9 @@ class Page:
     def history(self, _probe: str) -> Kept | None:
         return self.kept
 
+    def family(self, _probe: str) -> Mapping[str, Measurement | None]:
+        return {}
+
 
 def page(
     kept: Kept | None,

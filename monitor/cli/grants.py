@@ -29,13 +29,15 @@ class Wanted:
     database: str | None = None
     extension_schemas: Sequence[str] = ()
     """Schemas outside pg_catalog and public in which needed extensions live."""
+    statistics: bool = True
+    """Functions give the numbers of columns' statistics, which only who may read a table sees otherwise."""
 
 
 def grants_sql(wanted: Wanted, *, undo: bool = False) -> list[str]:
     """Give complete statements, to be run one by one in the database by a superuser or the owner of what they name."""
     if undo:
-        return [*_sight(wanted, undo=True), *_base(wanted, undo=True)]
-    return [*_base(wanted, undo=False), *_sight(wanted, undo=False)]
+        return [*_sight(wanted, undo=True), *_statistics(wanted, undo=True), *_base(wanted, undo=True)]
+    return [*_base(wanted, undo=False), *_statistics(wanted, undo=False), *_sight(wanted, undo=False)]
 
 
 def _base(wanted: Wanted, *, undo: bool) -> list[str]:
@@ -75,6 +77,12 @@ begin
     end loop;
 end
 $pgarchitect$"""
+
+
+def _statistics(wanted: Wanted, *, undo: bool) -> list[str]:
+    if undo:
+        return sight.take_back(sight.SHAPE)
+    return sight.lend(wanted.role, wanted.schema, sight.SHAPE) if wanted.statistics else []
 
 
 def _sight(wanted: Wanted, *, undo: bool) -> list[str]:

@@ -51,6 +51,8 @@ KEYS = """
 
 KEYS_TOO = "and, for auth.sample_keys, ids of rows of declared links and foreign keys that have no counterpart"
 
+STATISTICS = "For index advice, by functions: columns' statistics in numbers; values of booleans and enums alone."
+
 REMARKS = {
     "functions": "Sight of auth.users by functions that give counts and hashes, never a key or an address",
     "policy": "Sight of auth.users by a policy: the role may read the columns named here, of every row.",
@@ -85,7 +87,13 @@ async def rights(*, config: Path | None, dsn: str | None, role: str, auth: Auth,
     loaded = None if config is None else load_config(config, catalog)
     probe = (loaded.catalog if loaded else catalog).probes.get("auth_links")
     options = cast("AuthOptions", probe.options) if probe else None
-    plain = Wanted(role=role, auth=auth, schema=options.schema if options else "auth", keys=_wants_keys(options))
+    plain = Wanted(
+        role=role,
+        auth=auth,
+        schema=options.schema if options else "auth",
+        keys=_wants_keys(options),
+        statistics="shape" in (loaded.catalog if loaded else catalog).asked,
+    )
     servers = _servers(loaded, dsn)
     blocks = [block async for block in _blocks(servers, plain, options, must=dsn is not None)]
     poolers = [each for each in servers if each.kind == PGBOUNCER]
@@ -152,6 +160,8 @@ def _script(blocks: Iterable[tuple[str, Wanted]], *, undo: bool) -> Iterator[str
         if not undo:
             yield f"-- The role itself: create role {role} login password '…' connection limit 4;"
         yield f"-- {REMARKS[wanted.auth]}"
+        if wanted.statistics and not undo:
+            yield f"-- {STATISTICS}"
         if wanted.keys and wanted.links and wanted.auth == "functions" and not undo:
             yield f"-- {KEYS_TOO}."
         yield from (f"{statement};" for statement in grants_sql(wanted, undo=undo))

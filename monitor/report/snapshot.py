@@ -17,6 +17,7 @@ from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Result, Server, Target
+from monitor.overlap import told_once
 from monitor.planning import Planner
 from monitor.probe import Probe, Scope
 from monitor.report.between import through
@@ -27,7 +28,7 @@ from monitor.report.review import Review
 from monitor.report.tally import Tally
 from monitor.rule import Advisor, Judge
 from monitor.rules.evaluate import advise, evaluate
-from monitor.standing import ServerStanding, wanted
+from monitor.standing import ServerStanding, relatives, wanted
 from monitor.status import NotEvaluated
 
 AT_ONCE = 8
@@ -92,9 +93,12 @@ async def take_snapshot(question: Question, progress: Progress = lambda _: None)
             return look
 
     looks = await asyncio.gather(*(one(server) for server in question.servers))
+    newest = {key: seen for look in looks for key, seen in look.newest.items()}
+    for look in looks:
+        await look.advise(newest)
     review = compose(
         [look.standing for look in looks],
-        [finding for look in looks for finding in look.findings],
+        [finding for look in looks for finding in told_once(look.findings)],
         window=question.window,
         readings=[seen for look in looks for seen in look.newest.values()],
     )
@@ -153,7 +157,6 @@ class Look:
         finally:
             await self._way.close()
         self._judge()
-        await self._advise()
 
     async def _read(self) -> None:
         """Ask everything once; databases first, so that it is known which of them has which extension."""
@@ -226,10 +229,13 @@ class Look:
         for seen in self.newest.values():
             self._take(evaluate(rules[seen.probe], seen))
 
-    async def _advise(self) -> None:
+    async def advise(self, newest: Mapping[tuple[Target, str], Measurement]) -> None:
+        """Let the advisors speak, once everything was read on all servers: on standbys too."""
         histories = {(self.server.name, name): history for name, history in (await self._histories()).items()}
+        others = relatives(self.server, self.question.servers)
         for database in self.databases:
-            book = Pages(Target(self.server.name, database), self.newest, histories, self.question.planner)
+            target = Target(self.server.name, database)
+            book = Pages(target, newest, histories, self.question.planner, relatives=others)
             for advisor in self.question.advisors:
                 self.progress(f"{book.target}: {advisor.id}")
                 self._take([await advise(advisor, book)])

@@ -31,6 +31,7 @@ BUILT_IN = {
     "statements",
     "pool",
     "indexes",
+    "shape",
     "tables",
     "auth_links",
     "auth_structure",
@@ -73,7 +74,8 @@ PROMISED = {
     "pool.client_saturation", "pool.client_forecast",
     "pool.exhaustion_forecast", "pool.budget", "pool.churn",
     "sessions.idle_in_transaction",
-    "sessions.long_transaction", "index.missing_foreign_key", "auth_links.orphaned_profile",
+    "sessions.long_transaction", "index.missing_foreign_key",
+    "index.invalid", "index.duplicate", "index.redundant_prefix", "index.unused", "auth_links.orphaned_profile",
     "auth_links.missing_profile", "auth.cannot_see", "auth_links.no_foreign_key", "auth_links.foreign_key_not_valid",
     "auth_links.no_on_delete", "auth_links.cascade_risk", "auth_links.no_unique", "auth_links.no_index",
     "auth_links.wrong_type", "auth_links.nullable", "auth_links.not_primary_key", "auth_links.signup_trigger",
@@ -105,6 +107,7 @@ FIXED_SETTINGS: Mapping[str, set[str]] = {
     "sessions.idle_in_transaction": {"warning_after", "critical_after"},
     "sessions.long_transaction": {"warning_after", "critical_after"},
     "sessions.blocking": {"after", "blocked"},
+    "index.unused": {"min_age"},
 }
 """Rule ids and settings that people write into their configurations: they may grow in number and never go away."""
 

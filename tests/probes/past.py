@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -40,6 +40,9 @@ class Pages:
 
     def history(self, _probe: str) -> History | None:
         return self.kept
+
+    def family(self, _probe: str) -> Mapping[str, Measurement | None]:
+        return {}
 
 
 @dataclass

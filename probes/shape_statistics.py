@@ -1,0 +1,69 @@
+"""How columns' statistics are read: by functions that `monitor grants` lends, from pg_stats itself, or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor.probe import Session, shape, sight
+from probes.shape_building import Builder
+
+MOST = 30_000
+"""Columns whose statistics are read, those of the largest tables first."""
+_GROUP = re.compile(r'"([-\d, ]+)": (\d+)')
+
+
+@dataclass(frozen=True)
+class Known:
+    """What statistics say of some tables, by oid."""
+
+    columns: dict[int, dict[int, shape.ColumnStatistics]] = field(default_factory=dict)
+    groups: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Distinct values of several columns together, by their numbers."""
+
+
+class Statistics:
+    """One way to the statistics of one database, for one reading."""
+
+    def __init__(self, session: Session, builder: Builder, *, lent: bool) -> None:
+        self._session, self._builder, self._lent = session, builder, lent
+        self._left, self._seen = MOST, 0
+
+    @classmethod
+    async def opened(cls, session: Session, builder: Builder) -> Statistics:
+        """Find the way that there is."""
+        (row,) = await session.fetch(sight.LENT)
+        return cls(session, builder, lent=sight.lent(sight.SHAPE, row["lent"], see=()))
+
+    async def of(self, oids: Sequence[int]) -> Known:
+        """Give what is known of these tables; nothing more once enough columns were read."""
+        if self._left <= 0:
+            return Known()
+        known = Known()
+        for row in await self._ask(sight.COLUMN_STATISTICS, oids):
+            known.columns.setdefault(row["oid"], {})[row["number"]] = self._builder.statistics(row)
+            self._left -= 1
+            self._seen += 1
+        for row in await self._ask(sight.GROUP_STATISTICS, oids):
+            known.groups.setdefault(row["oid"], {}).update(groups(row["distinct_values"]))
+        return known
+
+    async def _ask(self, function: sight.Function, oids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        rows: Sequence[Mapping[str, Any]] = await self._session.fetch(
+            function.call if self._lent else function.plain, oids
+        )
+        return rows
+
+    def way(self, *, analyzed: bool) -> str:
+        """Say how they were read; none where tables were analyzed and nothing was to be seen."""
+        if self._lent:
+            return "functions"
+        return "direct" if self._seen or not analyzed else "none"
+
+
+def groups(text: str) -> dict[str, float]:
+    """Read distinct values of several columns, as the server writes them: `{"1, 2": 30}`; no expressions."""
+    found = ((numbers.replace(" ", ""), float(count)) for numbers, count in _GROUP.findall(text))
+    return {numbers: count for numbers, count in found if "-" not in numbers}
