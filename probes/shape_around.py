@@ -168,6 +168,7 @@ PLACE = """
                         select stats_reset from pg_catalog.pg_stat_bgwriter
                          union all
                         select stats_reset from pg_catalog.pg_stat_wal) shared)))::float8 as counted_seconds,
+           pg_catalog.current_setting('track_counts')::boolean as counting,
            pg_catalog.pg_is_in_recovery() as in_recovery
 """
 
@@ -198,6 +199,7 @@ def placed(row: Mapping[str, Any]) -> dict[str, Any]:
         "available": frozenset(row["available"]),
         "path": search_path(str(row["path"])),
         "counted_seconds": row["counted_seconds"],
+        "counting": bool(row["counting"]),
         "in_recovery": bool(row["in_recovery"]),
     }
 
