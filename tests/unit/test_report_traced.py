@@ -82,7 +82,7 @@ async def test_what_was_kept_is_drawn_beside_its_row(tmp_path: Path, review: Rev
     text = as_html(full)
     assert charts(text) == {"chart": 1, "spark": 3, "lines": 1}
     told = read(text).text
-    for words in ("mean, last 24 h", "size, last 24 h", "in use, last 24 h", "Evidence over time", "nothing kept"):
+    for words in ("mean, last 24 h", "size, last 24 h", "in use, last 24 h", "Evidence over time"):
         assert words in told
     assert "longest 25 ms" in text
 
