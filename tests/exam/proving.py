@@ -38,7 +38,7 @@ class Proof:
         )
 
 
-HEAD = """| | index | statement that saves most | before, ms | after, ms | times | saves, ms | costs, ms | proved |
+HEAD = """| | index | statement it changes most | before, ms | after, ms | times | saves, ms | costs, ms | proved |
 |---|---|---|---|---|---|---|---|---|"""
 
 
@@ -98,7 +98,7 @@ async def of_drop(watch: Watch, drop: Drop) -> AsyncIterator[Proof]:
 def proof(what: str, index: str, seen: Effect, shape: str, *, holds: bool, why: str = "") -> Proof:
     """Put it into a line; a difference in writing that is none is not shown as one."""
     shown = shape in seen.before and (not CALLED[shape].writes or seen.gain(shape) >= GAIN)
-    told = shape if shown else "no statement is planned anew"
+    told = shape if shown else "none"
     return Proof(
         what=what,
         index=index,
