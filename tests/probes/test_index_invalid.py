@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from monitor.advisors.index.invalid import Invalid
+from monitor.errors import Needs
 from monitor.model import Confidence, Finding, NoVerdict
 from monitor.rules.evaluate import advise
 from probes.shape import PROBE
@@ -84,7 +85,9 @@ async def test_an_index_that_is_being_built_is_no_finding(database: Database) ->
         build = asyncio.create_task(builder.execute("create index concurrently people_email on people (email)"))
         await until(lambda: database.value("select exists (select from pg_index where not indisvalid)"))
         async with monitor.eye(PROBE) as eye:
-            assert (await advise(Invalid(), book_of(database.name, await eye.look()))).verdicts == ()
+            (unsaid,) = (await advise(Invalid(), book_of(database.name, await eye.look()))).verdicts
+            assert isinstance(unsaid, NoVerdict)
+            assert (unsaid.subject, unsaid.needs) == ("public.people_email", Needs.HISTORY)
     await build
     assert await verdicts(database) == ()
 
@@ -136,6 +139,16 @@ async def test_half_of_the_way_is_gone_on_with(database: Database) -> None:
     assert finding.evidence["partitions"] == ['"Sales, all".y2024', '"Sales, all".y2025a']
     await database.apply(finding.remedy)
     assert await verdicts(database) == ()
+
+
+async def test_a_constraint_of_all_partitions_needs_a_person(database: Database) -> None:
+    """An index alone cannot be attached to that of a constraint."""
+    await database.execute(TREE)
+    await database.execute('drop index "Sales, all".by_user')
+    await database.execute('alter table only "Sales, all"."a ""log"" x" add unique (id, at)')
+    finding = await the_finding(database)
+    assert (finding.remedy.sql, "constraint" in finding.remedy.caution) == ((), True)
+    assert finding.evidence["count"] == 2
 
 
 async def test_a_valid_database_has_no_finding(database: Database) -> None:

@@ -11,6 +11,7 @@ from monitor.advisors.index.coverage import alike, covers
 from monitor.advisors.index.definitions import PARTITIONED, created, dropped, rest
 from monitor.advisors.index.reading import KEEP, described, object_of, read, unread
 from monitor.advisors.index.upkeep import write_ms_per_day
+from monitor.errors import Needs
 from monitor.measurement import Measurement, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Remedy
 from monitor.rule import Advisor, Book
@@ -28,6 +29,7 @@ REBUILT = (
     "REINDEX CONCURRENTLY builds it anew without blocking writes, and cannot stand in a transaction block. If it "
     "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again."
 )
+BUILDING = "an index of its table is being built right now: it may be this one"
 UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources."
 
 
@@ -37,11 +39,12 @@ class Invalid(Advisor):
 
     Why: a build that failed, or was cancelled, left it behind: writes pay for it, a unique one guarantees nothing, and
     the queries it was made for go on without it. Of a partitioned table: some of its partitions have no such index.
-    What to do: drop it and build it again; drop only, where another index does its work, as REINDEX CONCURRENTLY leaves
-    it (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions the index and attach it.
-    When it is wrong: it is being built: tables with a build under way, by the server's own word, are left out, and it
-    has to be seen in two readings; DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction all
-    that time. Some switch an index off by hand to see what happens.
+    What to do: drop it and build it again; drop only, where another index does its work, as after a REINDEX
+    CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions
+    the index, and attach it.
+    When it is wrong: it is being built: while an index of the table is, by the server's own word, nothing is said, and
+    it has to be seen in two readings. DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction
+    all that time. Some switch an index off by hand to see what happens.
     Cost: none beyond the reading of the probe shape.
     """
 
@@ -56,13 +59,16 @@ class Invalid(Advisor):
         seen, shape = read(book)
         return [*unread(shape), *self._findings(seen, shape)]
 
-    def _findings(self, seen: Measurement, shape: Shape) -> Iterator[Finding]:
+    def _findings(self, seen: Measurement, shape: Shape) -> Iterator[Finding | NoVerdict]:
         for table in shape.tables.values():
             broken = [index for index in table.indexes if not index.valid]
-            if not broken or table.managed or table.owner or any(part.building for part in _all_indexes(shape, table)):
+            if not broken or table.managed or table.owner:
                 continue
+            building = any(each.building for part in (table, *shape.parts(table)) for each in part.indexes)
             for index in broken:
-                if table.kind == PARTITIONED:
+                if building:
+                    yield NoVerdict(reason=BUILDING, needs=Needs.HISTORY, subject=index.full_name)
+                elif table.kind == PARTITIONED:
                     yield from self._incomplete(seen, shape, table, index)
                 else:
                     yield self._broken(seen, shape, table, index)
@@ -135,7 +141,3 @@ def _mended(index: Index, table: Table, other: Index | None) -> Remedy:
     if not rest(index):
         return Remedy(sql=(dropped(index, table),), caution=UNKNOWN)
     return Remedy(sql=(dropped(index, table), created(index, table)), caution=AGAIN)
-
-
-def _all_indexes(shape: Shape, table: Table) -> Iterator[Index]:
-    return (index for part in (table, *shape.parts(table)) for index in part.indexes)
