@@ -49,13 +49,14 @@ class Advising:
 
     async def ask(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
         """Let an advisor speak of each database that has been read, and that it has not spoken of for its time."""
-        others = relatives(server, (each.server for each in self._desk.shelf.servers.values()))
+        standings = self._desk.shelf.servers
+        others = relatives(server, (each.server for each in standings.values()))
         for database in databases:
             target = Target(server.name, database)
-            book = Pages(target, self._desk.newest, self._desk.recorder.histories, self._planner, others)
+            book = Pages(target, self._desk.newest, self._desk.recorder.histories, self._planner, relatives=others)
             if self._is_due(advisor, book):
                 judgement = await advise(advisor, book)
-                if server.name in self._desk.shelf.servers:  # it may have gone meanwhile
+                if server.name in standings:  # it may have gone meanwhile
                     self._said(advisor, target, judgement)
                     self._desk.judged(server, [judgement])
 

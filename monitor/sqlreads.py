@@ -52,7 +52,7 @@ def reads(redacted: str) -> Reads | str:
     sql = _as_select(kind, body, redacted, tokens)
     if sql is None:
         return _REASONS.get(kind, "it neither reads nor changes rows")
-    return _checked(_typed(_unlocked(sql)))
+    return _checked(typed(_unlocked(sql)))
 
 
 _REASONS: Mapping[str, str] = {
@@ -84,6 +84,11 @@ def _checked(sql: str) -> Reads | str:
         functions=tuple(sorted({_last(node.get("funcname")) for name, node in found if name == "FuncCall"})),
         operators=tuple(sorted({_last(node["name"]) for name, node in found if name == "A_Expr" and "name" in node})),
     )
+
+
+def is_one(sql: str) -> bool:
+    """Tell whether a text is one statement."""
+    return _parsed(sql)[0] is not None
 
 
 def _parsed(sql: str) -> tuple[str | None, Mapping[str, object], Sequence[tuple[str, dict[str, object]]]]:
@@ -211,6 +216,6 @@ def _unlocked(sql: str) -> str:
     return "".join([*parts, sql[at:]])
 
 
-def _typed(sql: str) -> str:
+def typed(sql: str) -> str:
     """Write `interval $1`, which pg_stat_statements makes of `interval '1 day'`, so that the server can read it."""
     return _TYPED.sub(r"cast(\2 as \1)", sql)

@@ -17,6 +17,7 @@ from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Result, Server, Target
+from monitor.overlap import told_once
 from monitor.planning import Planner
 from monitor.probe import Probe, Scope
 from monitor.report.between import through
@@ -97,7 +98,7 @@ async def take_snapshot(question: Question, progress: Progress = lambda _: None)
         await look.advise(newest)
     review = compose(
         [look.standing for look in looks],
-        [finding for look in looks for finding in look.findings],
+        [finding for look in looks for finding in told_once(look.findings)],
         window=question.window,
         readings=[seen for look in looks for seen in look.newest.values()],
     )
@@ -234,7 +235,7 @@ class Look:
         others = relatives(self.server, self.question.servers)
         for database in self.databases:
             target = Target(self.server.name, database)
-            book = Pages(target, newest, histories, self.question.planner, others)
+            book = Pages(target, newest, histories, self.question.planner, relatives=others)
             for advisor in self.question.advisors:
                 self.progress(f"{book.target}: {advisor.id}")
                 self._take([await advise(advisor, book)])

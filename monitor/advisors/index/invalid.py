@@ -30,6 +30,10 @@ REBUILT = (
     "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again."
 )
 BUILDING = "an index of its table is being built right now: it may be this one"
+DOUBLES = (
+    "The build of a unique index fails where values stand twice, which is the likeliest reason for this one. Remove "
+    "the doubles, then make it again: "
+)
 UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources."
 
 
@@ -39,8 +43,8 @@ class Invalid(Advisor):
 
     Why: a build that failed, or was cancelled, left it behind: writes pay for it, a unique one guarantees nothing, and
     the queries it was made for go on without it. Of a partitioned table: some of its partitions have no such index.
-    What to do: drop it and build it again; drop only, where another index does its work, as after a REINDEX
-    CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions
+    What to do: drop it and build it again, a unique one once no value stands twice; drop only, where another index does
+    its work, as after a REINDEX CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions
     the index, and attach it.
     When it is wrong: it is being built: while an index of the table is, by the server's own word, nothing is said, and
     it has to be seen in two readings. DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction
@@ -140,4 +144,6 @@ def _mended(index: Index, table: Table, other: Index | None) -> Remedy:
         return Remedy(sql=(dropped(index, table),), caution=LEFT)
     if not rest(index):
         return Remedy(sql=(dropped(index, table),), caution=UNKNOWN)
+    if index.unique:
+        return Remedy(sql=(dropped(index, table),), caution=DOUBLES + created(index, table))
     return Remedy(sql=(dropped(index, table), created(index, table)), caution=AGAIN)
