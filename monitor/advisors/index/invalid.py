@@ -44,8 +44,8 @@ class Invalid(Advisor):
     Why: a build that failed, or was cancelled, left it behind: writes pay for it, a unique one guarantees nothing, and
     the queries it was made for go on without it. Of a partitioned table: some of its partitions have no such index.
     What to do: drop it and build it again, a unique one once no value stands twice; drop only, where another index does
-    its work, as after a REINDEX CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions
-    the index, and attach it.
+    its work, as after a REINDEX CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table:
+    give the named partitions the index, and attach it.
     When it is wrong: it is being built: while an index of the table is, by the server's own word, nothing is said, and
     it has to be seen in two readings. DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction
     all that time. Some switch an index off by hand to see what happens.
