@@ -29,11 +29,11 @@ REBUILT = (
     "REINDEX CONCURRENTLY builds it anew without blocking writes, and cannot stand in a transaction block. If it "
     "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again."
 )
+BUILDING = "an index of its table is being built right now: it may be this one"
 DOUBLES = (
     "The build of a unique index fails where values stand twice, which is the likeliest reason for this one. Remove "
     "the doubles, then make it again: "
 )
-BUILDING = "an index of its table is being built right now: it may be this one"
 UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources."
 
 
@@ -43,11 +43,11 @@ class Invalid(Advisor):
 
     Why: a build that failed, or was cancelled, left it behind: writes pay for it, a unique one guarantees nothing, and
     the queries it was made for go on without it. Of a partitioned table: some of its partitions have no such index.
-    What to do: drop it and build it again; drop only, where another index does its work, as when REINDEX CONCURRENTLY
-    failed (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions the index and attach
-    it.
+    What to do: drop it and build it again, a unique one once no value stands twice; drop only, where another index does
+    its work, as after a REINDEX CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table:
+    give the named partitions the index, and attach it.
     When it is wrong: it is being built: while an index of the table is, by the server's own word, nothing is said, and
-    it has to be seen in two readings; DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction
+    it has to be seen in two readings. DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction
     all that time. Some switch an index off by hand to see what happens.
     Cost: none beyond the reading of the probe shape.
     """
