@@ -23,7 +23,7 @@ class Limits:
 
 
 class Source(ABC):
-    """A plan source over a real planner; `_names` are the index names by which a plan shows that it reads a candidate."""
+    """A plan source over a real planner; by the index names in `_names` a plan tells that it reads a candidate."""
 
     method: str
 
