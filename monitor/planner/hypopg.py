@@ -95,9 +95,10 @@ class Hypopg(Source):
                 return f"it uses {which}, of the application's own, which planning might run as the monitor's role"
         return ""
 
+    def _unable(self, without: Collection[int]) -> str:
+        return "hypopg 1.3 cannot hide an index; a shadow can (planner: {source: shadow})" if without else ""
+
     async def _show(self, candidates: Collection[Candidate], without: Collection[int]) -> None:
-        if without:
-            raise PlannerError("hypopg: it cannot hide an index; ask a shadow (planner: {source: shadow})")
         shown = frozenset(each for each in candidates if each in self._names)
         if shown == self._shown:
             return
