@@ -23,7 +23,7 @@ from monitor.config_checks import (
     route_mistakes,
     templates,
 )
-from monitor.config_model import Limits, Log, Root, Web, comes_later
+from monitor.config_model import Limits, Log, Planning, Root, Web, comes_later
 from monitor.config_probes import read_yaml_probe
 from monitor.config_routing import Receiver
 from monitor.config_targets import AppPoolYaml
@@ -65,6 +65,7 @@ class Config:
     retention_statements: float
     limits: Limits
     log: Log
+    planner: Planning = field(default_factory=Planning)
     compat: tuple[str, ...] = ()
     digests: tuple[Periodical, ...] = ()
     templates: Mapping[str, Template] = field(default_factory=dict)
@@ -295,6 +296,7 @@ def _config(document: Document, root: Root, catalog: Catalog, warnings: tuple[st
         retention_statements=root.retention.statements,
         limits=root.limits,
         log=root.log,
+        planner=root.planner,
         compat=root.compat,
         warnings=warnings,
     )

@@ -18,7 +18,7 @@ DEFAULT_STORE = "sqlite:////var/lib/pgarchitect/state.db"
 
 LATER: Final = frozenset(
     {
-        "exposure", "planner",
+        "exposure",
     }
 )  # fmt: skip
 """Keys of the contract that are not built: an error, so that nobody believes that they work. `*` is any one part."""
@@ -113,6 +113,13 @@ class Limits(Strict):
     series: Annotated[int, Field(ge=100)] = 2000
 
 
+class Planning(Strict):
+    """Whom index advice asks what a planner would do, and for how many plans in one go."""
+
+    source: Literal["auto", "shadow", "hypopg", "arithmetic"] = "auto"
+    plans: Annotated[int, Field(ge=10, le=10_000)] = 300
+
+
 class Log(Strict):
     """How we talk on stderr."""
 
@@ -136,6 +143,7 @@ class Root(Strict):
     inhibit: tuple[InhibitYaml, ...] = ()
     ignore: tuple[IgnoreYaml, ...] = ()
     digests: tuple[DigestYaml, ...] = ()
+    planner: Planning = Planning()
     web: Web = Web()
     store: Annotated[SecretText, AfterValidator(_store)] = Field(default_factory=lambda: Secret(DEFAULT_STORE))
     retention: Retention = Retention()

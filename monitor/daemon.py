@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import structlog
 
+from monitor.advising import Advising
 from monitor.catalog import Catalog
 from monitor.collect.runner import Clock
 from monitor.config import Config, load_config
@@ -30,7 +31,7 @@ from monitor.handling import DaemonHandling
 from monitor.measurement import Row
 from monitor.memories import Memories
 from monitor.memory import release
-from monitor.model import Alert, State
+from monitor.model import Alert, Server, State
 from monitor.pending import Pending
 from monitor.report.compose import compose
 from monitor.report.review import Review
@@ -85,6 +86,7 @@ class Daemon:
             clock=self._clock,
             heard=self._heard,
         )
+        self._advising = Advising(self._desk)
         self._hours = StoredHours(self._telling.keeper)
         self._memories = Memories(self._roster.runner, self._telling.keeper, self._clock)
         self._desk.recorder.retention = config.retention_statements
@@ -260,22 +262,16 @@ class Daemon:
         return [judge for judge in self.config.catalog.judges if isinstance(judge, Advisor)]
 
     def _ask_advisors(self) -> None:
-        self._schedule.drop("advisor ")
-        for advisor in self._advisors():
-            self._schedule.every(advisor.every, f"advisor {advisor.id}", self._advising(advisor))
+        self._advising.begin(self._advisors(), self._watched, self._schedule, self._tasks)
+
+    def _watched(self) -> Iterator[tuple[Server, Sequence[str]]]:
+        return ((watch.server, watch.standing.databases) for watch in self._roster.watches.values())
 
     def _let_go(self, before: Catalog) -> None:
         """End what probes and rules said that were asked before and are no more."""
         now = self.config.catalog
         self._desk.end_probes(before.asked.keys() - now.asked.keys())
         self._desk.end_rules({*before.judging, *now.silenced} - now.judging)
-
-    def _advising(self, advisor: Advisor) -> Callable[[], None]:
-        async def advise() -> None:
-            for watch in list(self._roster.watches.values()):
-                await self._desk.advise(watch.server, advisor, watch.standing.databases)
-
-        return lambda: self._tasks.start(f"advisor {advisor.id}", advise)
 
     async def _ticks(self) -> None:
         while True:

@@ -23,12 +23,11 @@ from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.recorder import Recorder
 from monitor.report.pages import Pages
-from monitor.rule import Advisor
 from monitor.rules.daemon import MONITOR_RULES
-from monitor.rules.evaluate import advise, evaluate
+from monitor.rules.evaluate import evaluate
 from monitor.rules.own import OWN, TARGET_RULES
 from monitor.shelf import Shelf
-from monitor.standing import ServerStanding, relatives, shown, wanted
+from monitor.standing import ServerStanding, shown, wanted
 from monitor.steps import logged, remedied, step_of
 from monitor.store.ledger_book import StoredLedger
 from monitor.succession import Succession
@@ -236,15 +235,6 @@ class Desk:
         """Take note that a server came or went, or still does not answer."""
         self.shelf.changed()
         self.shaken()
-
-    async def advise(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
-        """Let an advisor speak of each database that has been read."""
-        others = relatives(server, (each.server for each in self.shelf.servers.values()))
-        for database in databases:
-            target = Target(server.name, database)
-            book = Pages(target, self.newest, self.recorder.histories, relatives=others)
-            if all(book.last(name) is not None for name in advisor.reads):
-                self.judged(server, [await advise(advisor, book)])
 
     async def write(self, stored: StoredLedger) -> None:
         """Write what changed; raises StoreError, and what was not written waits in memory."""

@@ -105,7 +105,7 @@ def measured(seen: Measurement | None, proof: Proof, since: datetime) -> float |
         return "its counters began anew, and too short a time ago"
     if began < since - timedelta(seconds=READING_SECONDS):
         return "not enough time has passed"
-    rows = [row for row in seen.window_growth if proof.labels.items() <= row.items()]
+    rows = [row for row in (*seen.window_growth, *seen.details.values()) if proof.labels.items() <= row.items()]
     grown = [float(each) for row in rows if isinstance(each := row.get(proof.metric), int | float | Decimal)]
     return sum(grown) / seen.window_seconds if grown else "its counters were reset, or it is gone"
 

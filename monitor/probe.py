@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import (
+    index_names,
     shape,
     sight,
     sight_accounts,
@@ -99,6 +100,7 @@ __all__ = [
     "duration",
     "gauges",
     "identifier",
+    "index_names",
     "literal",
     "literals",
     "number",

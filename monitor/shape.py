@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -255,8 +255,15 @@ class Shape:
 
     def parts(self, table: Table) -> Iterator[Table]:
         """Give the partitions of a table, and theirs; the table itself where it has none."""
-        below = [each for each in self.tables.values() if each.parent == table.oid]
+        below = self._below.get(table.oid, ())
         if not below:
             yield table
         for each in below:
             yield from self.parts(each)
+
+    @cached_property
+    def _below(self) -> Mapping[int, Sequence[Table]]:
+        found: dict[int, list[Table]] = {}
+        for table in self.tables.values():
+            found.setdefault(table.parent, []).append(table)
+        return found

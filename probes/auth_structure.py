@@ -19,6 +19,7 @@ from monitor.probe import (
     Row,
     Scope,
     Session,
+    index_names,
     of_kind,
     sight,
     sight_structure,
@@ -34,8 +35,6 @@ from probes.auth_structure_shape import Shape, shapes
 from probes.auth_structure_sql import DIGEST, FOREIGN, SHAPES
 from probes.auth_structure_trigger import SignupTrigger, triggers
 from probes.indexes import TAKEN
-from probes.indexes_names import Place as IndexPlace
-from probes.indexes_names import candidates
 
 
 async def observe(session: Session, memory: Memory, options: object) -> Sequence[Row]:
@@ -94,8 +93,10 @@ async def _version(session: Session, schema: str) -> int | None:
 async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measurement:
     """Learn which names new indexes may not have, and lay out what is exported."""
     links = [shape for row in of_kind(seen.rows, "link") if isinstance(shape := row["shape"], Shape)]
-    places = [IndexPlace(*shape.place[:2], shape.place[2:]) for shape in links if not shape.indexed or not shape.unique]
-    names = sorted({name for place in places for name in candidates(place)})
+    places = [
+        index_names.Place(*shape.place[:2], shape.place[2:]) for shape in links if not shape.indexed or not shape.unique
+    ]
+    names = sorted({name for place in places for name in index_names.candidates(place)})
     taken = await session.fetch(TAKEN, names) if names else ()
     level = [{"schema_level": row["schema_level"]} for row in of_kind(seen.rows, "level")]
     return replace(seen, details={(row["schema"], row["name"]): row for row in taken}, exposed=level)

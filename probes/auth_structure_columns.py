@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from monitor.probe import Confidence, Finding, Measurement, Severity
+from monitor.probe import Confidence, Finding, Measurement, Severity, index_names
 from probes.auth_judging import users_of
 from probes.auth_structure_remedy import filled, indexed, made_unique, retyped
 from probes.auth_structure_rules import StructureRule
 from probes.auth_structure_shape import Shape
-from probes.indexes_names import Names
 
 
-def names_of(seen: Measurement) -> Names:
+def names_of(seen: Measurement) -> index_names.Names:
     """Give the names that new indexes may have."""
-    return Names({key for key in seen.details if isinstance(key, tuple)})
+    return index_names.Names({key for key in seen.details if isinstance(key, tuple)})
 
 
 def lacks_unique(shape: Shape) -> bool:

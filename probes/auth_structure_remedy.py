@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.probe import Remedy, identifier
+from monitor.probe import Remedy, identifier, index_names
 from probes.auth_structure_shape import Key, Shape
-from probes.indexes_names import BYTES, Names, Place, cut
 from probes.indexes_remedy import CONCURRENTLY, created, described, dropped
 
 NOT_VALID_ON_PARTITIONED = 18
@@ -89,18 +88,18 @@ def rekeyed(shape: Shape, key: Key, users: str) -> Remedy:
     )
 
 
-def indexed(shape: Shape, names: Names) -> Remedy:
+def indexed(shape: Shape, names: index_names.Names) -> Remedy:
     """Create the index."""
-    place = Place(*shape.place[:2], shape.place[2:])
+    place = index_names.Place(*shape.place[:2], shape.place[2:])
     if shape.partitioned:
         return Remedy(caution=f"A partitioned table cannot be indexed concurrently: in a quiet hour run create index "
                       f"on {described(place)}, while writes wait; or one concurrently on each partition.")  # fmt: skip
     return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY)
 
 
-def made_unique(shape: Shape, names: Names) -> Remedy:
+def made_unique(shape: Shape, names: index_names.Names) -> Remedy:
     """Create the unique index."""
-    place = Place(*shape.place[:2], shape.place[2:])
+    place = index_names.Place(*shape.place[:2], shape.place[2:])
     if shape.partitioned:
         return Remedy(
             caution=f"{shape.relation} is partitioned: a unique index must hold the partition key as well, so "
@@ -153,7 +152,7 @@ def free(shape: Shape, suffix: str) -> str:
     """Give a name for a constraint that the table does not have yet."""
     stem = f"{shape.place[1]}_{shape.place[2]}"
     for tail in (f"_{suffix}", *(f"_{suffix}{number}" for number in range(1, 100))):
-        name = cut(stem, BYTES - len(tail)) + tail
+        name = index_names.cut(stem, index_names.BYTES - len(tail)) + tail
         if name not in shape.constraints:
             return name
     raise AssertionError(stem)

@@ -8,8 +8,7 @@ last vacuum or analyze: a size function, and pg_get_expr too, would wait behind 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, counters, gauges, of_kind
-from probes.indexes_names import candidates
+from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, counters, gauges, index_names, of_kind
 from probes.indexes_remedy import by_table, places
 from probes.indexes_rules import MissingForeignKey
 from probes.indexes_standing import PLACE, standing, things
@@ -206,7 +205,7 @@ async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measur
     """Learn which indexes there are and which names new ones may not have, and lay out what is exported."""
     keys = by_table(seen.rows)
     wanted = (place for siblings in keys.values() for row in siblings for place in places(row, siblings))
-    names = {name for place in wanted for name in candidates(place)}
+    names = {name for place in wanted for name in index_names.candidates(place)}
     taken = await session.fetch(TAKEN, sorted(names)) if names else ()
     known: dict[object, Row] = {(row["schema"], row["name"]): row for row in taken}
     return replace(seen, details={**known, PLACE: await standing(session)}, exposed=exposed(seen))

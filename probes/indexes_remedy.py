@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.probe import Remedy, Row, identifier, number
-from probes.indexes_names import Names, Place
+from monitor.probe import Remedy, Row, identifier, index_names, number
 
 CONCURRENTLY = (
     "create index concurrently lets reads and writes go on, waits for transactions that are open, and runs outside a "
@@ -34,9 +33,9 @@ class Member:
     partitioned: bool
     served: bool
 
-    def place(self, columns: tuple[str, ...]) -> Place:
+    def place(self, columns: tuple[str, ...]) -> index_names.Place:
         """Give the place of its index."""
-        return Place(self.schema, self.table, columns)
+        return index_names.Place(self.schema, self.table, columns)
 
 
 def members(row: Row) -> Sequence[Member]:
@@ -65,20 +64,20 @@ def widest(row: Row, siblings: Sequence[Row]) -> tuple[str, ...]:
     return max((wide for wide in map(columns_of, siblings) if set(wide[: len(own)]) == set(own)), key=len, default=own)
 
 
-def places(row: Row, siblings: Sequence[Row]) -> Iterator[Place]:
+def places(row: Row, siblings: Sequence[Row]) -> Iterator[index_names.Place]:
     """Give every place at which an index for this key may be created."""
     columns = widest(row, siblings)
-    yield Place(str(row["schema"]), str(row["table"]), columns)
+    yield index_names.Place(str(row["schema"]), str(row["table"]), columns)
     yield from (member.place(columns) for member in members(row))
 
 
-def remedy(row: Row, siblings: Sequence[Row], names: Names) -> Remedy:
+def remedy(row: Row, siblings: Sequence[Row], names: index_names.Names) -> Remedy:
     """Say how to create the index, and how to undo it."""
     columns, tree = widest(row, siblings), members(row)
     if number(row, "partitions") and not tree:
         return Remedy(caution=TOO_MANY)
     if not tree:
-        place = Place(str(row["schema"]), str(row["table"]), columns)
+        place = index_names.Place(str(row["schema"]), str(row["table"]), columns)
         return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY)
     if lone := [member.place(columns) for member in unserved(tree)]:
         sql, rollback = [created(place, names) for place in lone], [dropped(place, names) for place in lone]
@@ -96,17 +95,17 @@ def unserved(tree: Sequence[Member]) -> Sequence[Member]:
     return [member for member in tree if some and not member.partitioned and not member.served]
 
 
-def created(place: Place, names: Names) -> str:
+def created(place: index_names.Place, names: index_names.Names) -> str:
     """Write the statement for a table that holds rows."""
     return f"create index concurrently if not exists {identifier(names.of(place))} on {described(place)}"
 
 
-def dropped(place: Place, names: Names) -> str:
+def dropped(place: index_names.Place, names: index_names.Names) -> str:
     """Write its undoing."""
     return f"drop index concurrently if exists {index_name(place, names)}"
 
 
-def grown(tree: Sequence[Member], columns: tuple[str, ...], names: Names) -> Iterator[str]:
+def grown(tree: Sequence[Member], columns: tuple[str, ...], names: index_names.Names) -> Iterator[str]:
     """Write the statements for a partition tree, from the root to the leaves."""
     index = {member.relid: index_name(member.place(columns), names) for member in tree}
     for member in tree:
@@ -119,18 +118,18 @@ def grown(tree: Sequence[Member], columns: tuple[str, ...], names: Names) -> Ite
             yield f"alter index {index[member.above]} attach partition {index[member.relid]}"
 
 
-def felled(tree: Sequence[Member], columns: tuple[str, ...], names: Names) -> Iterator[str]:
+def felled(tree: Sequence[Member], columns: tuple[str, ...], names: index_names.Names) -> Iterator[str]:
     """Write the undoing: the root takes with it what is attached, the rest is what a broken-off run left."""
     for member in tree:
         place = member.place(columns)
         yield f"drop index if exists {index_name(place, names)}" if member.partitioned else dropped(place, names)
 
 
-def index_name(place: Place, names: Names) -> str:
+def index_name(place: index_names.Place, names: index_names.Names) -> str:
     """Give an index's full name."""
     return identifier(place.schema, names.of(place))
 
 
-def described(place: Place) -> str:
+def described(place: index_names.Place) -> str:
     """Write `schema.table (column, …)`."""
     return f"{identifier(place.schema, place.table)} ({', '.join(map(identifier, place.columns))})"

@@ -17,11 +17,11 @@ from monitor.probe import (
     Severity,
     Sign,
     identifier,
+    index_names,
     number,
     of_kind,
     plural,
 )
-from probes.indexes_names import Names, Place
 from probes.indexes_remedy import by_table, columns_of, described, members, remedy, unserved, widest
 from probes.indexes_standing import things
 
@@ -50,7 +50,7 @@ class MissingForeignKey(Rule):
     def check(self, seen: Measurement) -> Iterator[Finding | NoVerdict]:
         if not any(number(row, "foreign_keys") for row in of_kind(seen.rows, "total")):
             yield NoVerdict(reason="the database has no foreign key", needs=None)
-        names = Names({key for key in seen.details if isinstance(key, tuple)})
+        names = index_names.Names({key for key in seen.details if isinstance(key, tuple)})
         there = indexes(seen)
         for siblings in by_table(seen.rows).values():
             for row in siblings:
@@ -59,13 +59,13 @@ class MissingForeignKey(Rule):
                 finding = self._accuse(seen, row, siblings, names)
                 yield replace(finding, remedy=replace(finding.remedy, sign=sign(row, there)))
 
-    def _accuse(self, seen: Measurement, row: Row, siblings: Sequence[Row], names: Names) -> Finding:
+    def _accuse(self, seen: Measurement, row: Row, siblings: Sequence[Row], names: index_names.Names) -> Finding:
         child, columns, rows = (str(row["schema"]), str(row["table"])), columns_of(row), child_rows(row)
         parent = identifier(str(row["parent_schema"]), str(row["parent_table"]))
         deletes = number(row, "parent_deletes")
         return self.finding(
             seen,
-            subject=described(Place(*child, columns)),
+            subject=described(index_names.Place(*child, columns)),
             object=Object("table", schema=child[0], name=child[1], columns=columns),
             severity=self._severity(row, rows, deletes),
             confidence=Confidence.HIGH if rows is not None else Confidence.MEDIUM,

@@ -62,7 +62,13 @@ SQL = """
                      from pg_catalog.pg_stat_get_activity(null) a
                      join pg_catalog.pg_roles r on r.oid = a.usesysid
                     where r.rolname = current_user
-                      and (r.rolsuper or a.application_name is distinct from 'pgarchitect')) as own_role_shared,
+                      and (r.rolsuper
+                           or a.application_name is distinct from 'pgarchitect'
+                           or exists (select
+                                        from pg_catalog.pg_shdepend o
+                                       where o.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+                                         and o.refobjid = r.oid
+                                         and o.deptype = 'o'))) as own_role_shared,
            pg_catalog.current_setting('pg_stat_statements.track', true) as track,
            pg_catalog.current_setting('pg_stat_statements.max', true)::int as entries_limit,
            pg_catalog.current_setting('block_size')::int as block_size

@@ -135,6 +135,35 @@ def snapshot(
 
 
 @app.command()
+def advise(
+    config: ConfigFile = None,
+    dsn: Dsns = None,
+    window: Annotated[float, typer.Option(min=0, help="Seconds that counters are watched; 0: lifetime totals.")] = 0.0,
+    budget: Annotated[str | None, typer.Option(help="Storage for new indexes of a database, such as 10GiB.")] = None,
+    format: Annotated[Format, typer.Option(help=FORMATS)] = Format.TEXT,  # noqa: A002 - the option's name
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")
+    ] = None,
+    fail_on: Annotated[FailOn, typer.Option(help="Exit 1 at a finding of this severity or worse.")] = FailOn.NEVER,
+    quiet: Quiet = False,
+) -> None:
+    """Index advice for the workload: what to create and what to drop, proved by a planner."""
+    from monitor.cli.advise import advise as advice
+    from monitor.cli.snapshot import Wishes
+
+    wishes = Wishes(
+        config=config,
+        dsns=tuple(dsn or ()),
+        window=window,
+        form=format.value,
+        output=output,
+        fail_on=fail_on.value,
+        quiet=quiet,
+    )
+    raise typer.Exit(asyncio.run(advice(wishes, budget)))
+
+
+@app.command()
 def demo(
     seconds: Annotated[
         float | None, typer.Option("--for", min=1, help="End after so many seconds with a report.")

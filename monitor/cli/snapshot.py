@@ -45,10 +45,10 @@ class Wishes:
     form: str
     output: Path | None
     fail_on: str
-    fail_on_not_evaluated: bool
-    rules: tuple[str, ...]
-    areas: tuple[str, ...]
     quiet: bool
+    fail_on_not_evaluated: bool = False
+    rules: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
     store: bool = False
 
 
@@ -87,7 +87,7 @@ def asked(wishes: Wishes, catalog: Catalog, config: Config | None) -> Question:
     if wishes.dsns:
         servers = tuple(named(wishes.dsns, quiet=wishes.quiet))
     if not servers:
-        raise UsageError("snapshot: no server is named; give --dsn postgresql://… or --config FILE")
+        raise UsageError("no server is named; give --dsn postgresql://… or --config FILE")
     _check_globs(wishes.rules, catalog)
     question = Question(
         servers=servers,

@@ -5,11 +5,13 @@ A server that is down explains whatever else is said of it; who cannot see the u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 
 from monitor.findings.both_ends import BothEnds
 from monitor.findings.matchers import Matcher, Matching, Op, all_match
 from monitor.model import Alert, State
+from monitor.overlap import Wider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class Sources:
         self, inhibitions: Sequence[Inhibition], alerts: Sequence[Alert], primaries: Mapping[str, str] = NOBODY
     ) -> None:
         """Sort the alerts; `primaries` says of targets that are replicas, of whom."""
-        self._both_ends = BothEnds(primaries, alerts)
+        self._others = (BothEnds(primaries, alerts), Wider(alerts))
         self._sides = [_Side(inhibition) for inhibition in inhibitions]
         for alert in alerts:
             if self._sides and alert.state is State.FIRING:
@@ -85,7 +87,8 @@ class Sources:
         """Give a firing alert that mutes this one."""
         labels = alert.all_labels if any(side.mutes for side in self._sides) else {}
         found = (side.source_of(labels) for side in self._sides if side.mutes)
-        return next((source for source in found if source is not None), None) or self._both_ends.inhibited_by(alert)
+        others = (other.inhibited_by(alert) for other in self._others)
+        return next((source for source in chain(found, others) if source is not None), None)
 
 
 class _Side:

@@ -17,6 +17,8 @@ from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Result, Server, Target
+from monitor.overlap import told_once
+from monitor.planning import Planner
 from monitor.probe import Probe, Scope
 from monitor.report.between import through
 from monitor.report.compose import compose
@@ -52,6 +54,8 @@ class Question:
     """What the configuration says to ignore; findings it covers are counted and not shown."""
     past: Past | None = None
     """Whom to ask for what a daemon kept of earlier hours."""
+    planner: Planner | None = None
+    """Who can tell what a planner would do with an index that is not there."""
 
     @property
     def judges(self) -> Sequence[Judge]:
@@ -94,7 +98,7 @@ async def take_snapshot(question: Question, progress: Progress = lambda _: None)
         await look.advise(newest)
     review = compose(
         [look.standing for look in looks],
-        [finding for look in looks for finding in look.findings],
+        [finding for look in looks for finding in told_once(look.findings)],
         window=question.window,
         readings=[seen for look in looks for seen in look.newest.values()],
     )
@@ -230,8 +234,10 @@ class Look:
         histories = {(self.server.name, name): history for name, history in (await self._histories()).items()}
         others = relatives(self.server, self.question.servers)
         for database in self.databases:
-            book = Pages(Target(self.server.name, database), newest, histories, relatives=others)
+            target = Target(self.server.name, database)
+            book = Pages(target, newest, histories, self.question.planner, relatives=others)
             for advisor in self.question.advisors:
+                self.progress(f"{book.target}: {advisor.id}")
                 self._take([await advise(advisor, book)])
 
     async def _histories(self) -> Mapping[str, History]:

@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 
 from monitor.findings.ledger import Ledger
+from monitor.index_names import BYTES, Names, Place
 from monitor.model import Alert, Confidence, Finding, Judgement, Result, Severity, State
 from monitor.probe import Rule
 from monitor.proof import Outcome
 from probes.indexes import PROBE
-from probes.indexes_names import BYTES, Names, Place
 from probes.indexes_rules import MissingForeignKey
 from tests.database import Database
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitor.advising import Advising
 from monitor.advisors.sequential_scans import SequentialScans
 from monitor.collect.runner import Clock, Runner
 from monitor.collect.server import PostgresServer
@@ -69,7 +70,7 @@ class Watched:
         await self.desk.take(self.server, STATEMENTS, await self.statements.look())
         await self.desk.take(self.server, INDEXES, await self.tables.look())
         if scans:
-            await self.desk.advise(self.server, SCANS, [self.database.name])
+            await Advising(self.desk).ask(self.server, SCANS, [self.database.name])
 
     def steps(self) -> Sequence[str]:
         """The history as it is written."""

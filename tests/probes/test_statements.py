@@ -76,6 +76,22 @@ async def test_it_reads_every_version_as_the_monitors_own_role(any_database: Dat
     assert CANARY not in repr((seen.details, seen.exposed))
 
 
+async def test_a_role_that_owns_tables_is_an_applications(any_database: Database) -> None:
+    """Whoever looks with the application's own role sees its statements, though nobody else is connected."""
+    monitor = await any_database.as_monitor()
+    for owns in (False, True):
+        async with monitor.eye(PROBE) as eye:
+            await eye.look()
+            session = await monitor.connect()
+            await session.execute("set application_name = 'pgarchitect'")
+            await session.fetch("select 1 as one where $1 = 2", 1)
+            if owns:
+                await any_database.execute(f'create table theirs (); alter table theirs owner to "{monitor.user}"')
+            seen = await eye.look()
+            await session.close()
+        assert bool([row for row in statements(seen, any_database) if row["filtered"]]) is owns
+
+
 async def test_growth_is_neither_lost_nor_counted_twice(database: Database) -> None:
     """Over many readings, full and partial ones, the growth adds up to what was called."""
     await database.execute("create table counted (id int)")

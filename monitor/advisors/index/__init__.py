@@ -1,1 +1,1 @@
-"""Index advice: which indexes a workload lacks, and which could go."""
+"""Index advice: which indexes the workload lacks, proved by a planner, and which it could do without."""

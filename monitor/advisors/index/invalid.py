@@ -28,6 +28,10 @@ REBUILT = (
     "REINDEX CONCURRENTLY builds it anew without blocking writes, and cannot stand in a transaction block. If it "
     "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again. "
 )
+DOUBLES = (
+    "The build of a unique index fails where values stand twice, which is the likeliest reason for this one. Remove "
+    "the doubles, then make it again: "
+)
 UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources. "
 
 
@@ -134,6 +138,8 @@ def _mended(index: Index, table: Table, other: Index | None) -> Remedy:
         return Remedy(sql=(dropped(index, table),), caution=LEFT)
     if not rest(index):
         return Remedy(sql=(dropped(index, table),), caution=UNKNOWN)
+    if index.unique:
+        return Remedy(sql=(dropped(index, table),), caution=DOUBLES + created(index, table))
     return Remedy(sql=(dropped(index, table), created(index, table)), caution=AGAIN)
 
 

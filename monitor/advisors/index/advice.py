@@ -1,0 +1,80 @@
+"""The advice for one database: what its workload costs, which indexes would save how much of it, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from monitor.advisors.index.candidates import propose
+from monitor.advisors.index.reading import read
+from monitor.advisors.index.selection import Chosen, Ground, Group, Terms, choose
+from monitor.advisors.index.workload import Workload, workload
+from monitor.errors import Needs, PlannerError, ProbeSkipped
+from monitor.measurement import Measurement
+from monitor.model import Result
+from monitor.planning import Answer, PlanSource
+from monitor.rule import Book
+from monitor.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What came of asking a planner about one database's workload."""
+
+    shape: Shape
+    statements: Measurement
+    work: Workload
+    chosen: Chosen = field(default_factory=Chosen)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Statements by name that could not be planned, and why."""
+    method: str = ""
+    remark: str = ""
+    plans: int = 0
+
+
+async def advice(book: Book, terms: Terms) -> Advice:
+    """Ask; raises ProbeSkipped where there is nothing to go by, or nobody to ask."""
+    _, shape = read(book)
+    statements = statements_of(book)
+    work = workload(statements, shape, str(book.target.database))
+    found = Advice(shape=shape, statements=statements, work=work)
+    if not work.queries:
+        return found
+    if book.planner is None:
+        raise ProbeSkipped("no planner can be asked here", None)
+    try:
+        async with book.planner.opened(shape) as source:
+            return await _asked(found, source, terms)
+    except PlannerError as error:
+        raise ProbeSkipped(str(error), Needs.REPAIR) from None
+
+
+async def _asked(found: Advice, source: PlanSource, terms: Terms) -> Advice:
+    before = await source.cost(found.work.queries)
+    groups = _groups(found, before)
+    ground = Ground(source=source, shape=found.shape, work=found.work, before=before.planned, terms=terms)
+    chosen = await choose(ground, groups)
+    return replace(
+        found,
+        chosen=replace(chosen, cut=before.cut or chosen.cut),
+        refused={**before.refused, **found.work.left_out},
+        method=source.method,
+        remark=source.remark,
+        plans=source.plans,
+    )
+
+
+def _groups(found: Advice, before: Answer) -> Mapping[str, Sequence[Group]]:
+    planned = before.planned
+    queries = [query for query in found.work.queries if query.name in planned]
+    return {query.name: [*propose(query, planned[query.name], found.shape)] for query in queries}
+
+
+def statements_of(book: Book) -> Measurement:
+    """Give the newest reading of statements; raises ProbeSkipped where there is none to go by."""
+    seen = book.last("statements")
+    if seen is None:
+        raise ProbeSkipped("no statements were read yet", Needs.HISTORY)
+    if seen.result is not Result.OK:
+        raise ProbeSkipped(seen.reason, seen.needs)
+    return seen

@@ -1,0 +1,99 @@
+"""When the desk asks advisors: soon while they have nothing to go by, then as seldom as they want."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from monitor.advising import SOONEST, Advising
+from monitor.collect.runner import Clock
+from monitor.desk import Desk
+from monitor.errors import Needs
+from monitor.expose.metrics import Exposition
+from monitor.findings.ledger import Ledger
+from monitor.measurement import Measurement
+from monitor.model import Area, Finding, NoVerdict, Result, Secret, Server, Target
+from monitor.pending import Pending
+from monitor.rule import Advisor, Book
+from monitor.schedule import Schedule, Tasks
+from monitor.standing import ServerStanding
+
+SERVER = Server(name="test", dsn=Secret("postgresql://db"))
+SHOP = Target("test", "shop")
+HALF_AN_HOUR = 1800.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seldom(Advisor):
+    """Something is wrong.
+
+    Why: it is a test.
+    What to do: nothing.
+    When it is wrong: never.
+    Cost: none.
+    """
+
+    id: ClassVar[str] = "tests.seldom"
+    area: ClassVar[Area] = Area.PERFORMANCE
+    reads: ClassVar[tuple[str, ...]] = ("shape",)
+    every: float = HALF_AN_HOUR
+    needs: list[Needs | None] = field(default_factory=list)
+    """What it says when asked; it runs out by one each time."""
+
+    async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
+        assert book.last("shape") is not None
+        return [NoVerdict(reason="so", needs=self.needs.pop(0))]
+
+
+class Watch:
+    """A desk, and a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        clock = Clock(now=lambda: datetime.now(UTC), monotonic=lambda: self.seconds)
+        self.desk = Desk(Ledger(), Exposition(), clock, Pending())
+        self.advising = Advising(self.desk)
+        self.desk.shelf.servers[SERVER.name] = ServerStanding(SERVER, spent=lambda: 0.0)
+
+    def read(self) -> None:
+        seen = Measurement(target=SHOP, probe="shape", taken_at=datetime.now(UTC), result=Result.OK, rows=())
+        self.desk.newest[SHOP, "shape"] = seen
+
+    async def after(self, seconds: float, advisor: Seldom) -> int:
+        """Let time go by and trigger; give how often it has still to be asked."""
+        self.seconds += seconds
+        await self.advising.ask(SERVER, advisor, ["shop"])
+        return len(advisor.needs)
+
+
+async def test_nobody_is_asked_before_what_he_reads_is_there() -> None:
+    watch, advisor = Watch(), Seldom(needs=[None])
+    assert await watch.after(1, advisor) == 1
+    watch.read()
+    assert await watch.after(1, advisor) == 0
+
+
+async def test_one_that_lacks_history_is_asked_with_the_next_trigger() -> None:
+    watch, advisor = Watch(), Seldom(needs=[Needs.HISTORY, Needs.HISTORY, None, None])
+    watch.read()
+    left = [await watch.after(SOONEST, advisor) for _ in range(10)]
+    assert left == [3, 2, *[1] * 8]
+
+
+async def test_one_that_spoke_is_asked_again_when_its_time_has_gone_by() -> None:
+    """Each database by itself; what could not be judged for other reasons than history waits as well."""
+    watch, advisor = Watch(), Seldom(needs=[Needs.RIGHTS, None])
+    watch.read()
+    assert await watch.after(1, advisor) == 1
+    assert await watch.after(HALF_AN_HOUR / 2, advisor) == 1
+    assert await watch.after(HALF_AN_HOUR / 2, advisor) == 0
+
+
+async def test_after_a_reload_everybody_is_asked_anew() -> None:
+    watch, advisor = Watch(), Seldom(needs=[None, None])
+    watch.read()
+    assert await watch.after(1, advisor) == 1
+    watch.advising.begin([], list, Schedule(), Tasks())
+    assert await watch.after(1, advisor) == 0
