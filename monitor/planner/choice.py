@@ -1,4 +1,4 @@
-"""Who is asked for what-if plans: the server itself where it has hypopg, else a shadow of it."""
+"""Who is asked for what-if plans: the server itself where it has hypopg, else a shadow of it, else arithmetic."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from monitor.errors import PlannerError, TargetError
+from monitor.planner.arithmetic import Arithmetic
 from monitor.planner.hypopg import hypopg
 from monitor.planner.planners import Planners
 from monitor.planner.source import Limits
@@ -41,7 +42,14 @@ class Choice:
             except (PlannerError, TargetError):
                 if self.source == "hypopg":
                     raise
-        return await stack.enter_async_context(self.shadows.opened(shape))
+        if self.source == "arithmetic":
+            return Arithmetic(shape, self.limits)
+        try:
+            return await stack.enter_async_context(self.shadows.opened(shape))
+        except PlannerError:
+            if self.source != "auto":
+                raise
+            return Arithmetic(shape, self.limits)
 
     async def _on_target(self, shape: Shape, stack: AsyncExitStack) -> PlanSource:
         lent = self.on_target(shape) if self.on_target is not None else None
