@@ -199,6 +199,20 @@ def _between(sql: str, tokens: Sequence[_Token], first: int, end: int | None) ->
     return sql[begin : tokens[end].start if end is not None else len(sql)].strip().rstrip(";")
 
 
+_CLAUSES = ("from", "where", "group", "having", "window", "order", "limit", "offset", "fetch", "for", "union", "except")
+
+
+def clauses(sql: str) -> Mapping[str, str]:
+    """Cut a SELECT's outermost clauses apart, by their first words: `{"from": "t", "where": "a = $1"}`."""
+    outer = [token for token in _tokens(sql) if token.depth == 0]
+    found = {word: place for word in _CLAUSES if (place := _place(outer, word)) is not None}
+    ends = sorted(found.values())
+    return {
+        word: _between(sql, outer, place + 1, next((end for end in ends if end > place), None))
+        for word, place in found.items()
+    }
+
+
 def _unlocked(sql: str) -> str:
     """Leave out FOR UPDATE and its like, at any depth: who locks rows needs the right to change them."""
     tokens = [*_tokens(sql)]

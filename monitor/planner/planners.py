@@ -165,7 +165,8 @@ class Planners:
 
     async def _leave(self) -> None:
         await asyncio.sleep(self._idle_seconds)
-        await self._stop()
+        async with self._turn:  # who waits for it does not break off the stop
+            await self._stop()
 
     async def _stop(self) -> None:
         for each in self._kept:

@@ -23,7 +23,7 @@ class Limits:
 
 
 class Source(ABC):
-    """A plan source over a real planner; `_names` are the index names by which a plan shows what it reads."""
+    """A plan source over a real planner; by the index names in `_names` a plan tells that it reads a candidate."""
 
     method: str
 
@@ -63,6 +63,10 @@ class Source(ABC):
     async def _show(self, candidates: Collection[Candidate], without: Collection[int]) -> None:
         """Let the planner see just these candidates, and not those indexes."""
 
+    def _unable(self, without: Collection[int]) -> str:
+        """Tell why those indexes cannot be hidden; "": they can."""
+        return ""
+
     @abstractmethod
     async def _explain(self, wanted: Wanted) -> Node | str:
         """Plan a statement; a text says why that cannot be done."""
@@ -82,6 +86,8 @@ class Source(ABC):
         self, queries: Sequence[Query], candidates: Collection[Candidate] = (), without: Collection[int] = ()
     ) -> Answer:
         """Plan queries as if just these candidates were there, and the indexes `without` were not."""
+        if why := self._unable(without):
+            return Answer(refused=dict.fromkeys((query.name for query in queries), why))
         await self.propose(candidates)
         wanted = {query.name: self._want(query) for query in queries}
         await self._prepare([each for each in wanted.values() if isinstance(each, Wanted)])
