@@ -86,8 +86,8 @@ class Daemon:
             clock=self._clock,
             heard=self._heard,
         )
-        self._planners = planner_of(config.planner)
-        self._advising = Advising(self._desk, self._planners)
+        self._planner = planner_of(config.planner)
+        self._advising = Advising(self._desk, self._planner)
         self._hours = StoredHours(self._telling.keeper)
         self._memories = Memories(self._roster.runner, self._telling.keeper, self._clock)
         self._desk.recorder.retention = config.retention_statements
@@ -161,7 +161,7 @@ class Daemon:
                 await self._desk.recorder.write(self._hours)
         except TimeoutError:
             log.warning("not everything could be written")
-        await asyncio.gather(self._planners.close(), self._web.stop())
+        await asyncio.gather(self._planner.shadows.close(), self._web.stop())
         await self._telling.keeper.close()
         log.info("stopped")
 

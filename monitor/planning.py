@@ -25,6 +25,8 @@ class Query:
     seconds: float = 0.0
     """Execution time of all calls."""
     rows: float = 0.0
+    supposed: str = ""
+    """A text to plan in its place, where a plan for any value would be blind; "": its own."""
     given: tuple[tuple[int, str], ...] = ()
     """SQL to plan in place of a parameter, where a plan for any value would be blind: ((1, "'abc%'"), …)."""
 

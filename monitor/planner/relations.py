@@ -54,8 +54,9 @@ class Relations:
 
     def wanted(self, query: Query) -> Wanted:
         """Tell what planning a query needs; raises Refused."""
-        statement = read_statement(query.text)
-        if statement is None or (";" in query.text and not is_one(query.text)):
+        own = query.supposed or query.text
+        statement = read_statement(own)
+        if statement is None or (";" in own and not is_one(own)):
             raise Refused("its text cannot be read as one statement")
         if statement.kind is StatementKind.UTILITY:
             raise Refused("it neither reads nor changes rows")
@@ -68,7 +69,7 @@ class Relations:
         bare = [schema for (schema, _), (asked, _) in zip(named, statement.tables, strict=True) if asked is None]
         path = dict.fromkeys([*sorted({*bare} - {*_SYSTEM}), *self._shape.path, *self._shape.extensions.values()])
         return Wanted(
-            text=_given(_repaired(query.text), query),
+            text=_given(_repaired(own), query),
             path=", ".join(quoted(schema) for schema in path),
             tables=frozenset(tables),
             views=tuple(views.values()),
