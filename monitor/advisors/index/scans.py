@@ -81,7 +81,7 @@ def _places(walked: Sequence[Step], shape: Shape) -> list[_Place]:
         table = _table(step.node, shape)
         if table is None:
             continue
-        whole, alias = _whole(table, shape), str(step.node.get("Alias", ""))
+        whole, alias = uppermost(table, shape), str(step.node.get("Alias", ""))
         # A partition's alias is its parent's with a number; conditions above it are told with the parent's.
         base = _base(alias) if whole is not table else alias
         place = places.get((whole.oid, base))
@@ -99,8 +99,8 @@ def _table(node: Node, shape: Shape) -> Table | None:
     return shape.named(str(node.get("Schema", "")), str(node.get("Relation Name", "")))
 
 
-def _whole(table: Table, shape: Shape) -> Table:
-    """Give the uppermost table that it is a part of."""
+def uppermost(table: Table, shape: Shape) -> Table:
+    """Give the uppermost table that one is a part of, or itself."""
     while table.parent in shape.tables:
         table = shape.tables[table.parent]
     return table
