@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from monitor.advising import Advising
 from monitor.advisors.index.unused import STALE_SECONDS, Unused
 from monitor.collect.runner import Clock
 from monitor.desk import Desk
@@ -122,6 +123,6 @@ async def test_the_daemon_hands_over_the_readings_of_the_family() -> None:
         desk.shelf.servers[server.name] = ServerStanding(server, spent=lambda: 0.0)
     for name in ("main", "copy", "lone"):
         desk.newest[Target(name, "shop"), "shape"] = reading(name, of(IDLE))
-    await desk.advise(servers[0], Asker(), ["shop"])
+    await Advising(desk).ask(servers[0], Asker(), ["shop"])
     ((unsaid,),) = desk.shelf.servers["main"].unsaid.values()
     assert unsaid.reason == str({"copy": True, "late": False})

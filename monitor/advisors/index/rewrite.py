@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from monitor.advisors.index.candidates import indexable, reads_whole, returned, worthwhile
+from monitor.advisors.index.candidates import indexable, returned, sought
 from monitor.advisors.index.columns import TIMES, Ground
 from monitor.advisors.index.scans import Scan, scans, uppermost
 from monitor.advisors.index.special import has_trigrams
@@ -56,8 +56,8 @@ class Rewrite:
 def rewrites(query: Query, planned: Planned, shape: Shape, *, blocks: float = 0.0) -> Iterator[Rewrite]:
     """Give what a statement's plan and text accuse; `blocks` are those a call touches, 0 where nobody counted."""
     found = [*scans(planned, shape)]
-    for scan in found:
-        if scan.share >= PART and worthwhile(scan, shape) and not reads_whole(scan, query, planned):
+    for scan in sought(query, planned, shape):
+        if scan.share >= PART:
             # A join that gives most of a table would hardly go by an index.
             yield from _hiding(scan, query, shape, few=returned(query, planned, scan) <= FEW * scan.rows)
     yield from _denied(query, planned, shape)
@@ -67,7 +67,7 @@ def rewrites(query: Query, planned: Planned, shape: Shape, *, blocks: float = 0.
 
 def _hiding(scan: Scan, query: Query, shape: Shape, *, few: bool) -> Iterator[Rewrite]:
     """Give terms on a column that has an index, which what is done to the column hides."""
-    if "Index" in scan.kind and not scan.limited:
+    if scan.looked_up and not scan.limited:
         return  # it is read by another index as it is
     ground = Ground(table=scan.table, shape=shape, rows=scan.rows)
     for term in (*scan.terms, *(scan.joins if few else ())):

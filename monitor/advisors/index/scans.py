@@ -48,6 +48,8 @@ class Scan:
     """Of the plan's cost."""
     kind: str = ""
     """The node's type."""
+    looked_up: bool = False
+    """An index gives the rows of a condition, and not all there are."""
 
 
 def scans(planned: Planned, shape: Shape) -> Iterator[Scan]:
@@ -139,6 +141,7 @@ def _scan(place: _Place, found: Sequence[Condition], order: Wanted | None, total
         loops=max(step.loops for step in place.steps),
         share=min(sum(step.loops * figure(step.node, "Total Cost") for step in place.steps) / total, 1.0),
         kind=str(place.steps[0].node.get("Node Type", "")),
+        looked_up=any("Index Cond" in step.node or "Recheck Cond" in step.node for step in place.steps),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -57,7 +58,7 @@ class Unused(Advisor):
     severity: Severity = Severity.INFO
     hold: float = 3600.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
     min_age: float = 14 * DAY
     unused_for: float = 92 * DAY
     min_bytes: float = 8 * MIB
@@ -67,7 +68,8 @@ class Unused(Advisor):
         others, silent = _standbys(book, seen)
         uses = everywhere(uses_of(shape, seen.taken_at), others.values())
         limits = Limits(min_age=self.min_age, unused_for=self.unused_for, min_bytes=self.min_bytes)
-        decisions = [each for each in decide(shape, uses, limits=limits).values() if not each.index.parent]
+        decided = await asyncio.to_thread(decide, shape, uses, limits=limits)
+        decisions = [each for each in decided.values() if not each.index.parent]
         unused = [each for each in decisions if each.fate is Fate.UNUSED]
         if unused and silent:
             return [
