@@ -26,6 +26,7 @@ TEXTS = (
     "shop.normal(note)",
     "left(note, 3)",
     "note || big",
+    "note || amount",
     "tags[1]",
     'note collate "C"',
 )

@@ -110,6 +110,10 @@ WANTED = {
     "views over views": ("select * from shop.open_orders_of where email = $1", "users (email)"),
     "a varchar, which is cast to text": ("select * from shop.users where name = $1", "users (name)"),
     "a domain": ("select * from shop.users where mail = $1", "users (mail)"),
+    "a primary key that is hidden finds no row": (
+        "select * from shop.orders where id::text = $1 and user_id = $2",
+        "orders (user_id)",
+    ),
     "an expression": ("select * from shop.users where lower(email) = $1", "users (lower(email))"),
     "an expression of a varchar": ("select * from shop.users where upper(name) = $1", "users (upper((name)::text))"),
     "a function of their own": (

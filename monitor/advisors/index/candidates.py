@@ -73,7 +73,7 @@ def reads_whole(scan: Scan, query: Query, planned: Planned) -> bool:
     """Tell whether a statement reads most of a table anyway, whatever else it asks of it."""
     if scan.joins or scan.limited or not scan.rows:
         return False
-    return min(typical_rows(scan), _returned(query, planned, scan)) > PART * scan.rows
+    return min(typical_rows(scan), returned(query, planned, scan)) > PART * scan.rows
 
 
 def indexable(table: Table, shape: Shape) -> bool:
@@ -84,7 +84,7 @@ def indexable(table: Table, shape: Shape) -> bool:
     return sum(max(part.rows, 0.0) for part in parts) >= ROWS and sum(part.pages for part in parts) >= PAGES
 
 
-def _returned(query: Query, planned: Planned, scan: Scan) -> float:
+def returned(query: Query, planned: Planned, scan: Scan) -> float:
     """Give the rows that a call really returned, where no sum and no LIMIT stands between them and the scan."""
     hidden = scan.limited or query.calls <= 0 or _summed(planned)
     return scan.rows if hidden else query.rows_per_call
@@ -103,16 +103,23 @@ def _summed(planned: Planned) -> bool:
 
 def for_scan(scan: Scan, shape: Shape) -> Iterator[Candidate]:
     """Give what could serve one scan and is not there yet, the most promising first."""
-    fixed = {term.left.column for term in scan.terms if term.match in {Match.EQUAL, Match.IN}}
-    if identified(fixed, scan.table):
-        return
     ground = Ground(table=scan.table, shape=shape, rows=scan.rows)
+    if identified(_fixed(scan, ground), scan.table):
+        return
     trees = [lead for lead in leads(scan, ground) if not (lead.joined and identified(lead.equal, scan.table))]
     wanted = [*islice(_missing(trees, ground), FEW)]
     yield from wanted
     yield from (each for each in special(scan, ground) if not served_everywhere(each, scan.table, shape))
     yield from (each for each in partial(scan, trees, ground) if not served_everywhere(each, scan.table, shape))
     yield from islice((each for one in wanted for each in _covering(one, scan, shape)), 1)
+
+
+def _fixed(scan: Scan, ground: Ground) -> Iterator[str]:
+    """Give the columns that are compared by `=` as they are."""
+    for term in scan.terms:
+        keyed = ground.keyed(term.left) if term.match in {Match.EQUAL, Match.IN} else None
+        if keyed and keyed.column:
+            yield keyed.column.name
 
 
 def _missing(found: Iterable[Lead], ground: Ground) -> Iterator[Candidate]:

@@ -72,7 +72,10 @@ def typed(tree: Tree, table: Table, shape: Shape) -> str | None:
             return types.pop() if len(types) == 1 else None
         case "A_Expr" if node.get("kind") == "AEXPR_OP":
             left, right = (typed(_tree(node.get(side)), table, shape) for side in ("lexpr", "rexpr"))
-            return _OPERATORS.get(((_names(node.get("name")) or [""])[-1], left or "")) if right else None
+            sign = (_names(node.get("name")) or [""])[-1]
+            # Text and a number are put together by how the session writes numbers.
+            able = right is not None and (sign != "||" or right == _TEXT)
+            return _OPERATORS.get((sign, left or "")) if able else None
     return None
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from monitor.advisors.index.candidates import indexable, sought
+from monitor.advisors.index.candidates import indexable, returned, sought
 from monitor.advisors.index.columns import TIMES, Ground
-from monitor.advisors.index.scans import Scan, scans
+from monitor.advisors.index.scans import Scan, scans, uppermost
 from monitor.advisors.index.special import has_trigrams
 from monitor.advisors.index.steps import Step, figure, steps
 from monitor.planning import Planned, Query
@@ -18,6 +18,8 @@ from monitor.sqltrees import Tree, canonical, denies_list, function, has_offset,
 
 PART = 0.5
 """Of the plan's cost: a scan below it is not what makes the statement slow."""
+FEW = 0.15
+"""Of a table's rows: so many at most come back from a join that would be made by an index."""
 DEEP = 50.0
 """Blocks that are read for each row that comes back, from which on most rows were skipped."""
 _LOOKED_UP = frozenset({Match.EQUAL, Match.IN, Match.RANGE, Match.PREFIX, Match.LIKE})
@@ -56,18 +58,19 @@ def rewrites(query: Query, planned: Planned, shape: Shape, *, blocks: float = 0.
     found = [*scans(planned, shape)]
     for scan in sought(query, planned, shape):
         if scan.share >= PART:
-            yield from _hiding(scan, query, shape)
+            # A join that gives most of a table would hardly go by an index.
+            yield from _hiding(scan, query, shape, few=returned(query, planned, scan) <= FEW * scan.rows)
     yield from _denied(query, planned, shape)
     if len(found) == 1 and indexable(found[0].table, shape):
         yield from _skipping(query, planned, found[0], blocks)
 
 
-def _hiding(scan: Scan, query: Query, shape: Shape) -> Iterator[Rewrite]:
+def _hiding(scan: Scan, query: Query, shape: Shape, *, few: bool) -> Iterator[Rewrite]:
     """Give terms on a column that has an index, which what is done to the column hides."""
-    if "Index" in scan.kind and not scan.limited:
+    if scan.looked_up and not scan.limited:
         return  # it is read by another index as it is
     ground = Ground(table=scan.table, shape=shape, rows=scan.rows)
-    for term in (*scan.terms, *scan.joins):
+    for term in (*scan.terms, *(scan.joins if few else ())):
         names = {name for _, name in term.left.columns}
         column = scan.table.by_name.get(names.pop()) if len(names) == 1 else None
         kind, by = _hidden(term, ground)
@@ -124,7 +127,7 @@ def _denied(query: Query, planned: Planned, shape: Shape) -> Iterator[Rewrite]:
         text = str(step.node.get("Filter", ""))
         again = "SubPlan" in text and "hashed SubPlan" not in text and "NOT" in text
         if table and again and _costly(step, planned) and denies_list(query.text):
-            yield Rewrite(query=query, kind=Kind.NOT_IN, table=table)
+            yield Rewrite(query=query, kind=Kind.NOT_IN, table=uppermost(table, shape))
 
 
 def _costly(step: Step, planned: Planned) -> bool:

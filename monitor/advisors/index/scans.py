@@ -48,6 +48,8 @@ class Scan:
     """Of the plan's cost."""
     kind: str = ""
     """The node's type."""
+    looked_up: bool = False
+    """An index gives the rows of a condition, and not all there are."""
 
 
 def scans(planned: Planned, shape: Shape) -> Iterator[Scan]:
@@ -81,7 +83,7 @@ def _places(walked: Sequence[Step], shape: Shape) -> list[_Place]:
         table = _table(step.node, shape)
         if table is None:
             continue
-        whole, alias = _whole(table, shape), str(step.node.get("Alias", ""))
+        whole, alias = uppermost(table, shape), str(step.node.get("Alias", ""))
         # A partition's alias is its parent's with a number; conditions above it are told with the parent's.
         base = _base(alias) if whole is not table else alias
         place = places.get((whole.oid, base))
@@ -99,8 +101,8 @@ def _table(node: Node, shape: Shape) -> Table | None:
     return shape.named(str(node.get("Schema", "")), str(node.get("Relation Name", "")))
 
 
-def _whole(table: Table, shape: Shape) -> Table:
-    """Give the uppermost table that it is a part of."""
+def uppermost(table: Table, shape: Shape) -> Table:
+    """Give the uppermost table that one is a part of, or itself."""
     while table.parent in shape.tables:
         table = shape.tables[table.parent]
     return table
@@ -139,6 +141,7 @@ def _scan(place: _Place, found: Sequence[Condition], order: Wanted | None, total
         loops=max(step.loops for step in place.steps),
         share=min(sum(step.loops * figure(step.node, "Total Cost") for step in place.steps) / total, 1.0),
         kind=str(place.steps[0].node.get("Node Type", "")),
+        looked_up=any("Index Cond" in step.node or "Recheck Cond" in step.node for step in place.steps),
     )
 
 

@@ -31,7 +31,8 @@ def _in_part(candidate: Candidate, part: Table, whole: Table, free: int) -> bool
 
 def identified(columns: Iterable[str], table: Table) -> bool:
     """Tell whether a unique index finds the one row by these columns."""
-    given = {column.number for column in table.columns if column.name in set(columns)}
+    names = {*columns}
+    given = {column.number for column in table.columns if column.name in names}
     return any(
         own.unique and own.valid and not own.where and all(key.column in given for key in own.keys)
         for own in table.indexes
