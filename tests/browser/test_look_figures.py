@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 LOOKS = [
     (390, "light"),
-    (2560, "dark"),
+    pytest.param(2560, "dark", marks=pytest.mark.soak),
     pytest.param(390, "dark", marks=pytest.mark.soak),
     pytest.param(2560, "light", marks=pytest.mark.soak),
     pytest.param(1200, "light", marks=pytest.mark.soak),
