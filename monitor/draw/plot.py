@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -255,11 +256,13 @@ def _at(at: float) -> str:
 def _table(frame: _Frame, all_dots: Sequence[Sequence[_Dot]]) -> Iterator[tuple[str, Sequence[str]]]:
     """Give the highest figures of equal parts of the time, for who does not see the chart."""
     part = (frame.until - frame.since) / ROWS
+    moments_of = [[dot.at for dot in dots] for dots in all_dots]
     for place in range(ROWS):
         begin = frame.since + place * part
-        last = place == ROWS - 1
+        end = begin + part if place < ROWS - 1 else math.inf
         found = [
-            [dot.value for dot in dots if begin <= dot.at and (last or dot.at < begin + part)] for dots in all_dots
+            [dot.value for dot in dots[bisect_left(times, begin) : bisect_left(times, end)]]
+            for dots, times in zip(all_dots, moments_of, strict=True)
         ]
         if any(found):
             yield (
