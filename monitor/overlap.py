@@ -1,4 +1,4 @@
-"""Two rules that ask for one index: what the workload lacks may serve a foreign key, too, and is told once."""
+"""Rules that ask for one index: what the workload lacks may serve a foreign key, or spare reading a table whole."""
 
 from __future__ import annotations
 
@@ -6,22 +6,33 @@ from collections.abc import Iterable, Sequence
 
 from monitor.model import Alert, Finding, State, Target
 
-MISSING, FOREIGN_KEY = "index.missing", "index.missing_foreign_key"
+MISSING, FOREIGN_KEY, SCANS = "index.missing", "index.missing_foreign_key", "tables.sequential_scans"
 
 
-def serves(wide: Finding, key: Finding) -> bool:
-    """Tell whether the index that one finding asks for is what another one's foreign key lacks."""
-    same = (wide.target, wide.object.schema, wide.object.name) == (key.target, key.object.schema, key.object.name)
+def covers(wide: Finding, other: Finding) -> bool:
+    """Tell whether the index that one finding asks for is what another one lacks; then one of them is enough."""
+    if wide.rule != MISSING or other.rule not in {FOREIGN_KEY, SCANS} or wide.target != other.target:
+        return False
+    if (wide.object.schema, wide.object.name) != (other.object.schema, other.object.name):
+        return False
+    return _serves(wide, other) if other.rule == FOREIGN_KEY else bool(_statements(wide) & _statements(other))
+
+
+def _serves(wide: Finding, key: Finding) -> bool:
     plain = wide.evidence.get("index_method") == "btree" and not wide.evidence.get("index_where")
     columns = key.object.columns
-    begins = set(wide.object.columns[: len(columns)]) == set(columns)
-    return (wide.rule, key.rule) == (MISSING, FOREIGN_KEY) and same and plain and begins
+    return plain and set(wide.object.columns[: len(columns)]) == set(columns)
+
+
+def _statements(finding: Finding) -> set[object]:
+    named = finding.evidence.get("statements")
+    return set(named) if isinstance(named, list | tuple) else set()
 
 
 def told_once(findings: Sequence[Finding]) -> list[Finding]:
     """Leave out what another finding's index brings."""
     wide = [each for each in findings if each.rule == MISSING]
-    return [each for each in findings if not any(serves(one, each) for one in wide)]
+    return [each for each in findings if not any(covers(one, each) for one in wide)]
 
 
 class Wider:
@@ -34,8 +45,8 @@ class Wider:
                 self._by_target.setdefault(alert.finding.target, []).append(alert)
 
     def inhibited_by(self, alert: Alert) -> Alert | None:
-        """Give the finding whose index serves this one's foreign key, if it is no milder."""
+        """Give the finding whose index is what this one lacks, if it is no milder."""
         found = alert.finding
-        told = self._by_target.get(found.target, ()) if found.rule == FOREIGN_KEY else ()
-        fitting = (each for each in told if serves(each.finding, found))
+        told = self._by_target.get(found.target, ()) if self._by_target else ()
+        fitting = (each for each in told if covers(each.finding, found))
         return next((each for each in fitting if each.finding.severity.rank >= found.severity.rank), None)

@@ -232,7 +232,9 @@ class Shape:
     path: tuple[str, ...] = ("public",)
     """Schemas that the database's own search_path names."""
     counted_seconds: float | None = None
-    """The age of the counters of tables and indexes; None: unknown."""
+    """So long at least the server has lost no counters of tables and indexes; a thing may be younger. None: unknown."""
+    counting: bool = True
+    """False: track_counts is off, so that counters stand still whatever happens."""
     statistics: str = "direct"
     """How columns' statistics were read: direct, functions (lent by `monitor grants`), or none."""
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -40,7 +40,7 @@ def _clause(sql: str, name: str) -> object:
     except (pgparse.PGQueryError, ValueError, RecursionError):
         return None
     clause = inner(statement["stmt"], "SelectStmt").get(name)
-    return None if _is_deep(clause) else clause
+    return None if len(sql) > DEEP and _is_deep(clause) else clause
 
 
 def _is_deep(tree: object) -> bool:

@@ -52,7 +52,7 @@ TYPES = r"""
      limit 10000
 """
 
-# A view's text is written only where none of the relations it names is held exclusively.
+# A view's text is written only where none of the relations it names is held exclusively; once (`offset 0`).
 VIEWS = r"""
     with path as materialized (
              select pg_catalog.set_config('search_path', 'pg_catalog', true) as is_set
@@ -94,9 +94,10 @@ VIEWS = r"""
     select v.nspname::text as schema, v.relname::text as name, d.definition
       from path
      cross join own v
-     cross join lateral (select pg_catalog.pg_get_viewdef(v.oid) as definition) d
-     where path.is_set is not null
-       and pg_catalog.length(d.definition) <= 20000
+     cross join lateral (select pg_catalog.pg_get_viewdef(v.oid) as definition
+                          where path.is_set is not null
+                         offset 0) d
+     where pg_catalog.length(d.definition) <= 20000
 """
 
 # Those first on which something depends: expressions of indexes, generated columns, views.
@@ -168,6 +169,7 @@ PLACE = """
                         select stats_reset from pg_catalog.pg_stat_bgwriter
                          union all
                         select stats_reset from pg_catalog.pg_stat_wal) shared)))::float8 as counted_seconds,
+           pg_catalog.current_setting('track_counts')::boolean as counting,
            pg_catalog.pg_is_in_recovery() as in_recovery
 """
 
@@ -198,6 +200,7 @@ def placed(row: Mapping[str, Any]) -> dict[str, Any]:
         "available": frozenset(row["available"]),
         "path": search_path(str(row["path"])),
         "counted_seconds": row["counted_seconds"],
+        "counting": bool(row["counting"]),
         "in_recovery": bool(row["in_recovery"]),
     }
 

@@ -38,8 +38,8 @@ Tables: TypeAlias = Mapping[int, Mapping[str, Any]]
 class Reading:
     """One reading of one database; `before` is the shape it had at the last one."""
 
-    def __init__(self, session: Session, before: shape.Shape | None = None) -> None:
-        self._session = session
+    def __init__(self, session: Session, before: shape.Shape | None = None, *, most: int = MOST) -> None:
+        self._session, self._most = session, most
         self._before = before.tables if before else {}
         self._began = time.monotonic()
         self._tables: dict[int, shape.Table] = {}
@@ -53,7 +53,7 @@ class Reading:
         opclasses = {each["oid"]: each for each in await self._rows(OPCLASSES)}
         builder = Builder(Keys(collations=collations, opclasses=opclasses), self._before)
         statistics = await Statistics.opened(self._session, builder)
-        (largest,) = await self._rows(LARGEST, MOST)
+        (largest,) = await self._rows(LARGEST, self._most)
         oids = largest["oids"] or []
         for begin in range(0, len(oids), BITE):
             await self._bite(oids[begin : begin + BITE], builder, statistics)
@@ -103,7 +103,7 @@ class Reading:
             late = f"reading them would have taken more than {ENOUGH_SECONDS:.0f} s"
             self._left_out[f"{listed - self._asked:,} smaller tables"] = late
         if total > listed:
-            self._left_out[f"{total - listed:,} smallest tables"] = f"only the {MOST:,} largest are read"
+            self._left_out[f"{total - listed:,} smallest tables"] = f"only the {self._most:,} largest are read"
 
     async def _free(self, rows: Tables) -> Tables:
         """Leave out what is locked."""

@@ -40,6 +40,8 @@ class Stillness:
         """Compare with the last look; give how long each index's count has stood still, by oid."""
         pause = at - (self._looked_at if self._looked_at is not None else at)
         proven = pause <= LONG_SECONDS or (read.counted_seconds or 0.0) >= pause
+        if not read.counting:  # a count that stands says nothing: all begin anew
+            self._tables = {}
         seen = {table.oid: dict(self._compared(table, at, proven=proven)) for table in read.tables.values()}
         waiting = {oid: own for oid, own in self._tables.items() if oid not in seen} if read.left_out else {}
         self._tables, self._looked_at = {**seen, **waiting}, at

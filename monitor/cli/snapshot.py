@@ -15,12 +15,14 @@ from rich.console import Console
 from monitor.catalog import Catalog
 from monitor.cli.history import history, past
 from monitor.cli.output import check_output, to_file
+from monitor.cli.over_time import traced
 from monitor.config import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
 from monitor.kinds import PGBOUNCER
 from monitor.log import configure
 from monitor.model import Secret, Server, Severity
+from monitor.planners import planning
 from monitor.report.html import as_html
 from monitor.report.json import as_json
 from monitor.report.markdown import as_markdown
@@ -63,8 +65,11 @@ async def snapshot(wishes: Wishes) -> int:
     known = await _known(config, quiet=wishes.quiet) if wishes.store else {}
     if wishes.store and config is not None:
         question = replace(question, past=past(config))
-    with progress(quiet=wishes.quiet) as tell:
-        review = replace(await take_snapshot(question, tell), known=known)
+    async with planning(config.planner if config else None) as planner:
+        with progress(quiet=wishes.quiet) as tell:
+            review = replace(await take_snapshot(replace(question, planner=planner), tell), known=known)
+            if wishes.store and config is not None and wishes.form == "html":
+                review = replace(review, traced=await traced(config, review))
     write(review, wishes)
     return status(review, wishes)
 

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from monitor import __version__
 from monitor.draw.sheets import environment
-from monitor.draw.words import visible, when
+from monitor.draw.words import short, visible, when
 from monitor.measurement import duration, plural
 
 if TYPE_CHECKING:
@@ -61,5 +61,5 @@ def paper(template: str, **context: object) -> str:
 @cache
 def _environment() -> Environment:
     room = environment()
-    room.filters.update(when=when, plural=plural, duration=duration, ticked=ticked, long=long)
+    room.filters.update(when=when, plural=plural, duration=duration, ticked=ticked, long=long, short=short)
     return room

@@ -11,7 +11,7 @@ from tests.exam.executing import Outcome, outcome
 from tests.exam.grade import Grade, Kind, Mark
 from tests.exam.matching import Answers, answers, drop_of, right_of, wrong_of
 from tests.exam.model import Drop, Index, Right
-from tests.exam.timing import Effect, Watch, quicker
+from tests.exam.timing import Watch
 from tests.exam.world import DROPS, RIGHTS
 
 PROPOSING = frozenset({"index.missing", "index.missing_foreign_key"})
@@ -81,15 +81,12 @@ class Desk:
 
     async def prove(self, watch: Watch) -> None:
         """Beside the right ones that were proposed, build each extra; it is useful if it pays."""
-        for built in self.answered.values():
-            await watch.session.execute(built.definition)
-        for place, built in self.others.items():
-            seen = await effect_of(watch, built)
-            told = f"{seen.best}: {seen.gain(seen.best):.1f} times, {seen.saved_ms:.0f} ms for {seen.price_ms:.0f}"
-            kind = Kind.USEFUL if seen.pays else Kind.EXTRA
-            self.marks[place] = replace(self.marks[place], kind=kind, about=told)
-        for built in self.answered.values():
-            await watch.session.execute(f"drop index {built.name}")
+        async with watch.again(*self.answered.values()):
+            for place, built in self.others.items():
+                seen = await watch.effect([built.table], watch.again(built))
+                told = f"{seen.best}: {seen.gain(seen.best):.1f} times, {seen.saved_ms:.0f} ms for {seen.price_ms:.0f}"
+                kind = Kind.USEFUL if seen.pays else Kind.EXTRA
+                self.marks[place] = replace(self.marks[place], kind=kind, about=told)
 
     def grade(self) -> Grade:
         missed = [
@@ -127,14 +124,6 @@ class Desk:
             return Mark(kind=kind, rule=rule, what=name, about=drop.why)
         kind = Kind.AGREED if self.dropped[drop] == name else Kind.WRONGLY_DROPPED
         return Mark(kind=kind, rule=rule, what=name, about=f"{self.dropped[drop]} goes already")
-
-
-async def effect_of(watch: Watch, built: Built) -> Effect:
-    before = await watch.times((built.table,))
-    await watch.session.execute(built.definition)
-    after = await watch.times((built.table,))
-    await watch.session.execute(f"drop index {built.name}")
-    return Effect(before=quicker(before, await watch.times((built.table,))), after=after)
 
 
 def misnamed(finding: Finding, made: Sequence[Built]) -> str:

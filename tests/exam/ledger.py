@@ -55,7 +55,7 @@ WRONGS = (
         table=ENTRIES,
         index=btree("counter_account", "kind"),
         match=Match.LEADING,
-        why="the index on (counter_account) leaves a handful of rows",
+        why="the index on (counter_account) leaves two rows to look at",
     ),
     Wrong(table=TICKETS, index=btree("closed_at"), match=Match.LEADING, why="nearly all rows are asked for"),
     Wrong(table=TICKETS, index=btree("status"), match=Match.EXACT, why="a quarter of the rows on every page"),

@@ -22,7 +22,7 @@ create table ledger.entries (
     booked_at       timestamptz not null
 );
 insert into ledger.entries (account_id, counter_account, kind, ref, amount, booked_at)
-select 1 + (random() * 399)::int, pg_temp.pick(40000), 'kind ' || i % 6, md5(i::text), random() * 1000,
+select 1 + (random() * 399)::int, pg_temp.pick(125000), 'kind ' || i % 6, md5(i::text), random() * 1000,
        now() - (pg_temp.rows(250000) - i) * interval '500 days' / pg_temp.rows(250000)
   from generate_series(1, pg_temp.rows(250000)) i;
 create index entries_counter on ledger.entries (counter_account);

@@ -45,7 +45,7 @@ READS = (
         tables=(ENTRIES,),
         sql="select id, amount from ledger.entries where counter_account = $1 and kind = $2",
         values="select i, 'kind 1' from generate_series(1, 100) i",
-        calls=300,
+        calls=100,
     ),
     Shape(
         name="transfers of an account",

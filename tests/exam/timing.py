@@ -1,18 +1,22 @@
 """How long the statements on a table take, and what an index changes about it."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from secrets import token_hex
 from statistics import fmean, median
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
+from tests.exam.built import Built
 from tests.exam.model import Index, Shape
-from tests.exam.world import SHAPES, Values, at_work, setting, values
+from tests.exam.world import SHAPES, Values, at_work, break_index, setting, values
+
+T = TypeVar("T")
 
 ROWS, RUNS = 3, 5
 """So many sets of parameters, each run so often (and once before, to warm up)."""
@@ -26,36 +30,25 @@ WORTH_MS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timed:
-    """How long a call takes, and the steps of its plan (of writes: none)."""
-
-    ms: float
-    plan: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What an index does to the statements on its table."""
+    """What a change does to the statements it touches: those that write, and those that are planned anew; ms a call."""
 
-    before: Mapping[str, Timed]
-    after: Mapping[str, Timed]
-
-    def affected(self, shape: str) -> bool:
-        """Say whether it is written, or planned anew: any other difference is noise."""
-        return CALLED[shape].writes or self.before[shape].plan != self.after[shape].plan
+    before: Mapping[str, float]
+    after: Mapping[str, float]
 
     def gain(self, shape: str) -> float:
-        return self.before[shape].ms / self.after[shape].ms if self.affected(shape) else 1.0
+        """Give how many times quicker it is: 1 where nothing changed."""
+        return self.before[shape] / self.after[shape] if shape in self.before else 1.0
 
     @property
     def best(self) -> str:
-        """The statement that saves most in the whole workload."""
-        return max(self.before, key=self._saved)
+        """The statement that saves most in the whole workload; empty where none is touched."""
+        return max(self.before, key=self._saved, default="")
 
     @property
     def worst(self) -> str:
-        """The one whose calls become slowest."""
-        return max(self.before, key=lambda name: (self.after[name].ms - self.before[name].ms) * self.affected(name))
+        """The one whose calls become slowest; empty where none is touched."""
+        return max(self.before, key=lambda name: self.after[name] - self.before[name], default="")
 
     @property
     def saved_ms(self) -> float:
@@ -76,7 +69,7 @@ class Effect:
         return self.gain(self.best) >= GAIN and self.net_ms >= WORTH_MS
 
     def _saved(self, name: str) -> float:
-        return (self.before[name].ms - self.after[name].ms) * CALLED[name].calls * self.affected(name)
+        return (self.before[name] - self.after[name]) * CALLED[name].calls
 
 
 CALLED = {shape.name: shape for shape in SHAPES}
@@ -97,43 +90,67 @@ class Watch:
     dsn: str
     session: asyncpg.Connection
 
+    async def effect(self, tables: Sequence[str], change: AbstractAsyncContextManager[None]) -> Effect:
+        """Time the statements on these tables with a change, and twice without it: the quicker one counts."""
+        named = {await self.session.fetchval(ROOT, table) for table in tables}
+        shapes = [shape for shape in SHAPES if named & set(shape.tables)]
+        plans = await self._plans(shapes)
+        async with change:
+            anew = await self._plans(shapes)
+            touched = [shape for shape in shapes if shape.writes or anew[shape.name] != plans[shape.name]]
+            after = await self._times(touched)
+        before, again = await self._times(touched), await self._times(touched)
+        return Effect(before={name: min(ms, again[name]) for name, ms in before.items()}, after=after)
+
     @asynccontextmanager
     async def standing(self, *wanted: tuple[str, Index]) -> AsyncIterator[None]:
         """Build these indexes, and remove them afterwards."""
-        names = [f"exam_try_{number}" for number, _ in enumerate(wanted)]
-        try:
-            for name, (table, index) in zip(names, wanted, strict=True):
+        async with AsyncExitStack() as stack:
+            for table, index in wanted:
+                name = f"exam_{token_hex(4)}"
                 await self.session.execute(index.sql(table, name))
+                stack.push_async_callback(self.session.execute, f"drop index {table.split('.')[0]}.{name}")
                 await self.session.execute(f"analyze {table}")
             yield
-        finally:
-            for name, (table, _) in zip(names, wanted, strict=True):
-                await self.session.execute(f"drop index if exists {table.split('.')[0]}.{name}")
 
-    async def times(self, tables: Sequence[str]) -> dict[str, Timed]:
-        """Time each shape on these tables; statements name the parent of a partition."""
-        for table in tables:
+    @asynccontextmanager
+    async def without(self, *gone: Built) -> AsyncIterator[None]:
+        """Drop these indexes, and build them again afterwards."""
+        for each in gone:
+            await self.session.execute(f"drop index {each.name}")
+        yield
+        for each in gone:
+            await (self.session.execute(each.definition) if each.valid else break_index(self.session))
+
+    @asynccontextmanager
+    async def again(self, *built: Built) -> AsyncIterator[None]:
+        """Build once more what a report built."""
+        async with AsyncExitStack() as stack:
+            for each in built:
+                await self.session.execute(each.definition)
+                stack.push_async_callback(self.session.execute, f"drop index {each.name}")
+            yield
+
+    async def _plans(self, shapes: Sequence[Shape]) -> dict[str, Sequence[str]]:
+        """Give the steps of those that read."""
+        return {shape.name: await self._at_work(shape, plan_of) for shape in shapes if not shape.writes} | {
+            shape.name: () for shape in shapes if shape.writes
+        }
+
+    async def _times(self, shapes: Sequence[Shape]) -> dict[str, float]:
+        for table in {table for shape in shapes for table in shape.tables}:
             await self.session.execute(f"vacuum {table}")
-        named = {await self.session.fetchval(ROOT, table) for table in tables}
-        shapes = [shape for shape in SHAPES if named & set(shape.tables)]
-        return {shape.name: await self._time(shape) for shape in shapes}
+        return {shape.name: await self._at_work(shape, write_ms if shape.writes else read_ms) for shape in shapes}
 
-    async def _time(self, shape: Shape) -> Timed:
+    async def _at_work(self, shape: Shape, ask: Callable[[asyncpg.Connection, Shape, Values], Awaitable[T]]) -> T:
         rows = await values(self.session, shape)
         async with at_work(self.dsn, shape, await setting(self.session, shape)) as own:
-            if shape.writes:
-                return Timed(ms=await write_ms(own, shape, rows[:WRITTEN]), plan=())
-            return Timed(ms=await read_ms(own, shape, rows[:ROWS]), plan=await plan_of(own, shape, rows[0]))
+            return await ask(own, shape, rows)
 
 
-def quicker(one: Mapping[str, Timed], other: Mapping[str, Timed]) -> dict[str, Timed]:
-    """Give the quicker of two measurements of the same: what is above it came from elsewhere."""
-    return {name: min(timed, other[name], key=lambda each: each.ms) for name, timed in one.items()}
-
-
-async def plan_of(session: asyncpg.Connection, shape: Shape, row: Sequence[object]) -> tuple[str, ...]:
+async def plan_of(session: asyncpg.Connection, shape: Shape, rows: Values) -> Sequence[str]:
     """Give the steps, without the parameters that the text would show."""
-    plan = json.loads(await session.fetchval(f"explain (costs off, format json) {shape.sql}", *row))
+    plan = json.loads(await session.fetchval(f"explain (costs off, format json) {shape.sql}", *rows[0]))
     return tuple(steps(plan[0]["Plan"]))
 
 
@@ -146,7 +163,7 @@ def steps(node: Mapping[str, Any]) -> Iterator[str]:
 async def read_ms(session: asyncpg.Connection, shape: Shape, rows: Values) -> float:
     """Give the mean over the rows of the median of some warm runs, as the server says."""
     medians = []
-    for row in rows:
+    for row in rows[:ROWS]:
         runs = [await once_ms(session, shape.sql, row) for _ in range(RUNS + 1)]
         medians.append(median(runs[1:]))
     return fmean(medians)
@@ -162,6 +179,7 @@ async def write_ms(session: asyncpg.Connection, shape: Shape, rows: Values) -> f
 
     Not the clock's: an index adds a few microseconds, and other processes take away more.
     """
+    rows = rows[:WRITTEN]
     process = await session.fetchval("select pg_backend_pid()")
     least = inf
     for _ in range(RUNS):

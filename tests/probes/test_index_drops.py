@@ -210,6 +210,16 @@ async def test_a_counter_that_is_old_enough_alone_is_not_believed_much(database:
     assert "not the index" in finding.remedy.caution
 
 
+async def test_a_server_that_counts_nothing_is_told(database: Database) -> None:
+    """No index is unused only because nobody counts."""
+    await database.execute(TABLE)
+    await database.execute('create index idle on "Order" (state)')
+    await database.execute(f"alter database {database.name} set track_counts = off")
+    (unsaid,) = await verdicts(database, AT_ONCE)
+    assert isinstance(unsaid, NoVerdict)
+    assert unsaid.needs is Needs.SETTING
+
+
 TREE = """
     create table log (id bigint, at date, who text) partition by range (at);
     create table log_1 partition of log for values from ('2024-01-01') to ('2025-01-01');

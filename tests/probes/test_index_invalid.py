@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from monitor.advisors.index.invalid import Invalid
+from monitor.errors import Needs
 from monitor.model import Confidence, Finding, NoVerdict
 from monitor.rules.evaluate import advise
 from probes.shape import PROBE
@@ -33,26 +34,35 @@ async def the_finding(database: Database) -> Finding:
     return finding
 
 
-async def fail_to_build(database: Database) -> None:
-    """Leave an invalid unique index behind, as rows are not unique."""
+async def test_a_build_that_failed_is_found_and_built_again(any_database: Database) -> None:
+    """Sick, and cured by the remedy once the rows allow it: the same index, and valid."""
+    await any_database.execute(FILLED)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await any_database.execute("create index concurrently ratio on people ((100 / (id - 5)), email) where id > 1")
+    finding = await the_finding(any_database)
+    assert (finding.subject, finding.object.kind) == ("public.ratio", "index")
+    assert (finding.object.schema, finding.object.name) == ("public", "ratio")
+    assert (finding.evidence["table"], finding.evidence["unique"]) == ("public.people", False)
+    assert finding.confidence is Confidence.HIGH
+    await any_database.execute("delete from people where id = 5")
+    await any_database.apply(finding.remedy)
+    assert await verdicts(any_database) == ()
+    assert await any_database.value("select indisvalid from pg_index where indexrelid = 'ratio'::regclass")
+
+
+async def test_a_unique_index_is_dropped_and_made_again_by_a_person(database: Database) -> None:
+    """Which of the doubles is right nobody can print; the statement that makes it again stands in the caution."""
     await database.execute(FILLED)
     with pytest.raises(asyncpg.UniqueViolationError):
         await database.execute("create unique index concurrently people_email on people (lower(email))")
-
-
-async def test_a_build_that_failed_is_found_and_built_again(any_database: Database) -> None:
-    """Sick, and cured by the remedy once the rows allow it: the same index, and valid."""
-    await fail_to_build(any_database)
-    finding = await the_finding(any_database)
-    assert (finding.subject, finding.object.kind) == ("public.people_email", "index")
-    assert (finding.object.schema, finding.object.name) == ("public", "people_email")
-    assert (finding.evidence["table"], finding.evidence["unique"]) == ("public.people", True)
-    assert finding.confidence is Confidence.HIGH
-    await any_database.execute("delete from people where id > 998")
-    await any_database.apply(finding.remedy)
-    assert await verdicts(any_database) == ()
-    valid = "select indisvalid and indisunique from pg_index where indexrelid = 'people_email'::regclass"
-    assert await any_database.value(valid)
+    finding = await the_finding(database)
+    assert finding.evidence["unique"] is True
+    await database.apply(finding.remedy)
+    assert await verdicts(database) == ()
+    await database.execute("delete from people where id > 998")
+    statement = finding.remedy.caution[finding.remedy.caution.index("create unique") :]
+    await database.execute(statement)
+    assert await database.value("select indisvalid from pg_index where indexrelid = 'people_email'::regclass")
 
 
 async def test_what_reindex_left_is_dropped_only(database: Database) -> None:
@@ -84,7 +94,9 @@ async def test_an_index_that_is_being_built_is_no_finding(database: Database) ->
         build = asyncio.create_task(builder.execute("create index concurrently people_email on people (email)"))
         await until(lambda: database.value("select exists (select from pg_index where not indisvalid)"))
         async with monitor.eye(PROBE) as eye:
-            assert (await advise(Invalid(), book_of(database.name, await eye.look()))).verdicts == ()
+            (unsaid,) = (await advise(Invalid(), book_of(database.name, await eye.look()))).verdicts
+            assert isinstance(unsaid, NoVerdict)
+            assert (unsaid.subject, unsaid.needs) == ("public.people_email", Needs.HISTORY)
     await build
     assert await verdicts(database) == ()
 
@@ -136,6 +148,16 @@ async def test_half_of_the_way_is_gone_on_with(database: Database) -> None:
     assert finding.evidence["partitions"] == ['"Sales, all".y2024', '"Sales, all".y2025a']
     await database.apply(finding.remedy)
     assert await verdicts(database) == ()
+
+
+async def test_a_constraint_of_all_partitions_needs_a_person(database: Database) -> None:
+    """An index alone cannot be attached to that of a constraint."""
+    await database.execute(TREE)
+    await database.execute('drop index "Sales, all".by_user')
+    await database.execute('alter table only "Sales, all"."a ""log"" x" add unique (id, at)')
+    finding = await the_finding(database)
+    assert (finding.remedy.sql, "constraint" in finding.remedy.caution) == ((), True)
+    assert finding.evidence["count"] == 2
 
 
 async def test_a_valid_database_has_no_finding(database: Database) -> None:

@@ -65,6 +65,11 @@ async def read(database: Database) -> Shape:
     return shape_of(seen)
 
 
+def told(read: Shape) -> list[tuple[object, ...]]:
+    """Give what is told of columns; counters go on meanwhile."""
+    return [(table.full_name, table.columns, table.statistics_rows) for table in read.tables.values()]
+
+
 async def test_what_is_lent_gives_no_value_but_of_booleans_and_enums(people: Database) -> None:
     """E-mails stand among the most common values and in the histogram; nothing of them comes out, whatever is asked."""
     planted = await people.value(PLANTED)
@@ -99,7 +104,7 @@ async def test_the_shape_is_the_same_by_functions_and_for_who_reads_all(any_data
     await any_database.execute(PEOPLE)
     by_owner, by_functions = await read(any_database), await read(await any_database.as_monitor())
     assert (by_owner.statistics, by_functions.statistics) == ("direct", "functions")
-    assert by_owner.tables == by_functions.tables
+    assert told(by_owner) == told(by_functions)
     hidden, people, many = (
         by_functions.named("hidden", "people"),
         by_functions.named("public", "people"),

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from monitor.advising import Advising
 from monitor.advisors.index.unused import STALE_SECONDS, Unused
 from monitor.collect.runner import Clock
 from monitor.desk import Desk
@@ -63,7 +64,12 @@ STALE = replace(reading("copy", of(IDLE)), taken_at=NOW - timedelta(seconds=STAL
 
 @pytest.mark.parametrize(
     ("others", "reason"),
-    [((), "not read yet"), ((BROKEN,), "nobody answers"), ((STALE,), "read 2 h ago")],
+    [
+        ((), "not read yet"),
+        ((BROKEN,), "nobody answers"),
+        ((STALE,), "read 2 h ago"),
+        ((reading("copy", replace(of(IDLE), counting=False)),), "track_counts is off"),
+    ],
 )
 async def test_a_standby_that_is_not_known_leaves_no_verdict(others: Sequence[Measurement], reason: str) -> None:
     """About the whole rule: no finding that stands is taken back."""
@@ -81,6 +87,13 @@ async def test_a_standby_whose_counters_are_young_or_that_lacks_the_index_makes_
     fresh = replace(STALE, taken_at=NOW - timedelta(seconds=STALE_SECONDS))
     (finding,) = await said(reading("main", of(IDLE)), fresh)
     assert isinstance(finding, Finding)
+
+
+async def test_where_nothing_is_counted_nothing_is_unused() -> None:
+    """With track_counts off all counts stand still."""
+    (unsaid,) = await said(reading("main", replace(of(IDLE), counting=False)), relatives=())
+    assert isinstance(unsaid, NoVerdict)
+    assert (unsaid.needs, unsaid.subject) == (Needs.SETTING, None)
 
 
 async def test_what_was_watched_long_enough_is_sure() -> None:
@@ -122,6 +135,6 @@ async def test_the_daemon_hands_over_the_readings_of_the_family() -> None:
         desk.shelf.servers[server.name] = ServerStanding(server, spent=lambda: 0.0)
     for name in ("main", "copy", "lone"):
         desk.newest[Target(name, "shop"), "shape"] = reading(name, of(IDLE))
-    await desk.advise(servers[0], Asker(), ["shop"])
+    await Advising(desk).ask(servers[0], Asker(), ["shop"])
     ((unsaid,),) = desk.shelf.servers["main"].unsaid.values()
     assert unsaid.reason == str({"copy": True, "late": False})

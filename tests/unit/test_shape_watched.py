@@ -72,6 +72,15 @@ def test_a_table_that_was_left_out_once_is_not_forgotten() -> None:
     assert looked(still, 4 * HALF_HOUR, own)["own"].since_appeared
 
 
+def test_while_nothing_is_counted_no_time_passes() -> None:
+    """It begins anew once track_counts is on again."""
+    still, own = Stillness(), index("own", "a", scans=2)
+    looked(still, 0, own)
+    off = replace(shape(table(own)), counting=False)
+    assert still.looked(off, HALF_HOUR)[own.oid].seconds == 0
+    assert looked(still, 2 * HALF_HOUR, own)["own"].seconds == HALF_HOUR
+
+
 def test_it_outlives_a_restart() -> None:
     """By its document; what is not in it counts as new."""
     still, own, new = Stillness(), index("own", "a"), index("new", "b")
@@ -85,8 +94,8 @@ def test_it_outlives_a_restart() -> None:
 
 
 def test_its_document_is_bounded() -> None:
-    """Thirty thousand indexes fit into what the store takes, the first tables' ones."""
-    many = [table(*(index(f"{'x' * 50}{n}", "a") for n in range(3)), oid=oid) for oid in range(10_000)]
+    """However many there are: those of the first tables fit into what the store takes."""
+    many = [table(*(index(f"{'x' * 50}{n}", "a") for n in range(3)), oid=oid) for oid in range(4_000)]
     still = Stillness()
     still.looked(shape(*many), 1.8e9)
     assert len(json.dumps(still.document())) < 1024 * 1024

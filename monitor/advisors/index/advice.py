@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.advisors.index.candidates import propose
+from monitor.advisors.index.given import Variant, variants
 from monitor.advisors.index.reading import read
 from monitor.advisors.index.selection import Chosen, Ground, Group, Terms, choose
 from monitor.advisors.index.workload import Workload, workload
@@ -27,6 +28,8 @@ class Advice:
     chosen: Chosen = field(default_factory=Chosen)
     refused: Mapping[str, str] = field(default_factory=dict)
     """Statements by name that could not be planned, and why."""
+    supposed: Mapping[str, Variant] = field(default_factory=dict)
+    """Statements by name that were planned with a value of our own, and why."""
     method: str = ""
     remark: str = ""
     plans: int = 0
@@ -51,6 +54,12 @@ async def advice(book: Book, terms: Terms) -> Advice:
 
 async def _asked(found: Advice, source: PlanSource, terms: Terms) -> Advice:
     before = await source.cost(found.work.queries)
+    supposed = _supposed(found, before)
+    if supposed:
+        again = await source.cost([each.query for each in supposed.values()])
+        before = replace(before, planned={**before.planned, **again.planned}, cut=before.cut or again.cut)
+        queries = [supposed[each.name].query if each.name in again.planned else each for each in found.work.queries]
+        found = replace(found, work=replace(found.work, queries=tuple(queries)), supposed=supposed)
     groups = _groups(found, before)
     ground = Ground(source=source, shape=found.shape, work=found.work, before=before.planned, terms=terms)
     chosen = await choose(ground, groups)
@@ -62,6 +71,13 @@ async def _asked(found: Advice, source: PlanSource, terms: Terms) -> Advice:
         remark=source.remark,
         plans=source.plans,
     )
+
+
+def _supposed(found: Advice, before: Answer) -> Mapping[str, Variant]:
+    """Give the values to plan with, of statements whose plan for any value is blind."""
+    queries = [query for query in found.work.queries if query.name in before.planned]
+    likely = {each.name: next(variants(each, before.planned[each.name], found.shape), None) for each in queries}
+    return {name: variant for name, variant in likely.items() if variant}
 
 
 def _groups(found: Advice, before: Answer) -> Mapping[str, Sequence[Group]]:

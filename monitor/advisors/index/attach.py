@@ -11,6 +11,8 @@ from monitor.model import Remedy
 from monitor.shape import Index, Shape, Table
 from monitor.sqltext import identifier
 
+FOREIGN = "f"
+"""Foreign tables have no indexes."""
 NAME_BYTES = 63
 MOST = 50
 """Partitions whose statements are printed; with more, a person needs a script."""
@@ -18,18 +20,22 @@ MOST = 50
 ATTACHED = (
     "Each partition gets the index without blocking its writes, and it is attached; with the last one the index of the "
     "whole table is valid. CREATE INDEX CONCURRENTLY cannot stand in a transaction block; an invalid index that a "
-    "failed run leaves has to be dropped first. "
+    "failed run leaves has to be dropped first."
 )
 TOO_MANY = (
     "Too many partitions lack it for their statements to be printed: create the index on each, concurrently, and "
     "attach it with alter index ... attach partition ...; or, in a quiet hour, drop it and make it anew on the "
-    "partitioned table, while writes wait. "
+    "partitioned table, while writes wait."
 )
 PARTS_INVALID = (
     "Every partition has its part, but one at least is not valid itself: mend that first (each is told by itself). "
-    "Then drop this index, and in a quiet hour make it anew on the partitioned table. "
+    "Then drop this index, and in a quiet hour make it anew on the partitioned table."
 )
-UNKNOWN = "Its definition could not be read: make the same index on each partition, and attach it. "
+CONSTRAINT = (
+    "It belongs to a constraint, which each partition needs as well: create a unique index on it concurrently, make "
+    "that its constraint by alter table ... add constraint ... using index, and attach that index."
+)
+UNKNOWN = "Its definition could not be read: make the same index on each partition, and attach it."
 
 
 def lacking(shape: Shape, table: Table, index: Index) -> Iterator[Table]:
@@ -46,6 +52,8 @@ def completed(shape: Shape, table: Table, index: Index) -> Remedy:
     """Say how each partition gets its part."""
     if not rest(index):
         return Remedy(caution=UNKNOWN)
+    if index.constraint:
+        return Remedy(caution=CONSTRAINT)
     parts = [*lacking(shape, table, index)]
     if not parts or len(parts) > MOST:
         return Remedy(caution=TOO_MANY if parts else PARTS_INVALID)
@@ -82,7 +90,7 @@ def _part_of(part: Table, index: Index) -> Index | None:
 
 
 def _children(shape: Shape, table: Table) -> Sequence[Table]:
-    below = (each for each in shape.tables.values() if each.parent == table.oid)
+    below = (each for each in shape.tables.values() if each.parent == table.oid and each.kind != FOREIGN)
     return sorted(below, key=lambda part: (part.schema, part.name))
 
 

@@ -42,9 +42,7 @@ def propose(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
 
 
 def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
-    read = [*scans(planned, shape)]
-    whole = {scan.table.oid for scan in read if reads_whole(scan, query, planned)}
-    worth = [scan for scan in read if scan.table.oid not in whole and worthwhile(scan, shape)]
+    worth = sought(query, planned, shape)
     sides: dict[str, list[Candidate]] = {}
     for scan in worth:
         found = [*for_scan(scan, shape)]
@@ -56,6 +54,13 @@ def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
         for other in sorted(others):
             both = (*sides.get(scan.alias, ())[:1], *sides.get(other, ())[:1])
             yield frozenset(both) if len(both) > 1 else frozenset()
+
+
+def sought(query: Query, planned: Planned, shape: Shape) -> list[Scan]:
+    """Give the scans that ask for a part of a table which the statement does not read whole anyway."""
+    read = [*scans(planned, shape)]
+    whole = {scan.table.oid for scan in read if reads_whole(scan, query, planned)}
+    return [scan for scan in read if scan.table.oid not in whole and worthwhile(scan, shape)]
 
 
 def worthwhile(scan: Scan, shape: Shape) -> bool:

@@ -17,7 +17,9 @@ def works(index: Index) -> bool:
 
 def covers(cover: Index, other: Index, table: Table) -> bool:
     """Tell whether `cover` serves every search, order, index-only scan and uniqueness that `other` does."""
-    if cover.oid == other.oid or not works(cover) or (cover.method, cover.where) != (other.method, other.where):
+    if cover.oid == other.oid or _what(cover.keys[0]) != _what(other.keys[0]) or not works(cover):
+        return False
+    if (cover.method, cover.where) != (other.method, other.where):
         return False
     if other.unique and not _as_unique(cover, other):
         return False

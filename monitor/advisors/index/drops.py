@@ -80,6 +80,7 @@ class _Together:
         self.decided: dict[int, Decision] = {}
         self._relied: set[int] = set()
         """Indexes that could do another's work: whether or not that one goes now, they must not go with it."""
+        self._tied = {index.oid: ties.of(index) for table in shape.tables.values() for index in table.indexes}
 
     def cover(self) -> None:
         """Let go what another index covers; partitioned tables first, for their indexes' parts go with them."""
@@ -106,7 +107,7 @@ class _Together:
 
     def _rank(self, index: Index) -> tuple[object, ...]:
         """Order indexes so that each comes after all that cover it; of two alike the one to keep comes first."""
-        tied = bool(self._ties.of(index))
+        tied = bool(self._tied[index.oid])
         leftover = _made_by_reindex(index.name)
         return (len(index.keys), len(index.include), index.unique, tied, not leftover, -index.oid)
 
@@ -115,7 +116,7 @@ class _Together:
         whole = self.decided.get(index.parent)
         if whole is not None:
             return Decision(index=index, table=table, fate=whole.fate, why=whole.why, use=use)
-        why = self._ties.of(index) or self._ties.of_table(table)
+        why = self._tied[index.oid] or self._ties.of_table(table)
         if not why:
             for other in reversed(staying):
                 if covers(other, index, table) and not self._much_wider(other, index):
@@ -162,7 +163,7 @@ class _Together:
 
     def _covers_something(self, table: Table) -> Iterator[int]:
         for index in table.indexes:
-            if not self._ties.of(index):
+            if not self._tied[index.oid]:
                 yield from (each.oid for each in table.indexes if covers(each, index, table))
 
     def _above(self, oid: int) -> Iterator[int]:

@@ -11,6 +11,7 @@ from monitor.advisors.index.coverage import alike, covers
 from monitor.advisors.index.definitions import PARTITIONED, created, dropped, rest
 from monitor.advisors.index.reading import KEEP, described, object_of, read, unread
 from monitor.advisors.index.upkeep import write_ms_per_day
+from monitor.errors import Needs
 from monitor.measurement import Measurement, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Remedy
 from monitor.rule import Advisor, Book
@@ -21,18 +22,19 @@ PAGE = 8192
 AGAIN = (
     "It is dropped and built again, neither of which blocks writes; each statement stands outside of a transaction "
     "block. If the build fails again, its error says why: rows that are not unique, a lock that was waited for too "
-    "long, no room. "
+    "long, no room."
 )
-LEFT = "Another index does its work already, so nothing is built again. "
+LEFT = "Another index does its work already, so nothing is built again."
 REBUILT = (
     "REINDEX CONCURRENTLY builds it anew without blocking writes, and cannot stand in a transaction block. If it "
-    "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again. "
+    "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again."
 )
+BUILDING = "an index of its table is being built right now: it may be this one"
 DOUBLES = (
     "The build of a unique index fails where values stand twice, which is the likeliest reason for this one. Remove "
     "the doubles, then make it again: "
 )
-UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources. "
+UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +43,12 @@ class Invalid(Advisor):
 
     Why: a build that failed, or was cancelled, left it behind: writes pay for it, a unique one guarantees nothing, and
     the queries it was made for go on without it. Of a partitioned table: some of its partitions have no such index.
-    What to do: drop it and build it again; drop only, where another index does its work, as REINDEX CONCURRENTLY leaves
-    it (names that end in _ccnew or _ccold). Of a partitioned table: give the named partitions the index and attach it.
-    When it is wrong: it is being built: tables with a build under way, by the server's own word, are left out, and it
-    has to be seen in two readings; DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction all
-    that time. Some switch an index off by hand to see what happens.
+    What to do: drop it and build it again, a unique one once no value stands twice; drop only, where another index does
+    its work, as after a REINDEX CONCURRENTLY that failed (names that end in _ccnew or _ccold). Of a partitioned table:
+    give the named partitions the index, and attach it.
+    When it is wrong: it is being built: while an index of the table is, by the server's own word, nothing is said, and
+    it has to be seen in two readings. DROP INDEX CONCURRENTLY, which is not reported, may wait for a long transaction
+    all that time. Some switch an index off by hand to see what happens.
     Cost: none beyond the reading of the probe shape.
     """
 
@@ -54,19 +57,22 @@ class Invalid(Advisor):
     reads: ClassVar[tuple[str, ...]] = (PROBE,)
     hold: float = 2000.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, shape = read(book)
         return [*unread(shape), *self._findings(seen, shape)]
 
-    def _findings(self, seen: Measurement, shape: Shape) -> Iterator[Finding]:
+    def _findings(self, seen: Measurement, shape: Shape) -> Iterator[Finding | NoVerdict]:
         for table in shape.tables.values():
             broken = [index for index in table.indexes if not index.valid]
-            if not broken or table.managed or table.owner or any(part.building for part in _all_indexes(shape, table)):
+            if not broken or table.managed or table.owner:
                 continue
+            building = any(each.building for part in (table, *shape.parts(table)) for each in part.indexes)
             for index in broken:
-                if table.kind == PARTITIONED:
+                if building:
+                    yield NoVerdict(reason=BUILDING, needs=Needs.HISTORY, subject=index.full_name)
+                elif table.kind == PARTITIONED:
                     yield from self._incomplete(seen, shape, table, index)
                 else:
                     yield self._broken(seen, shape, table, index)
@@ -141,7 +147,3 @@ def _mended(index: Index, table: Table, other: Index | None) -> Remedy:
     if index.unique:
         return Remedy(sql=(dropped(index, table),), caution=DOUBLES + created(index, table))
     return Remedy(sql=(dropped(index, table), created(index, table)), caution=AGAIN)
-
-
-def _all_indexes(shape: Shape, table: Table) -> Iterator[Index]:
-    return (index for part in (table, *shape.parts(table)) for index in part.indexes)

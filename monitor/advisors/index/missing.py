@@ -88,8 +88,8 @@ class Missing(Advisor):
             f"the planner's cost of the first falls from {best.before:,.0f} to {best.after:,.0f}",
             impact=f"{table.full_name} is read for far more rows than are asked for; writers would pay "
             f"{_time(spent, found)} for the index, and it would take {size(choice.size_bytes)}",
-            remedy=_remedy(candidate, found),
-            confidence=_confidence(found),
+            remedy=_remedy(choice, found),
+            confidence=_confidence(found, choice),
             count=len(names),
             method=found.method,
             statements=names[:SHOWN],
@@ -130,14 +130,16 @@ def _time(milliseconds: float, found: Advice) -> str:
     return f"{duration(milliseconds / 1000)} {per}"
 
 
-def _confidence(found: Advice) -> Confidence:
-    """A snapshot has no second cycle that would have to say the same."""
+def _confidence(found: Advice, choice: Choice) -> Confidence:
+    """A snapshot has no second cycle that would have to say the same; nor is a value sure that we put in."""
     if found.method == "arithmetic" or found.shape.statistics == "none":
         return Confidence.LOW
-    return Confidence.MEDIUM if found.statements.snapshot else Confidence.HIGH
+    supposed = all(each.query.name in found.supposed for each in choice.helped)
+    return Confidence.MEDIUM if found.statements.snapshot or supposed else Confidence.HIGH
 
 
-def _remedy(candidate: Candidate, found: Advice) -> Remedy:
+def _remedy(choice: Choice, found: Advice) -> Remedy:
+    candidate = choice.candidate
     made = remedy(candidate, found.shape)
     table = found.shape.tables[candidate.table]
     before = tuple(sorted(index.full_name for index in table.indexes))
@@ -145,7 +147,14 @@ def _remedy(candidate: Candidate, found: Advice) -> Remedy:
     keys = tuple(names[key.column] for key in candidate.keys if key.column in names)
     plain = candidate.method == "btree" and not candidate.where and len(keys) == len(candidate.keys)
     sign = Sign(kind="index", relation=table.full_name, columns=keys if plain else (), before=before)
-    return Remedy(sql=made.sql, rollback=made.rollback, caution=made.caution, sign=sign)
+    return Remedy(sql=made.sql, rollback=made.rollback, caution=made.caution + _supposition(choice, found), sign=sign)
+
+
+def _supposition(choice: Choice, found: Advice) -> str:
+    """Say with which values statements were planned that nobody can tell from their text."""
+    unsure = [found.supposed[name] for each in choice.helped if (name := each.query.name) in found.supposed]
+    reasons = dict.fromkeys(each.why for each in unsure if not each.sure)
+    return f" Supposed of its statements: {'; '.join(reasons)}." if reasons else ""
 
 
 def proof_of(choice: Choice, found: Advice, database: str) -> Proof | None:

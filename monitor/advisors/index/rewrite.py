@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from monitor.advisors.index.candidates import indexable, reads_whole, worthwhile
+from monitor.advisors.index.candidates import indexable, sought
 from monitor.advisors.index.columns import TIMES, Ground
 from monitor.advisors.index.scans import Scan, scans
 from monitor.advisors.index.special import has_trigrams
@@ -54,8 +54,8 @@ class Rewrite:
 def rewrites(query: Query, planned: Planned, shape: Shape, *, blocks: float = 0.0) -> Iterator[Rewrite]:
     """Give what a statement's plan and text accuse; `blocks` are those a call touches, 0 where nobody counted."""
     found = [*scans(planned, shape)]
-    for scan in found:
-        if scan.share >= PART and worthwhile(scan, shape) and not reads_whole(scan, query, planned):
+    for scan in sought(query, planned, shape):
+        if scan.share >= PART:
             yield from _hiding(scan, query, shape)
     yield from _denied(query, planned, shape)
     if len(found) == 1 and indexable(found[0].table, shape):

@@ -17,6 +17,8 @@ _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Join Filter", "Hash Cond
 _SUMMED = frozenset({"Aggregate", "Group", "WindowAgg", "Bitmap Index Scan", "BitmapAnd", "BitmapOr"})
 """Their conditions are on sums, or are told once more by the node above."""
 _PASSING = frozenset({"Gather", "Gather Merge", "Append", "Merge Append", "Limit", "Materialize", "Memoize"})
+MANY = 50
+"""Outputs, from which on they need not be read: no index would hold so many."""
 _TEXTS = ("Output", "Group Key", "Sort Key", "Presorted Key", "Cache Key")
 
 
@@ -195,9 +197,12 @@ def _read_above(step: Step) -> Iterator[Reference]:
         yield (str(step.node.get("Alias", "")), "*")
         return
     source = step.node if above.get("Node Type") == "Hash" else above
-    for key in _TEXTS:
-        for text in listed(source, key):
-            yield from references(text)
+    texts = [text for key in _TEXTS for text in listed(source, key)]
+    if len(texts) > MANY:
+        yield (str(step.node.get("Alias", "")), "*")
+        return
+    for text in texts:
+        yield from references(text)
 
 
 def filtered(scan: Scan) -> bool:

@@ -10,8 +10,11 @@ from monitor.sqltrees import canonical
 
 
 def served(candidate: Candidate, table: Table, *, free: int = 0) -> bool:
-    """Tell whether a valid index does what a candidate would; its first `free` keys may come in any order."""
-    return any(_serves(own, candidate, free) for own in table.indexes if own.valid and not own.building)
+    """Tell whether an index does what a candidate would, or will once it is built.
+
+    The candidate's first `free` keys may come in any order.
+    """
+    return any(_serves(own, candidate, free) for own in table.indexes if own.valid or own.building)
 
 
 def served_everywhere(candidate: Candidate, table: Table, shape: Shape, *, free: int = 0) -> bool:

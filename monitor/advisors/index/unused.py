@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,6 +26,7 @@ RARE = (
     "Ask first who wanted it: what runs at the end of a quarter or a year, in an emergency, or on a standby that is "
     "not watched here, leaves no trace. "
 )
+UNCOUNTED = "no scan is counted, as track_counts is off; set it on: autovacuum needs it as well"
 UNWATCHED = (
     "Only the counters are known to be so old, not the index: the daemon knows once it has seen it for as long. If it "
     "is new, or the database was restored since, wait. "
@@ -57,17 +59,20 @@ class Unused(Advisor):
     severity: Severity = Severity.INFO
     hold: float = 3600.0
     keep: float = KEEP
-    every: float = 300.0
+    every: float = 600.0
     min_age: float = 14 * DAY
     unused_for: float = 92 * DAY
     min_bytes: float = 8 * MIB
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, shape = read(book)
+        if not shape.counting:
+            return [NoVerdict(reason=UNCOUNTED, needs=Needs.SETTING)]
         others, silent = _standbys(book, seen)
         uses = everywhere(uses_of(shape, seen.taken_at), others.values())
         limits = Limits(min_age=self.min_age, unused_for=self.unused_for, min_bytes=self.min_bytes)
-        decisions = [each for each in decide(shape, uses, limits=limits).values() if not each.index.parent]
+        decided = await asyncio.to_thread(decide, shape, uses, limits=limits)
+        decisions = [each for each in decided.values() if not each.index.parent]
         unused = [each for each in decisions if each.fate is Fate.UNUSED]
         if unused and silent:
             return [
@@ -133,10 +138,13 @@ def _standbys(book: Book, own: Measurement) -> tuple[dict[str, Uses], list[tuple
             silent.append((name, "its indexes were not read yet", Needs.HISTORY))
             continue
         try:
-            uses[name] = uses_of(shape_of(seen), seen.taken_at)
+            shape = shape_of(seen)
         except ProbeSkipped as skipped:
             silent.append((name, str(skipped), skipped.needs or Needs.TIME))
             continue
+        uses[name] = uses_of(shape, seen.taken_at)
+        if not shape.counting:
+            silent.append((name, UNCOUNTED, Needs.SETTING))
         age = (own.taken_at - seen.taken_at).total_seconds()
         if age > STALE_SECONDS:
             silent.append((name, f"it was read {duration(age)} ago", Needs.TIME))

@@ -1,0 +1,70 @@
+"""An index that is asked for twice is told once: by the rule that proved it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.findings.inhibition import Sources
+from monitor.findings.ledger import Ledger
+from monitor.model import Area, Finding, Object, Severity, Target
+from monitor.overlap import FOREIGN_KEY, MISSING, SCANS, told_once
+from tests.alerts import at, judgement
+
+SHOP = Target("main", "shop")
+
+
+def finding(rule: str, *columns: str, table: str = "orders", **evidence: object) -> Finding:
+    """A finding about a table, as these rules make it."""
+    return Finding(
+        target=SHOP,
+        rule=rule,
+        area=Area.PERFORMANCE,
+        severity=Severity.WARNING,
+        subject=f"public.{table} ({', '.join(columns)})",
+        object=Object("table", schema="public", name=table, columns=columns),
+        title="",
+        summary="",
+        impact="",
+        evidence=evidence,  # type: ignore[arg-type]
+    )
+
+
+WIDE = finding(MISSING, "customer_id", "placed_at", index_method="btree", index_where=None, statements=["a", "b"])
+KEY = finding(FOREIGN_KEY, "customer_id")
+SCANNED = finding(SCANS, statements=["b", "c"])
+
+
+@pytest.mark.parametrize("other", [KEY, finding(FOREIGN_KEY, "placed_at", "customer_id"), SCANNED])
+def test_what_the_wider_index_brings_is_left_out(other: Finding) -> None:
+    assert told_once([other, WIDE]) == [WIDE]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        finding(FOREIGN_KEY, "placed_at"),
+        finding(FOREIGN_KEY, "customer_id", table="lines"),
+        finding(SCANS, statements=["c"]),
+        finding("index.unused", "customer_id"),
+        replace(KEY, target=Target("main", "other")),
+    ],
+)
+def test_what_it_does_not_bring_is_told(other: Finding) -> None:
+    assert told_once([other, WIDE]) == [other, WIDE]
+
+
+@pytest.mark.parametrize("evidence", [{"index_where": "a > 1"}, {"index_method": "gin"}])
+def test_an_index_that_holds_a_part_only_serves_no_key(evidence: dict[str, str]) -> None:
+    wide = replace(WIDE, evidence={**WIDE.evidence, **evidence})
+    assert told_once([KEY, wide]) == [KEY, wide]
+
+
+def test_in_the_daemon_it_is_muted_while_the_other_fires() -> None:
+    ledger = Ledger()
+    ledger.observe([judgement(WIDE), judgement(KEY), judgement(SCANNED)], at(0))
+    sources = Sources((), [*ledger.alerts])
+    muted = {alert.finding.rule: sources.inhibited_by(alert) for alert in ledger.alerts}
+    assert {rule for rule, by in muted.items() if by and by.finding.rule == MISSING} == {FOREIGN_KEY, SCANS}
+    assert muted[MISSING] is None
