@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 
 from monitor.collect.private import private_session
 from monitor.config_model import Planning
+from monitor.planner.choice import Choice
 from monitor.planner.planners import Planners
 from monitor.planner.source import Limits
 from monitor.planning import Planner
 
 
-def planner_of(chosen: Planning) -> Planners:
+def planner_of(chosen: Planning) -> Choice:
     """Give the planner; nothing is started before it is asked."""
-    return Planners(private_session, limits=Limits(plans=chosen.plans))
+    limits = Limits(plans=chosen.plans)
+    return Choice(shadows=Planners(private_session, limits=limits), source=chosen.source, limits=limits)
 
 
 @asynccontextmanager
