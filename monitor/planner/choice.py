@@ -50,10 +50,10 @@ class Choice:
             return Arithmetic(shape, self.limits)
         try:
             return await stack.enter_async_context(self.shadows.opened(shape))
-        except PlannerError:
+        except PlannerError as error:
             if self.source != "auto":
                 raise
-            return Arithmetic(shape, self.limits)
+            return Arithmetic(shape, self.limits, because=str(error))
 
     async def _on_target(self, shape: Shape, stack: AsyncExitStack) -> PlanSource:
         lent = self.on_target(shape) if self.on_target is not None else None
