@@ -82,8 +82,8 @@ class Arithmetic:
 
     method = "arithmetic"
 
-    def __init__(self, shape: Shape, limits: Limits) -> None:
-        self._shape, self._limits = shape, limits
+    def __init__(self, shape: Shape, limits: Limits, because: str = "") -> None:
+        self._shape, self._limits, self._because = shape, limits, because
         self._relations = Relations(shape)
         self._costs = Costs.of(shape.settings)
         self.plans = 0
@@ -91,7 +91,8 @@ class Arithmetic:
     @property
     def remark(self) -> str:
         """Tell how little it is."""
-        return "estimated by formula, for no planner could be asked: statements on one table and btrees only"
+        why = f" ({self._because})" if self._because else ""
+        return f"estimated by formula, not by a planner{why}: statements on one table and btrees only"
 
     async def propose(self, candidates: Collection[Candidate]) -> Mapping[Candidate, str]:
         """Refuse what is no btree on plain columns."""

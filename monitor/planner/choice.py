@@ -35,6 +35,10 @@ class Choice:
         async with AsyncExitStack() as stack:
             yield await self._best(shape, stack)
 
+    async def close(self) -> None:
+        """Stop what was started."""
+        await self.shadows.close()
+
     async def _best(self, shape: Shape, stack: AsyncExitStack) -> PlanSource:
         if self.source == "hypopg" or (self.source == "auto" and "hypopg" in shape.extensions):
             try:
@@ -46,14 +50,14 @@ class Choice:
             return Arithmetic(shape, self.limits)
         try:
             return await stack.enter_async_context(self.shadows.opened(shape))
-        except PlannerError:
+        except PlannerError as error:
             if self.source != "auto":
                 raise
-            return Arithmetic(shape, self.limits)
+            return Arithmetic(shape, self.limits, because=str(error))
 
     async def _on_target(self, shape: Shape, stack: AsyncExitStack) -> PlanSource:
         lent = self.on_target(shape) if self.on_target is not None else None
         if lent is None:
-            raise PlannerError("hypopg: no session on the server is lent for planning")
+            raise PlannerError("hypopg: no session on the server is lent for planning; choose planner: {source: auto}")
         session = await stack.enter_async_context(lent)
         return await stack.enter_async_context(hypopg(session, shape, self.limits))

@@ -89,6 +89,7 @@ async def test_it_is_taken_when_nothing_else_can_be_had(database: Database) -> N
     nowhere = Planners(nobody)
     async with Choice(shadows=nowhere).opened(shape) as source:
         assert source.method == "arithmetic"
+        assert "no way in" in source.remark
     with pytest.raises(PlannerError, match="no way in"):
         async with Choice(shadows=nowhere, source="shadow").opened(shape):
             pass
