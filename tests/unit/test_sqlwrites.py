@@ -28,8 +28,10 @@ def _short(each: Written) -> tuple[str, str, str]:
         ('update t set "Sp ace" = $1, "q""q" = $2', {("t", "update", 'Sp ace q"q')}),
         ("delete from s.t using u where u.id = t.id", {("s.t", "delete", "")}),
         (
-            "with gone as (delete from a where id = $1 returning *), "
-            "changed as (update b set x = $2 returning *) insert into c select * from gone",
+            (
+                "with gone as (delete from a where id = $1 returning *), "
+                "changed as (update b set x = $2 returning *) insert into c select * from gone"
+            ),
             {("a", "delete", ""), ("b", "update", "x"), ("c", "insert", "")},
         ),
     ],
