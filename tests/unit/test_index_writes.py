@@ -9,7 +9,7 @@ from monitor.advisors.index.writes import hot_share, price_ms_per_day
 from monitor.planning import Candidate
 from monitor.shape import IndexKey, Shape, Table, Writes
 from monitor.sqlwrites import Change
-from tests.unit.indexes import index, shape, table
+from tests.unit.indexes import DAY, index, shape, table
 from tests.unit.whatif import candidate, inserts, updates
 
 HOT = Writes(updated=1000, hot_updated=1000)
@@ -18,10 +18,12 @@ MILLION = 1e6
 A = candidate("a")
 
 
-def price(one: Candidate, *writings: Writing, own: Table | None = None, others: tuple[Table, ...] = ()) -> float:
-    """Give the ms a day."""
-    seen = shape(own or table(writes=HOT), *others)
-    return price_ms_per_day(one, seen, Workload(queries=(), writings=writings, seconds=86400))
+def price(
+    one: Candidate, *writings: Writing, own: Table | None = None, others: tuple[Table, ...] = (), days: float = 6.9
+) -> float:
+    """Give the ms a day, where tables' writes are counted since so many days."""
+    seen = shape(own or table(writes=HOT), *others, counted=days * DAY)
+    return price_ms_per_day(one, seen, Workload(queries=(), writings=writings, seconds=DAY))
 
 
 def expression(text: str, **given: str) -> Candidate:
@@ -92,9 +94,40 @@ def test_quoted_names_are_columns() -> None:
 def test_brin_spares_hot_updates_from_16_on(version: int, milliseconds: float) -> None:
     """What only it holds may change without a new entry elsewhere."""
     own = table(index("other", "c"), writes=HOT)
-    seen = replace(shape(own), version_num=version)
-    work = Workload(queries=(), writings=(updates(MILLION, "a"),), seconds=86400)
+    seen = replace(shape(own, counted=None), version_num=version)
+    work = Workload(queries=(), writings=(updates(MILLION, "a"),), seconds=DAY)
     assert price_ms_per_day(replace(A, method="brin"), seen, work) == pytest.approx(milliseconds)
+
+
+@pytest.mark.parametrize(
+    ("writes", "milliseconds"),
+    [
+        (Writes(inserted=10_000_000), 6000),
+        (Writes(deleted=10_000_000), 1800),
+        (Writes(updated=10_000_000, hot_updated=5_000_000), 3000),
+        (Writes(updated=10_000_000, hot_updated=10_000_000), 0),
+    ],
+)
+def test_writes_that_no_statement_tells_of_are_known_from_old_counters(writes: Writes, milliseconds: float) -> None:
+    """Of functions and triggers, and statements too quick to be looked at; a young table's hold its first load."""
+    own = table(index("other", "c"), writes=writes)
+    assert price(A, own=own, days=10) == pytest.approx(milliseconds)
+    assert price(A, own=own, days=6.9) == 0
+
+
+def test_what_statements_tell_of_is_counted_once() -> None:
+    """The larger of the two counts, by kind of change; what an UPDATE sets is known of those that were told."""
+    own = table(index("other", "c"), writes=Writes(inserted=10_000_000, updated=20_000_000, hot_updated=20_000_000))
+    assert price(A, inserts(MILLION / 2), own=own, days=10) == pytest.approx(6000)
+    assert price(A, inserts(MILLION * 2), own=own, days=10) == pytest.approx(12000)
+    assert price(A, updates(MILLION, "a"), own=own, days=10) == pytest.approx(6000 + 12000)
+
+
+def test_old_counters_of_partitions_are_those_of_the_whole() -> None:
+    """Of which the partitioned table itself has none."""
+    whole, *parts = _parted()
+    many = [replace(each, writes=Writes(inserted=5_000_000)) for each in parts]
+    assert price(A, own=whole, others=(*many,), days=10) == pytest.approx(6000)
 
 
 def _parted() -> tuple[Table, Table, Table]:

@@ -1,11 +1,11 @@
-"""What an index costs those who write: milliseconds a day, from the workload's own statements."""
+"""What an index costs those who write: milliseconds a day, from the workload's own statements and tables' counters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from monitor.advisors.index.workload import Workload, Writing
+from monitor.advisors.index.workload import DAY, Workload, Writing
 from monitor.planning import Candidate
 from monitor.shape import Shape, Table
 from monitor.sqlconditions import references
@@ -20,6 +20,9 @@ HOT_UNKNOWN = 0.5
 SUMMARISING = 160000
 """From PostgreSQL 16 on an update of what only BRIN indexes hold touches no other index."""
 
+LONG_SECONDS = 7 * DAY
+"""So old must a table's counters be to count as its pace: those of a young one hold its first load."""
+
 
 def price_ms_per_day(candidate: Candidate, shape: Shape, work: Workload) -> float:
     """Give what inserts, deletes and updates would pay for an index.
@@ -32,7 +35,8 @@ def price_ms_per_day(candidate: Candidate, shape: Shape, work: Workload) -> floa
     columns, others = _columns(candidate, table), _indexes(table, shape)
     spares = candidate.method == "brin" and shape.version_num >= SUMMARISING
     price = 0.0
-    for writing in _writings(table, shape, work):
+    told = [*_writings(table, shape, work)]
+    for writing in (*told, *_untold(table, shape, told)):
         match writing.change:
             case Change.INSERT:
                 price += writing.rows * each
@@ -66,6 +70,22 @@ def _writings(table: Table, shape: Shape, work: Workload) -> Iterator[Writing]:
             yield each
         elif each.table in wholes:
             yield replace(each, rows=each.rows * _share(table, shape.tables[each.table], shape))
+
+
+def _untold(table: Table, shape: Shape, told: Sequence[Writing]) -> Iterator[Writing]:
+    """Give what was counted beyond what statements tell: by functions, triggers, COPY, and by those too quick."""
+    age = shape.counted_seconds
+    if age is None or age < LONG_SECONDS:
+        return
+    parts = [part.writes for part in shape.parts(table)]
+    counted = {
+        Change.INSERT: sum(each.inserted for each in parts),
+        Change.UPDATE: sum(each.updated for each in parts),
+        Change.DELETE: sum(each.deleted for each in parts),
+    }
+    for change, rows in counted.items():
+        known = sum(each.rows for each in told if each.change is change)
+        yield Writing(table=table.oid, change=change, rows=max(rows * DAY / age - known, 0.0))
 
 
 def _wholes(oid: int, shape: Shape) -> Iterator[int]:
