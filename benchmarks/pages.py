@@ -1,142 +1,148 @@
-"""`python -m benchmarks.pages`: what pages cost with 200 targets and 5,000 findings. It only tells; its status is 0."""
+"""`python -m benchmarks.pages`: what every page costs with 200 targets, 5,000 findings and 30 days of history.
+
+The store is filled as the recorder fills it; pages and lists of the API are asked for over HTTP, each time after
+something new was seen. It only tells; its status is 0.
+"""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import gc
+import http.client
+import os
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-from benchmarks.lines import Line, table_head
-from benchmarks.scrape import Bench, Unhandled
-from monitor.draw.fleet import Wanted
-from monitor.draw.page import Drawer, Leave
-from monitor.draw.search import Search, found
-from monitor.errors import Needs
-from monitor.model import Alert, Area, Finding, Object, Remedy, Result, Severity, State, Target
-from monitor.status import Glance, NotEvaluated, Past, ProbeStatus, Step, TargetStatus
-from monitor.whole import whole_catalog
+from benchmarks.fleet import Size, alerts, config, name_of, statement
+from benchmarks.house import House, Time, house
+from benchmarks.month import Month, fill
+from monitor.cli.run import COLLECT_AFTER
+from monitor.log import configure
+from monitor.model import Alert
+from monitor.store.engine import Store
 
-TARGETS, FINDINGS, PROBES, RULES = 200, 5000, 40, 50
-PAGE_MS, FIRST_MS, KB = 150.0, 80.0, 300.0
-TURNS = 20
-NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
+PAGE_MS, FIRST_MS, PAGE_KB = 150.0, 80.0, 300
+HEAD = f"{'':<62} {'CPU':>7} {'p50':>7} {'p95':>7} {'goal':>5}  {'size':>8} {'goal':>5}"
 
 
-@dataclass
-class Fleet(Bench):
-    """A shelf with many servers and findings on it."""
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one address cost, again and again."""
 
-    servers: tuple[TargetStatus, ...] = ()
-    found: tuple[Alert, ...] = ()
-    unknown: tuple[NotEvaluated, ...] = ()
+    path: str
+    milliseconds: Sequence[float]
+    cpu: float
+    """Milliseconds of this process's processor a turn, the asking included: a busy machine changes it less."""
+    size: int
+    status: int
 
-    def targets(self) -> tuple[TargetStatus, ...]:
-        """Give all."""
-        return self.servers
+    def __str__(self) -> str:
+        """Write a line of the table."""
+        p50, p95 = statistics.median(self.milliseconds), statistics.quantiles(self.milliseconds, n=20)[-1]
+        goal, page, kilobytes = FIRST_MS if self.path == "/" else PAGE_MS, self._is_page, self.size / 1000
+        wrong = [f"HTTP {self.status}"] if self.status != 200 else []
+        wrong += ["slow"] if p95 > goal else []
+        wrong += ["large"] if page and kilobytes > PAGE_KB else []
+        times = f"{self.cpu:>7.1f} {p50:>7.1f} {p95:>7.1f} {goal:>5.0f}"
+        sizes = f"{kilobytes:>5.0f} kB {PAGE_KB if page else '-':>5}"
+        return f"{self.path:<62} {times}  {sizes}  {', '.join(wrong) or 'OK'}"
 
-    def alerts(self) -> tuple[Alert, ...]:
-        """Give all, worst first."""
-        return self.found
-
-    def not_evaluated(self) -> tuple[NotEvaluated, ...]:
-        """Give three rules of every target."""
-        return self.unknown
-
-
-def fleet() -> Fleet:
-    """Make it."""
-    names = [f"shop-{each:03}" for each in range(TARGETS)]
-    severities = (Severity.CRITICAL, Severity.WARNING, Severity.WARNING, Severity.WARNING, Severity.INFO)
-    findings = [_finding(names[each % TARGETS], each, severities[each * 5 // FINDINGS]) for each in range(FINDINGS)]
-    return Fleet(
-        servers=tuple(_server(name, up=bool(each % 25)) for each, name in enumerate(names)),
-        found=tuple(_alert(each) for each in findings),
-        unknown=tuple(_unknown(name, each) for name in names for each in range(3)),
-    )
+    @property
+    def _is_page(self) -> bool:
+        return not self.path.startswith("/api/")
 
 
-def _server(name: str, *, up: bool) -> TargetStatus:
-    place = Target(name, "shop")
-    run = ProbeStatus(target=place, probe="p", result=Result.OK, taken_at=NOW, last_success=NOW, rows=10)
-    return TargetStatus(
-        server=name,
-        labels={"env": "prod", "team": "shop"},
-        up=up,
-        since=NOW - timedelta(hours=3),
-        server_version="18.1",
-        databases=("shop", "billing"),
-        probes=tuple(replace(run, probe=f"probe_{each}") for each in range(PROBES)),
-        own_seconds=12.5,
-    )
+def addresses(found: Sequence[Alert], size: Size) -> Iterator[str]:
+    """Give every page and every list of the API, where it has most to do."""
+    worst, finding = name_of(0), found[7].finding
+    yield from ("/", "/findings", "/findings?q=orders_19", "/findings?sort=newest&state=all&page=50")
+    yield from (f"/findings?target={worst}", f"/findings/{finding.fingerprint}", "/targets", "/targets?q=team-3")
+    yield from (f"/targets/{worst}", "/statements", "/statements?sort=mean&page=100", f"/statements?target={worst}")
+    yield f"/statements?target={worst}&statement={statement(worst, 7)}"
+    yield from ("/pools", "/pools?sort=transaction&page=3", f"/pools?target={worst}")
+    for hours in (168, 720):
+        yield f"/pools?target={worst}&hours={hours}"
+    yield f"/pools?target={name_of(size.targets - 1)}&hours=720"
+    yield from ("/tables", "/tables?sort=growth&page=9", "/tables?text=orders_1", f"/tables?target={worst}&hours=720")
+    yield f"/tables?target={worst}&database=shop&schema=public&table=orders_3&hours=720"
+    yield from ("/auth", "/auth?page=4", f"/auth?target={worst}", f"/auth?target={worst}&hours=720", "/migrations")
+    yield from ("/rules", f"/rules/{finding.rule}", "/audit", "/audit?page=100")
+    yield from ("/dead-letters", "/dead-letters?page=20")
+    yield from ("/api/v1/findings", "/api/v1/findings?per_page=500", f"/api/v1/findings/{finding.fingerprint}")
+    yield from ("/api/v1/targets", "/api/v1/status", "/api/v1/silences", "/api/v1/pools", "/api/v1/dead-letters")
+    yield from ("/api/v1/statements", "/api/v1/statements?hours=24", "/api/v1/statements?hours=720&per_page=10")
+    yield from (f"/api/v1/statements?target={worst}&per_page=500", "/api/v1/openapi.json")
 
 
-def _finding(server: str, each: int, severity: Severity) -> Finding:
-    return Finding(
-        target=Target(server, "shop"),
-        rule=f"family.rule_{each % RULES}",
-        area=Area.PERFORMANCE,
-        severity=severity,
-        subject=f"public.table_{each} (owner_id)",
-        object=Object("table", "public", f"table_{each % 100}"),
-        title=f"A foreign key has no index ({each % RULES})",
-        summary="Deleting a user reads all 1,200,000 rows of the table.",
-        impact="each delete holds its locks for 340 ms and the pool fills behind it",
-        evidence={"count": 1, "table_bytes": 734_003_200, "mean_ms": 340.25},
-        remedy=Remedy(sql=("create index concurrently on public.rooms (owner_id)",), rollback=("drop index x",)),
-    )
+async def cost(opened: House, path: str, turns: int) -> Cost:
+    """Ask for one address again and again; the first time compiles its template, and does not count."""
+    caller = http.client.HTTPConnection("127.0.0.1", opened.web.port, timeout=60)
+    taken, used = list[float](), list[float]()
+    body, status = b"", 0
+    for _ in range(turns + 1):
+        opened.change()
+        begun, before = time.perf_counter(), time.process_time()
+        status, body = await asyncio.to_thread(_asked, caller, path)
+        taken.append(1000 * (time.perf_counter() - begun))
+        used.append(1000 * (time.process_time() - before))
+    caller.close()
+    return Cost(path=path, milliseconds=taken[1:], cpu=statistics.median(used[1:]), size=len(body), status=status)
 
 
-def _alert(finding: Finding) -> Alert:
-    return Alert(finding=finding, source=finding.target, state=State.FIRING, starts_at=NOW, last_seen=NOW, fired_at=NOW)
+def _asked(caller: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
+    caller.request("GET", path)
+    answer = caller.getresponse()
+    return answer.status, answer.read()
 
 
-def _unknown(server: str, each: int) -> NotEvaluated:
-    reason = f"role monitor of {server} may not read auth.users"
-    return NotEvaluated(target=Target(server, "shop"), rule=f"auth.rule_{each}", reason=reason, needs=Needs.RIGHTS)
-
-
-def pages(shelf: Fleet) -> Mapping[str, Callable[[], bytes]]:
-    """Give what draws each page."""
-    drawer = Drawer(whole_catalog().rules)
-    glance = Glance(shelf=shelf, handling=Unhandled(), now=NOW)
-    past = Past(steps=[Step(at=NOW, state="firing", severity="warning", why="it stood for 5 min")] * 100)
-    return {
-        "/": lambda: drawer.overview(glance, refresh=True),
-        "/findings": lambda: drawer.findings(glance, found(shelf.alerts(), Search(), 1)),
-        "/findings?q=…": lambda: drawer.findings(glance, found(shelf.alerts(), Search(q="table_4999"), 1)),
-        "/findings/…": lambda: drawer.finding(glance, shelf.found[0], past, Leave()),
-        "/targets": lambda: drawer.targets(glance, Wanted()),
-        "/targets/…": lambda: drawer.target(glance, shelf.servers[1]),
-        "/rules": lambda: drawer.rules(NOW),
-    }
-
-
-def lines(shelf: Fleet) -> Iterator[Line]:
-    """Give all figures that have a goal."""
-    for address, draw in pages(shelf).items():
-        size = len(draw())  # the first turn compiles the template
-        goal = FIRST_MS if address == "/" else PAGE_MS
-        yield Line(f"{address}, median", 1000 * statistics.median(_timed(draw)), goal, "ms")
-        yield Line(f"{address}, size", size / 1000, KB, "kB")
-
-
-def _timed(draw: Callable[[], bytes]) -> list[float]:
-    taken = []
-    for _ in range(TURNS):
+async def measure(folder: Path, size: Size, turns: int) -> AsyncIterator[str]:
+    """Fill a store, and give the table line by line."""
+    given, moment = config(folder, size), Time(datetime.now(UTC))
+    found, path = alerts(given.catalog.rules, size, moment.now), folder / "state.db"
+    if not path.exists():
         begun = time.perf_counter()
-        draw()
-        taken.append(time.perf_counter() - begun)
-    return taken
+        store = await Store.open(given.store_url.reveal())
+        probes = [*given.catalog.asked.values()]
+        month = Month(servers=given.servers, probes=probes, found=found, size=size, now=moment.now)
+        count = await fill(store, month)
+        await store.close()
+        yield f"{count:,} hours written in {time.perf_counter() - begun:.0f} s, {path.stat().st_size / 1e9:.1f} GB"
+    begun = time.perf_counter()
+    async with house(given, size, moment) as opened:
+        yield f"opened in {time.perf_counter() - begun:.1f} s; load {os.getloadavg()[0]:.1f}\n\n{HEAD}"
+        for address in addresses(found, size):
+            yield str(await cost(opened, address, turns))
+
+
+async def _print(folder: Path, size: Size, turns: int) -> None:
+    async for line in measure(folder, size, turns):
+        print(line, flush=True)
 
 
 def main() -> None:
     """Measure and print."""
-    shelf = fleet()
-    print("\n".join([table_head(), *map(str, lines(shelf))]))
-    print(f"{TARGETS} targets, {FINDINGS:,} findings", file=sys.stderr)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
+    parser.add_argument("--targets", type=int, default=200)
+    parser.add_argument("--findings", type=int, default=5000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--statements", type=int, default=500, help="statements of a target that have a history")
+    parser.add_argument("--turns", type=int, default=20, help="how often each address is asked for")
+    parser.add_argument("--folder", type=Path, help="keep the store here, and use the one that is here")
+    asked = parser.parse_args()
+    configure("console", "error")
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)  # as the daemon does
+    size = Size(targets=asked.targets, findings=asked.findings, days=asked.days, statements=asked.statements)
+    print(f"{size.targets} targets, {size.findings:,} findings, {size.days} days", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="pages-") as folder:
+        asyncio.run(_print(asked.folder or Path(folder), size, asked.turns))
 
 
 if __name__ == "__main__":

@@ -101,6 +101,10 @@ class Unhandled:
         """It is well."""
         return ""
 
+    def configuration(self) -> str:
+        """It is well."""
+        return ""
+
     def receivers(self) -> Sequence[ReceiverStatus]:
         """Give nothing."""
         return ()

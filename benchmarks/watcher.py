@@ -42,7 +42,9 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watcher(dsn: str, folder: Path, only: Collection[str] = ()) -> AsyncIterator[Watcher]:
+async def watcher(
+    dsn: str, folder: Path, only: Collection[str] = (), *, compat: Collection[str] = (), program: str = "monitor"
+) -> AsyncIterator[Watcher]:
     """Run it until the block ends, with all probes or `only` some; it is handed over once each has been asked."""
     port, file = free_port(), folder / "monitor.yaml"
     link = {"table": "public.users", "column": "auth_user_id", "created_at": "created_at", "every_user": True}
@@ -52,10 +54,11 @@ async def watcher(dsn: str, folder: Path, only: Collection[str] = ()) -> AsyncIt
         "auth": {"links": [{**link, "database": "shop"}]},
         "web": {"listen": f"127.0.0.1:{port}"},
         "store": "sqlite:///state.db",
+        "compat": [*compat],
     }
     file.write_text(json.dumps(config))  # JSON is YAML
     with (folder / "log").open("wb") as log:
-        command = (sys.executable, "-m", "monitor", "run", "--config", str(file))
+        command = (sys.executable, "-m", program, "run", "--config", str(file))
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     try:
         running = Watcher(pid=process.pid, port=port)

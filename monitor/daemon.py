@@ -28,13 +28,12 @@ from monitor.expose.server import Site, Web
 from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
 from monitor.handling import DaemonHandling
-from monitor.measurement import Row
 from monitor.memories import Memories
 from monitor.memory import release
 from monitor.model import Alert, Server, State
 from monitor.pending import Pending
 from monitor.planners import planner_of
-from monitor.report.compose import compose
+from monitor.report.present import Present
 from monitor.report.review import Review
 from monitor.roster import Roster
 from monitor.rule import Advisor, Judge
@@ -101,6 +100,7 @@ class Daemon:
             reload=self.reload,
         )
         self._failing: dict[str, str] = {}
+        self._handling = DaemonHandling(self._desk, self._telling, lambda: self._failing, self._refused)
         self._rules: dict[str, Judge] = dict(config.catalog.rules)
         """What the manual pages show: one mapping, filled anew at a reload."""
         self._web = self._door()
@@ -122,11 +122,13 @@ class Daemon:
 
     def review(self) -> Review:
         """Give what stands now as a report."""
-        standings = list(self._desk.shelf.servers.values())
-        firing = [alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING]
-        readings = list(self._desk.newest.values())
-        window = max((seen.window_seconds for seen in readings), default=0.0)
-        return compose(standings, firing, window=window, readings=readings)
+        return Present(
+            standings=list(self._desk.shelf.servers.values()),
+            findings=[alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING],
+            readings=list(self._desk.newest.values()),
+            probes=list(self.config.catalog.asked.values()),
+            advisors=self._advisors(),
+        ).review()
 
     async def start(self) -> None:
         """Open store and door, then begin to watch; raises MonitorError when that cannot be."""
@@ -192,6 +194,7 @@ class Daemon:
         except ConfigErrors as error:
             self._reload_failed = str(error.errors[0])
             log.error("reload failed, the old configuration goes on", reasons=[str(each) for each in error.errors])
+            self._desk.shelf.changed()
             self._desk.shaken()
             return self._reload_failed
         self._reload_failed = self._renewed()
@@ -233,7 +236,7 @@ class Daemon:
     def _door(self) -> Web:
         site = Site(
             shelf=self._desk.shelf,
-            handling=DaemonHandling(self._desk, self._telling, lambda: self._failing),
+            handling=self._handling,
             exposition=self._exposition,
             own=self._own,
             rules=self._rules,
@@ -285,7 +288,7 @@ class Daemon:
                     await self._shaken.wait()
 
     async def _tick(self) -> None:
-        self._desk.judge_ourselves(self.config.catalog, self._about_the_monitor())
+        self._desk.judge_ourselves(self.config.catalog, self._handling.about())
         if self._desk.stale or self._telling.keeper.reason:
             self._telling.want()
         if self._desk.recorder.due():
@@ -309,12 +312,6 @@ class Daemon:
         self._slimmed += slimmed
         await asyncio.to_thread(release)
 
-    def _about_the_monitor(self) -> Sequence[Row]:
-        rows: list[Row] = [
-            {"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing.items()
-        ]
-        if self._telling.keeper.reason:
-            rows.append({"kind": "store", "reason": self._telling.keeper.reason})
-        if wrong := self._reload_failed or self._roster.problem:
-            rows.append({"kind": "config", "reason": wrong})
-        return [*rows, *self._desk.about_ignores()]
+    def _refused(self) -> str:
+        """Say why what the configuration says by now is not what runs."""
+        return self._reload_failed or self._roster.problem

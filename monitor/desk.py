@@ -102,9 +102,10 @@ class Desk:
         self.follow(self._accepted(server, judgements))
 
     def _accepted(self, server: Server, judgements: Sequence[Judgement]) -> Sequence[Judgement]:
-        judgements = self._heeded(wanted(server, judgements))
+        found = wanted(server, judgements)
+        judgements = self._heeded(found)
         if server.name in self.shelf.servers:
-            self.shelf.servers[server.name].said(judgements)
+            self.shelf.servers[server.name].said(judgements, found)
         return judgements
 
     def _heeded(self, judgements: Sequence[Judgement]) -> Sequence[Judgement]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -24,6 +25,7 @@ def hour_of(moment: datetime) -> int:
     return int(moment.timestamp() // HOUR_SECONDS)
 
 
+@lru_cache(maxsize=1024)
 def beginning(hour: int) -> datetime:
     """Give the moment an hour begins."""
     return datetime.fromtimestamp(0, UTC) + timedelta(hours=hour)

@@ -12,6 +12,7 @@ from monitor.desk import Desk
 from monitor.errors import StoreError
 from monitor.findings.ignores import Ignore
 from monitor.findings.silences import Silence
+from monitor.measurement import Row
 from monitor.model import Alert, State
 from monitor.status import IgnoreStatus, Past, ReceiverStatus, SilenceStatus, Step
 from monitor.store.records import Transition
@@ -19,10 +20,15 @@ from monitor.telling import Telling
 
 
 class DaemonHandling:
-    """The daemon's answer to `monitor.status.Handling`; `failing` gives why receivers fail, by name."""
+    """The daemon's answer to `monitor.status.Handling`.
 
-    def __init__(self, desk: Desk, telling: Telling, failing: Callable[[], Mapping[str, str]]) -> None:
-        self._desk, self._telling, self._failing = desk, telling, failing
+    `failing` gives why receivers fail, by name; `refused` why the configuration is not taken over.
+    """
+
+    def __init__(
+        self, desk: Desk, telling: Telling, failing: Callable[[], Mapping[str, str]], refused: Callable[[], str]
+    ) -> None:
+        self._desk, self._telling, self._failing, self._refused = desk, telling, failing, refused
 
     def silences(self, now: datetime) -> Sequence[SilenceStatus]:
         """Give the silences that work, the one that ends last first."""
@@ -43,10 +49,23 @@ class DaemonHandling:
         """Say why the store cannot be used; empty while it can."""
         return self._telling.keeper.reason
 
+    def configuration(self) -> str:
+        """Say why what the configuration says by now is not what runs; empty while it is."""
+        return self._refused()
+
     def receivers(self) -> Sequence[ReceiverStatus]:
         """Give every receiver that a route names."""
         failing = self._failing()
         return [replace(each, failing=failing.get(each.name, "")) for each in self._telling.receivers()]
+
+    def about(self) -> Sequence[Row]:
+        """Give what the rules about the daemon itself judge."""
+        reasons = {"store": self.store(), "config": self.configuration()}
+        return [
+            *({"kind": "receiver", "receiver": name, "reason": reason} for name, reason in self._failing().items()),
+            *({"kind": kind, "reason": reason} for kind, reason in reasons.items() if reason),
+            *self._desk.about_ignores(),
+        ]
 
     def ignores(self, today: date) -> Sequence[IgnoreStatus]:
         """Give what the configuration says to ignore."""

@@ -19,6 +19,7 @@ from monitor.lean import completed
 from monitor.model import Alert, Finding, Secret
 from monitor.store.alerts import StoredAlerts
 from monitor.store.engine import Store
+from monitor.store.failures import DamagedFile
 from monitor.store.ledger_book import StoredLedger
 from monitor.store.places import StoredPlaces
 from monitor.store.records import LedgerRead, Transition
@@ -45,7 +46,7 @@ class Keeper:
         self.renewed: Callable[[], None] = lambda: None
         """Called when the store may be a new one: all that it is to hold must be written again."""
         self.places = KeptPlaces(self)
-        self._restored = False
+        self._restored = self._damaged = False
         self._one_by_one = asyncio.Lock()
 
     @property
@@ -93,7 +94,8 @@ class Keeper:
     async def open(self) -> None:
         """Open the store; the first time, take its alerts up, later write all of ours into it."""
         try:
-            self._store = await Store.open(self._url.reveal(), patience=PATIENCE_SECONDS)
+            self._store = await Store.open(self._url.reveal(), patience=PATIENCE_SECONDS, damaged=self._damaged)
+            self._damaged = False
             stored = StoredLedger(self._store)
             if not self._restored:
                 read = await stored.load()
@@ -159,7 +161,7 @@ class Keeper:
     async def _fail(self, error: StoreError) -> None:
         if not self.reason:
             log.error("store degraded", reason=str(error))
-        self.reason = str(error)
+        self.reason, self._damaged = str(error), isinstance(error, DamagedFile)
         await self.close()
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from monitor.collect.private import private_session
 from monitor.config_model import Planning
 from monitor.planner.planners import Planners
-from monitor.planner.shadow import Limits
+from monitor.planner.source import Limits
 from monitor.planning import Planner
 
 

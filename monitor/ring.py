@@ -104,6 +104,11 @@ class Ring:
         }
         return {key: figures for key, figures in found.items() if any(figures[::PART])}
 
+    def part(self, key: Key, column: int, begin: int, end: int) -> Numbers:
+        """Give the figures of one number of one key over these readings."""
+        first, last = bisect_left(self._times, begin), bisect_left(self._times, end)
+        return summed(self._lines[key][column][first:last] if key in self._lines else ())
+
     def since(self) -> int | None:
         """Give when the oldest reading was taken."""
         return self._times[0] if self._times else None

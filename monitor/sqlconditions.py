@@ -8,16 +8,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
-import pgparse
-
-from monitor.sqltext import identifier, nodes_of
-
-Reference: TypeAlias = tuple[str, str]
-"""An alias and a column, unquoted; the column is "*" of a whole row, the alias "" where there is none."""
-Tree: TypeAlias = Mapping[str, object]
+from monitor import sqltrees as trees
+from monitor.sqltext import identifier
+from monitor.sqltrees import WHERE, Reference, Tree
 
 DEPTH = 20
 """So deep may ANDs and ORs stand in each other."""
+MOST = 200
+"""So many terms beside each other are looked at."""
 _TOKEN = re.compile(
     r"""E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\W\d][\w$]*|\$\d+|\d[\w.]*|\S""",
     re.DOTALL | re.IGNORECASE,
@@ -27,10 +25,10 @@ _PLANS = re.compile(
     r"""|\((?:hashed |alternatives: )?(?:SubPlan|InitPlan) \d+[^()]*\)(?:\.col\d+)?"""
 )
 _OPERATOR = re.compile(rb"\s*(?:operator\s*\([^)]*\)|[-+*/<>=~!@#%^&|`?]+)", re.IGNORECASE)
+_ANY = re.compile(r"\A\s*any\b", re.IGNORECASE)
+_DIRECTION = re.compile(r"(?:\s+(?:asc|desc))?(?:\s+nulls\s+(?:first|last))?\s*\Z", re.IGNORECASE)
 _QUALIFIER = re.compile(rb'(?:"(?:[^"]|"")*"|[^\s."()]+)\.')
 _OPENING, _CLOSING = frozenset({"(", "[", "case"}), frozenset({")", "]", "end"})
-_WHERE = b"select 1 where "
-_ORDER = b"select 1 order by "
 
 
 class Match(StrEnum):
@@ -140,37 +138,22 @@ _TESTS = {"IS_NULL": Match.NULL, "IS_NOT_NULL": Match.NOT_NULL, "IS_TRUE": Match
 
 def conditions(text: str) -> tuple[Condition, ...]:
     """Split a condition at AND, and read each term; what cannot be read is a term that matches somehow else."""
-    return _conditions(_PLANS.sub(lambda found: found[1] or "($0)", text), DEPTH)
+    return _conditions(_without_plans(text), DEPTH)
+
+
+def _without_plans(text: str) -> str:
+    """Write a parameter for what a subquery gives, which is written as no SQL."""
+    return _PLANS.sub(lambda found: found[1] or "($0)", text)
 
 
 def _conditions(text: str, depth: int) -> tuple[Condition, ...]:
-    return tuple(_condition(part, depth) for part in _split(text, "and"))
+    return tuple(_condition(part, depth) for part in _split(text, "and")[:MOST])
 
 
 def references(text: str) -> tuple[Reference, ...]:
     """Give the columns that an expression of a plan names; none where it cannot be read."""
-    tree = _parsed(_ORDER, _PLANS.sub(lambda found: found[1] or "($0)", text))
-    return tuple(found for found, _ in _references(tree)) if tree else ()
-
-
-def canonical(text: str) -> str:
-    """Give an expression as a text that is the same however it is spaced, put in parentheses or qualified."""
-    tree = _parsed(_WHERE, _bare(text)) if text else None
-    return repr(_plain(tree)) if tree else " ".join(_bare(text).split())
-
-
-def _plain(tree: object) -> object:
-    """Leave out of a tree what does not change its meaning."""
-    if isinstance(tree, list):
-        return [_plain(each) for each in tree]
-    if not isinstance(tree, dict):
-        return tree
-    names = {"funcname", "names"}
-    return {
-        name: _strings(node)[-1:] if name in names else _plain(node)
-        for name, node in sorted(tree.items())
-        if name not in {"location", "funcformat", "rexpr_list_start", "rexpr_list_end"}
-    }
+    tree = trees.parsed(_without_plans(text))
+    return tuple(found for found, _ in trees.references(tree)) if tree else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,97 +167,29 @@ class Ordered:
 
 def ordered(text: str) -> Ordered | None:
     """Read a sort key as plans show it: `t.a DESC NULLS LAST`; None where it orders by an operator of its own."""
-    tree = _parsed(_ORDER, text)
-    sort = _inner(tree[0] if isinstance(tree, list) and len(tree) == 1 else None, "SortBy")
-    node = sort.get("node")
+    sort = trees.sort_key(text)
     direction, nulls = sort.get("sortby_dir"), sort.get("sortby_nulls")
-    if not isinstance(node, dict) or direction == "SORTBY_USING":
+    if not sort or direction == "SORTBY_USING":
         return None
     descending = direction == "SORTBY_DESC"
     first = nulls == "SORTBY_NULLS_FIRST" if nulls != "SORTBY_NULLS_DEFAULT" else descending
-    words = re.sub(r"(?i)\s+nulls\s+(first|last)\Z", "", text.strip())
-    return Ordered(
-        key=_side(re.sub(r"(?i)\s+(asc|desc)\Z", "", words), _ORDER), descending=descending, nulls_first=first
-    )
-
-
-def function(tree: Tree) -> str:
-    """Give the name of the function that an expression is a call of, without its schema; "" where it is none."""
-    return _last(_inner(tree, "FuncCall").get("funcname"))
-
-
-def operator(tree: Tree) -> str:
-    """Give the operator that an expression is made with; "" where it is made otherwise."""
-    return _name(_inner(tree, "A_Expr"))
-
-
-def begins(side: Side) -> int:
-    """Give the number of the parameter that a pattern begins with, as in `$1 || '%'`; 0 where it begins otherwise."""
-    return next((number for number in _joined(side.tree)[:1] if isinstance(number, int)), 0)
-
-
-def ends_open(side: Side) -> bool:
-    """Tell whether a pattern is a parameter with nothing but a wildcard behind it."""
-    return _joined(side.tree)[1:] == ["%"]
-
-
-def opens_with_wildcard(side: Side) -> bool:
-    """Tell whether a pattern begins with a wildcard."""
-    return any(isinstance(first, str) and first[:1] in {"%", "_"} for first in _joined(side.tree)[:1])
-
-
-def denies_list(sql: str) -> bool:
-    """Tell whether a statement asks for NOT IN (SELECT …)."""
-    denials = [node for name, node in _nodes(sql) if name == "BoolExpr" and node.get("boolop") == "NOT_EXPR"]
-    lists = [_inner(each, "SubLink") for node in denials for each in _list(node.get("args"))]
-    return any(each.get("subLinkType") == "ANY_SUBLINK" and not each.get("operName") for each in lists)
-
-
-def has_offset(sql: str) -> bool:
-    """Tell whether a statement itself skips rows."""
-    select = next((node for name, node in _nodes(sql) if name == "SelectStmt"), {})
-    return "limitOffset" in select
-
-
-def _nodes(sql: str) -> list[tuple[str, dict[str, object]]]:
-    try:
-        return [*nodes_of(pgparse.parse(sql))]
-    except pgparse.PGQueryError:
-        return []
-
-
-def _list(nodes: object) -> list[object]:
-    return nodes if isinstance(nodes, list) else []
-
-
-def _joined(tree: Tree) -> list[int | str | None]:
-    """Give the parts that `||` puts together: parameters by their number, constants, None for anything else."""
-    core, _ = _core(tree) if tree else (tree, "")
-    expression = _inner(core, "A_Expr")
-    if expression and _name(expression) == "||":
-        left, right = expression.get("lexpr"), expression.get("rexpr")
-        return [
-            *(_joined(left) if isinstance(left, dict) else ()),
-            *(_joined(right) if isinstance(right, dict) else ()),
-        ]
-    number = _parameter(core)
-    return [number if number > 0 else _value(core)]
+    return Ordered(key=_side(_DIRECTION.sub("", text)), descending=descending, nulls_first=first)
 
 
 def extremes(text: str) -> Side | None:
     """Give what `min(x)` or `max(x)` is taken of; None where an output of a plan is none."""
     found = re.fullmatch(r"(?is)\s*\(?(?:partial )?(?:min|max)(\(.*\))\s*", text)
-    side = _side(found[1], _WHERE) if found and _closes(found[1]) == len(found[1]) else None
+    side = _side(found[1]) if found and _closes(found[1]) == len(found[1]) else None
     return side if side and side.column else None
 
 
 def _condition(text: str, depth: int) -> Condition:
     arms = _split(text, "or") if depth else []
-    if len(arms) > 1:
+    if 1 < len(arms) <= MOST:
         return Either(arms=tuple(_conditions(arm, depth - 1) for arm in arms))
     bare = _bare(text)
-    tree = _parsed(_WHERE, bare)
-    return _term(bare, tree) if isinstance(tree, dict) else Term(text=bare, match=Match.OTHER, left=NOTHING)
+    tree = trees.parsed(bare)
+    return _term(bare, tree) if tree else Term(text=bare, match=Match.OTHER, left=NOTHING)
 
 
 def _term(text: str, tree: Tree) -> Term:
@@ -284,30 +199,30 @@ def _term(text: str, tree: Tree) -> Term:
         return _compared(text, node)
     if kind in {"NullTest", "BooleanTest"} and isinstance(node, dict):
         test = str(node.get("nulltesttype") or node.get("booltesttype"))
-        left = _side(_until(text, node, _WHERE), _WHERE)
+        left = _side(_until(text, node))
         return Term(text=text, match=_TESTS.get(test, Match.OTHER), left=left)
     if kind == "BoolExpr" and isinstance(node, dict) and node.get("boolop") == "NOT_EXPR":
-        denied = _side(re.sub(r"(?i)\Anot\b", "", text), _WHERE)
+        denied = _side(re.sub(r"(?i)\Anot\b", "", text))
         return Term(text=text, match=Match.FALSE if denied.column else Match.OTHER, left=denied)
-    side = _side(text, _WHERE)
+    side = _side(text)
     return Term(text=text, match=Match.TRUE if side.column else Match.OTHER, left=side)
 
 
 def _compared(text: str, node: Tree) -> Term:
     raw = text.encode()
-    place = _location(node) - len(_WHERE)
+    place = trees.location(node) - len(WHERE)
     operator = _OPERATOR.match(raw, place)
     rest = raw[operator.end() if operator else place :].decode()
-    left = _side(raw[:place].decode(), _WHERE)
+    left = _side(raw[:place].decode())
+    name, right = trees.last(node.get("name")), _side(_ANY.sub("", rest))
     match node.get("kind"):
         case "AEXPR_OP":
-            right = _side(rest, _WHERE)
-            found = Term(text=text, match=_match(_name(node), right), left=left, right=right)
-        case "AEXPR_OP_ANY":
-            right = _side(re.sub(r"(?i)\A\s*any\b", "", rest), _WHERE)
-            found = Term(text=text, match=Match.IN if _name(node) == "=" else Match.OTHER, left=left, right=right)
+            how = _match(name, right)
+        case "AEXPR_OP_ANY" if name == "=":
+            how = Match.IN
         case _:
-            found = Term(text=text, match=Match.OTHER, left=left, right=_side(rest, _WHERE))
+            how = Match.OTHER
+    found = Term(text=text, match=how, left=left, right=right)
     turned = [*found.sides][1:] if not left.columns else []
     return turned[0] if turned else found
 
@@ -319,77 +234,27 @@ def _match(operator: str, right: Side) -> Match:
     return found
 
 
-def _side(text: str, before: bytes) -> Side:
+def _side(text: str) -> Side:
     """Read one side; its text is without the relation's name, so that it may stand in an index."""
     bare = _bare(text)
-    parsed = _parsed(before, bare)
-    tree = _inner(parsed[0], "SortBy").get("node") if isinstance(parsed, list) else parsed
-    if not isinstance(tree, dict):
+    tree = trees.parsed(bare)
+    if tree is None:
         return Side(text=bare)
-    collated = _inner(tree, "CollateClause")
+    collated = trees.inner(tree, "CollateClause")
     if collated:
-        named = identifier(*_strings(collated.get("collname"))).removeprefix("pg_catalog.")
-        return replace(_side(_until(bare, collated, before), before), collation=named)
-    found = [*_references(tree)]
-    core, cast = _core(tree)
+        named = identifier(*trees.strings(collated.get("collname"))).removeprefix("pg_catalog.")
+        return replace(_side(_until(bare, collated)), collation=named)
+    found = [*trees.references(tree)]
+    core, cast = trees.core(tree)
     return Side(
-        text=_local(bare, [place - len(before) for (alias, _), place in found if alias]),
+        text=_local(bare, [place - len(WHERE) for (alias, _), place in found if alias]),
         columns=tuple(reference for reference, _ in found),
-        column=_column(core),
+        column=trees.column(core),
         cast=cast,
-        parameter=_parameter(core),
-        value=_value(core),
+        parameter=trees.parameter(core),
+        value=trees.value(core),
         tree=tree,
     )
-
-
-def _core(tree: Tree) -> tuple[Tree, str]:
-    """Give what is left without casts; of a row its first part."""
-    cast = ""
-    while True:
-        ((kind, node),) = tree.items()
-        if not isinstance(node, dict):
-            return tree, cast
-        if kind == "TypeCast":
-            cast, inner = cast or _last(_inner(node, "typeName").get("names")), node.get("arg")
-        elif kind == "RowExpr" and isinstance(args := node.get("args"), list) and args:
-            inner = args[0]
-        else:
-            return tree, cast
-        if not isinstance(inner, dict) or len(inner) != 1:
-            return tree, cast
-        tree = inner
-
-
-def _column(core: Tree) -> str:
-    names = _strings(_inner(core, "ColumnRef").get("fields"))
-    return names[-1] if names else ""
-
-
-def _parameter(core: Tree) -> int:
-    if "ParamRef" not in core:
-        return -1
-    number = _inner(core, "ParamRef").get("number", 0)
-    return number if isinstance(number, int) else 0
-
-
-def _value(core: Tree) -> str | None:
-    constant = _inner(core, "A_Const")
-    if not constant:
-        return None
-    return str(_inner(constant, "sval").get("sval", "")) if "sval" in constant else ""
-
-
-def _references(tree: object) -> Iterator[tuple[Reference, int]]:
-    """Give the columns of a tree, and where in the text each begins, from left to right."""
-    found = []
-    for name, node in nodes_of([tree]):
-        fields = node.get("fields")
-        if name == "ColumnRef" and isinstance(fields, list):
-            names = _strings(fields)
-            column = "*" if "A_Star" in fields[-1] else names.pop()
-            found.append(((names[-1] if names else "", column), _location(node)))
-    yield from sorted(found, key=lambda each: each[1])
 
 
 def _local(text: str, places: Sequence[int]) -> str:
@@ -401,20 +266,9 @@ def _local(text: str, places: Sequence[int]) -> str:
     return raw.decode()
 
 
-def _until(text: str, node: Tree, before: bytes) -> str:
+def _until(text: str, node: Tree) -> str:
     """Give what stands before a node's own word: IS, COLLATE."""
-    return text.encode()[: _location(node) - len(before)].decode()
-
-
-def _parsed(before: bytes, text: str) -> Tree | list[Tree] | None:
-    """Give the condition's node, or the nodes of the sort keys."""
-    try:
-        (statement,) = pgparse.parse(before.decode() + text)
-    except (pgparse.PGQueryError, ValueError):
-        return None
-    select = _inner(statement["stmt"], "SelectStmt")
-    tree = select.get("whereClause") or select.get("sortClause")
-    return tree if isinstance(tree, dict | list) else None
+    return text.encode()[: trees.location(node) - len(WHERE)].decode()
 
 
 def _split(text: str, word: str) -> list[str]:
@@ -445,26 +299,3 @@ def _closes(text: str) -> int:
         if not depth:
             return found.end()
     return 0
-
-
-def _inner(node: object, name: str) -> Tree:
-    inner = node.get(name) if isinstance(node, Mapping) else None
-    return inner if isinstance(inner, dict) else {}
-
-
-def _strings(names: object) -> list[str]:
-    found = [_inner(each, "String").get("sval") for each in names] if isinstance(names, list) else []
-    return [str(each) for each in found if each is not None]
-
-
-def _last(names: object) -> str:
-    return (_strings(names) or [""])[-1]
-
-
-def _name(node: Tree) -> str:
-    return _last(node.get("name"))
-
-
-def _location(node: Tree) -> int:
-    place = node.get("location", 0)
-    return place if isinstance(place, int) else 0

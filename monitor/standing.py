@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 from monitor.measurement import Measurement, Row
 from monitor.model import Judgement, NoVerdict, Result, Server, Target
 from monitor.probe import Probe
 from monitor.status import NotEvaluated, ProbeStatus, TargetStatus
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -26,7 +29,10 @@ class ServerStanding:
     databases: tuple[str, ...] = ()
     runs: dict[tuple[Target, str], ProbeStatus] = field(default_factory=dict)
     unsaid: dict[tuple[Target, str], tuple[NoVerdict, ...]] = field(default_factory=dict)
-
+    judged: dict[Target, set[str]] = field(default_factory=dict)
+    """The rules that were asked, of the server as a whole and of each database; `unsaid`: which could not say."""
+    ignored: dict[tuple[Target, str], int] = field(default_factory=dict)
+    """How many of a rule's findings the configuration says to ignore, where there are any."""
     foreign: int = 0
     """Rules of probes that are for servers of another kind."""
 
@@ -40,6 +46,7 @@ class ServerStanding:
         """Go on from an earlier watch over the same server."""
         self.up, self.reason, self.since, self.version = before.up, before.reason, before.since, before.version
         self.databases, self.runs, self.unsaid = before.databases, before.runs, before.unsaid
+        self.judged, self.ignored = before.judged, before.ignored
 
     def turn(self, now: datetime, *, up: bool, reason: str = "") -> bool:
         """Note that the server answers or not; tell whether that is new."""
@@ -67,20 +74,24 @@ class ServerStanding:
         )
         return seen.result is not (before.result if before else Result.OK)
 
-    def said(self, judgements: Sequence[Judgement]) -> None:
-        """Note what rules could not say; an answer takes that back."""
-        for judgement in judgements:
+    def said(self, judgements: Sequence[Judgement], found: Sequence[Judgement] | None = None) -> None:
+        """Note what rules could not say; an answer takes that back.
+
+        `found` are the same judgements with the findings that the configuration says to ignore.
+        """
+        for judgement, before in zip(judgements, found or judgements, strict=True):
             key = (judgement.source, judgement.rule)
-            if judgement.no_verdicts:
-                self.unsaid[key] = judgement.no_verdicts
-            else:
-                self.unsaid.pop(key, None)
+            self.judged.setdefault(judgement.source, set()).add(judgement.rule)
+            _enter(self.unsaid, key, judgement.no_verdicts)
+            _enter(self.ignored, key, len(before.verdicts) - len(judgement.verdicts))
 
     def lost(self, database: str) -> None:
         """Forget a database that is there no more."""
         target = Target(self.server.name, database)
         self.runs = {key: run for key, run in self.runs.items() if key[0] != target}
         self.unsaid = {key: unsaid for key, unsaid in self.unsaid.items() if key[0] != target}
+        self.ignored = {key: count for key, count in self.ignored.items() if key[0] != target}
+        self.judged.pop(target, None)
 
     def unasked(self, probes: Collection[str]) -> None:
         """Forget the runs of probes that are asked no more, and what rules could not say of them."""
@@ -132,6 +143,14 @@ def _first(name: str, above: Mapping[str, str | None]) -> str:
     for _ in above:
         name = above.get(name) or name
     return name
+
+
+def _enter(known: dict[tuple[Target, str], T], key: tuple[Target, str], value: T) -> None:
+    """Keep what there is of a rule; nothing need not be kept."""
+    if value:
+        known[key] = value
+    else:
+        known.pop(key, None)
 
 
 def shown(server: Server, seen: Measurement) -> Measurement:

@@ -134,7 +134,7 @@ class Hours:
 
 
 class Workload(Protocol):
-    """What statements do, and how full pools are; only `hours` touches a database, our own store."""
+    """What statements do, pools and indexes; only `hours` touches a database, our own store."""
 
     @property
     def window(self) -> float:
@@ -148,6 +148,9 @@ class Workload(Protocol):
 
     def pools(self) -> Sequence[Mapping[str, object]]:
         """Give slots, sessions and pools of all servers, as the snapshot lists them."""
+
+    def indexes(self, target: str) -> Sequence[Mapping[str, object]]:
+        """Give the indexes of one server as they were read last."""
 
 
 class Shelf(Protocol):
@@ -191,6 +194,9 @@ class Handling(Protocol):
 
     def store(self) -> str:
         """Say why the store cannot be used; empty while it can."""
+
+    def configuration(self) -> str:
+        """Say why what the configuration says by now is not what runs; empty while it is."""
 
     def receivers(self) -> Sequence[ReceiverStatus]:
         """Give every receiver that a route names."""

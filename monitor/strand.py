@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import nlargest
@@ -206,21 +206,23 @@ class Strand:
 
     def past(self, line: Line, column: str, hours: Mapping[int, Sequence[float]], count: int) -> list[Point]:
         """Join a figure's stored hours with what memory holds, which is newer."""
-        recent = self.recent(line, column)
-        if not recent or count > DETAIL_HOURS:
-            key = tuple(line.key[name] for name in self.plan.trend.key)
-            return _points({**hours, **self._own_hours(key, hours)}, self.plan.trend.columns.index(column))
-        earlier = _points(hours, self.plan.trend.columns.index(column))
-        return [*(point for point in earlier if point.at < recent[0].at), *recent]
+        place = self.plan.trend.columns.index(column)
+        stored = {hour: part for hour, figures in hours.items() if (part := _part(figures, place))}
+        recent = self.recent(line, column) if count <= DETAIL_HOURS else ()
+        if recent:
+            return [*(point for point in _points(stored) if point.at < recent[0].at), *recent]
+        return _points({**stored, **self._own_hours(line, place, hours)})
 
-    def _own_hours(self, key: Key, stored: Mapping[int, Sequence[float]]) -> dict[int, Numbers]:
-        """Give the hours that memory holds whole, and the newest, which the store may lack."""
-        found: dict[int, Numbers] = {}
-        for hour in range(self._oldest(), hour_of(self._taken_at) + 1):
-            if self._whole(hour) or hour not in stored:
-                figures = self._ring.hour(hour * HOUR_SECONDS, (hour + 1) * HOUR_SECONDS).get(key)
-                found |= {hour: figures} if figures else {}
-        return found
+    def _own_hours(self, line: Line, place: int, stored: Collection[int]) -> dict[int, Sequence[float]]:
+        """Give a figure's hours that memory holds whole, and the newest, which the store may lack."""
+        key = tuple(line.key[name] for name in self.plan.trend.key)
+        hours = (
+            hour
+            for hour in range(self._oldest(), hour_of(self._taken_at) + 1)
+            if self._whole(hour) or hour not in stored
+        )
+        found = {hour: self._ring.part(key, place, hour * HOUR_SECONDS, (hour + 1) * HOUR_SECONDS) for hour in hours}
+        return {hour: part for hour, part in found.items() if part[0] > 0}
 
 
 def _plus(one: float, other: float) -> float:
@@ -233,11 +235,20 @@ def _first(item: tuple[Key, tuple[float, ...]]) -> float:
     return -math.inf if math.isnan(value) else value
 
 
-def _points(hours: Mapping[int, Sequence[float]], place: int) -> list[Point]:
-    """Read the hours in which a column was known."""
-    first = PART * place
+def _part(figures: Sequence[float], place: int) -> Sequence[float]:
+    """Give what an hour's figures say of one column; nothing where it was not known, or not kept yet."""
+    part = figures[PART * place : PART * (place + 1)]
+    return part if len(part) == PART and part[0] > 0 else ()
+
+
+def points_of(hours: Mapping[int, Sequence[float]], place: int) -> list[Point]:
+    """Read the stored hours of one column, those in which it was known."""
+    return _points({hour: part for hour, figures in hours.items() if (part := _part(figures, place))})
+
+
+def _points(hours: Mapping[int, Sequence[float]]) -> list[Point]:
+    """Read one column's hours, oldest first."""
     return [
-        Point(at=beginning(hour), mean=figures[first + 1], most=figures[first + 2], seconds=float(HOUR_SECONDS))
-        for hour, figures in sorted(hours.items())
-        if len(figures) >= first + PART and figures[first] > 0
+        Point(at=beginning(hour), mean=mean, most=most, seconds=float(HOUR_SECONDS))
+        for hour, (_, mean, most) in sorted(hours.items())
     ]

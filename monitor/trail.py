@@ -131,7 +131,7 @@ class Trails:
             of = await stored.of(server, EVIDENCE, [(fingerprint,)], range(present - hours + 1, present + 1))
         except StoreError as error:
             return Course(points=newest, reason=str(error))
-        earlier = _held(of.get((fingerprint,), ()))
+        earlier = held(of.get((fingerprint,), ()))
         begins = hour_of(newest[0].at) if newest else present + 1  # what memory holds of that hour is finer
         return Course(points=[*(each for each in earlier if hour_of(each.at) < begins), *newest])
 
@@ -150,7 +150,7 @@ def _point(at: float, value: float) -> Point:
     return Point(at=datetime.fromtimestamp(at, UTC), mean=value, most=value, seconds=math.inf)
 
 
-def _held(hours: Sequence[tuple[int, Numbers]]) -> list[Point]:
+def held(hours: Sequence[tuple[int, Numbers]]) -> list[Point]:
     """Read the store's hours; a value stands until the next one."""
     whole = [(hour, figures) for hour, figures in hours if len(figures) > 2]  # noqa: PLR2004 - how many there are
     return [Point(at=beginning(hour), mean=figures[1], most=figures[2], seconds=math.inf) for hour, figures in whole]

@@ -1,4 +1,4 @@
-"""What statements do now and did hour by hour, for the API: from memory and our own store, no watched database."""
+"""What statements do and did, pools and indexes, as pages and API show them: from memory and our own store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from monitor.store.hours import Hour, StoredHours
 
 STATEMENTS = "statements"
 """The probe, and the report's list that its rows are in."""
-WORDY = frozenset({STATEMENTS, "tables"})
+INDEXES = "indexes"
+"""The probe, and the list that its rows are in."""
+WORDY = frozenset({STATEMENTS, INDEXES, "tables"})
 """Probes whose lists are long, and name no pool."""
 TOGETHER = 20
 """Servers whose rows are written before anybody else has a turn."""
@@ -74,6 +76,14 @@ class DaemonWorkload:
         ]
         return listed(list(servers.values()), readings)["pools"]
 
+    def indexes(self, target: str) -> Sequence[Mapping[str, object]]:
+        """Give the indexes of one server as they were read last."""
+        standing = self._desk.shelf.servers.get(target)
+        if standing is None:
+            return ()
+        readings = [seen for of, seen in self._desk.newest.items() if seen.probe == INDEXES and of[0].server == target]
+        return listed([standing], readings)[INDEXES]
+
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         """Give the newest hours of some of them, each oldest first, in the same order."""
         probe = self._probes().get(STATEMENTS)
@@ -82,10 +92,8 @@ class DaemonWorkload:
         found: dict[tuple[str, Key], list[Hour]] = {}
         wanted = [(str(row["target"]), (str(row["database"]), str(row["statement"]))) for row in statements]
         try:
-            for server in {server for server, _ in wanted}:
-                for keys in bites({key for each, key in wanted if each == server}, LOOKED_UP):
-                    part = await self._stored.of(server, STATEMENTS, keys, range(present - count + 1, present + 1))
-                    found |= {(server, key): hours for key, hours in part.items()}
+            for keys in bites(dict.fromkeys(wanted), LOOKED_UP):
+                found |= await self._stored.of_many(STATEMENTS, keys, range(present - count + 1, present + 1))
         except StoreError as error:
             return Hours(buckets=None, reason=str(error))
         return Hours(buckets=[[_bucket(hour, columns) for hour in found.get(each, ())] for each in wanted])

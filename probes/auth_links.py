@@ -33,7 +33,7 @@ from probes.auth_judging import LOWER, belong, options_of, schema_of, users_of
 from probes.auth_links_advice import Checked, missing_remedy, orphan_remedy, seems, settings, sight_remedy
 from probes.auth_links_discovery import Origin
 from probes.auth_links_looks import Seen
-from probes.auth_links_metrics import SWEEP, sweeps
+from probes.auth_links_metrics import SWEEP, asides
 from probes.auth_links_options import AuthOptions
 from probes.auth_links_reading import LinkReading, blinds, links, observe
 from probes.auth_sight import advised
@@ -284,7 +284,7 @@ PROBE = Probe(
     every=60,
     timeout=5.0,
     observe=observe,
-    detail=sweeps,
+    detail=asides,
     key=("link", "direction"),
     labels=("link", "direction"),
     metrics=(Metric("orphans", Kind.GAUGE, "Rows without their user (profile), and users without their row (user)."),),
@@ -300,6 +300,7 @@ PROBE = Probe(
             every=300,
             most=100,
         ),
+        Trend(name="sight", aside="sight", key=("of", "table"), gauges=("seen",), latest=("way", "reason"), most=100),
     ),
     options=AuthOptions(),
     section="auth",

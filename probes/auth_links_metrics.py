@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from monitor.probe import Aside, Measurement, Memory, Row, Session, gauges
 from probes.auth_links_reading import LinkReading, links
+from probes.auth_links_ways import ASIDE, sight
 
 SWEEP = Aside(
     name="sweep",
@@ -23,9 +24,10 @@ SWEEP = Aside(
 )
 
 
-async def sweeps(_session: Session, _memory: Memory, seen: Measurement) -> Measurement:
-    """Add the sweeps' rows, from what the reading holds: nothing is asked."""
-    return replace(seen, asides={SWEEP.name: [_row(each) for each in links(seen.rows) if each.seen is not None]})
+async def asides(session: Session, memory: Memory, seen: Measurement) -> Measurement:
+    """Add the sweeps' rows, from what the reading holds, and by which way each table is seen."""
+    sweeps = [_row(each) for each in links(seen.rows) if each.seen is not None]
+    return replace(seen, asides={SWEEP.name: sweeps, ASIDE: await sight(session, memory)})
 
 
 def _row(reading: LinkReading) -> Row:

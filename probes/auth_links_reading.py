@@ -29,6 +29,7 @@ from probes.auth_links_shape import lag, shape
 from probes.auth_links_sight import NEEDED, LinkEye, eyes
 from probes.auth_links_suspects import BETWEEN_LOOKS
 from probes.auth_links_sweeps import LinkSweeps
+from probes.auth_links_ways import Sights
 from probes.auth_sight import seeing
 
 AGAIN_SECONDS = 1.0  # for the second look at the suspects of a first sweep
@@ -101,6 +102,8 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     sound = [column for column in found if column.place not in faulty]
     looks.only(found)
     ways, hidden = await seeing(await eyes(session, options.schema), options.schema, "users", needed)
+    sights = memory.of(Sights)
+    sights.begin(options.schema, [eye.way for eye in ways], hidden)
     rows = [_row(_unsound(column, why)) for column, why in wrong]
     known = memory.server.of(KnownLinks)
     if hidden:
@@ -114,6 +117,10 @@ async def observe(session: Session, memory: Memory, options: object) -> Sequence
     keys.only(found)
     reader = _Reader(session, ways, looks, sweeps, options, options.grace + await lag(session), keys)
     readings = await reader.all(sound)
+    for place, eye in reader.eyes.items():
+        sights.add(place, eye.way)
+    for blind in (each for each in readings if isinstance(each, Blind)):
+        sights.add((blind.schema, blind.table), None, blind.reason)
     found_links = [each for each in readings if isinstance(each, LinkReading)]
     known.tell(session.facts.database, [Known(column=each.column, origin=each.origin) for each in found_links])
     rows += [row for reading in readings for row in _rows(reading)]

@@ -8,10 +8,23 @@ last vacuum or analyze: a size function, and pg_get_expr too, would wait behind 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, counters, gauges, index_names, of_kind
+from monitor.probe import (
+    Measurement,
+    Memory,
+    Probe,
+    Row,
+    Scope,
+    Session,
+    Trend,
+    counters,
+    gauges,
+    index_names,
+    of_kind,
+)
 from probes.indexes_remedy import by_table, places
 from probes.indexes_rules import MissingForeignKey
-from probes.indexes_standing import PLACE, standing, things
+from probes.indexes_standing import PLACE, Scans, followed, listed, standing, things
+from probes.tables import Databases
 
 # An index serves a key when its leading columns are the key's in any order, in the collation of the columns; of
 # partial ones only `where COLUMN is not null`, which any equality implies. The predicate is read from its node tree.
@@ -192,6 +205,8 @@ SQL = r"""
 
 SHOWN = 20
 """How many of the largest tables get metrics of their own."""
+FOLLOWED = 40
+"""So many of the largest indexes of a server, of all its databases together, are followed over time."""
 
 TAKEN = """
     select n.nspname::text as schema, c.relname::text as name
@@ -201,14 +216,22 @@ TAKEN = """
 """
 
 
-async def detail(session: Session, _memory: Memory, seen: Measurement) -> Measurement:
+async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Learn which indexes there are and which names new ones may not have, and lay out what is exported."""
     keys = by_table(seen.rows)
     wanted = (place for siblings in keys.values() for row in siblings for place in places(row, siblings))
     names = {name for place in wanted for name in index_names.candidates(place)}
     taken = await session.fetch(TAKEN, sorted(names)) if names else ()
     known: dict[object, Row] = {(row["schema"], row["name"]): row for row in taken}
-    return replace(seen, details={**known, PLACE: await standing(session)}, exposed=exposed(seen))
+    stand = await standing(session)
+    grown, most = memory.of(Scans).grown(stand), memory.server.of(Databases).each(seen, FOLLOWED)
+    return replace(
+        seen,
+        details={**known, PLACE: stand},
+        exposed=exposed(seen),
+        asides={PLACE: [*followed(stand, grown, most)]},
+        listed=lambda: listed(stand),
+    )
 
 
 def exposed(seen: Measurement) -> Sequence[Row]:
@@ -244,6 +267,17 @@ PROBE = Probe(
     things=things,
     key=("kind", "schema", "table", "constraint_name"),
     labels=("schema", "table"),
+    trends=(
+        Trend(
+            name="indexes",
+            aside=PLACE,
+            key=("schema", "index"),
+            gauges=("size_bytes",),
+            rates=("scans",),
+            every=300,
+            most=FOLLOWED,
+        ),
+    ),
     counts=("idx_scan", "n_tup_ins", "n_tup_upd", "n_tup_del"),
     metrics=(
         *counters(COUNTERS),

@@ -1,7 +1,8 @@
 """Shape: tables, columns, statistics and indexes in numbers, for the advisors of indexes; never a row's value.
 
-The reading is one `Shape`; advisors take it by `shape_of`. Siblings: shape_tables, shape_indexes, shape_around hold the
-SQL, shape_reading and shape_building put it together.
+Advisors take it by `shape_of`; siblings: shape_*. Cost: catalogue only, 40 ms of the server's time for 100 tables, 2 s
+for 10,000 of 10 columns and 2 indexes, which take 25 MB here. A table that is locked exclusively, or about to be, is
+left out. Statistics of 30,000 columns at most, the largest tables' first.
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ OPCLASSES = """
     select o.oid::bigint as oid,
            case when n.nspname = 'pg_catalog' then pg_catalog.quote_ident(o.opcname)
                 else pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(o.opcname) end as name,
+           o.opcmethod::bigint as method,
            o.opcdefault as by_default,
            o.opcintype::bigint as type,
            t.typispreferred or t.typtype = 'p' as for_others,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from monitor.probe import identifier, literal, shape
@@ -33,6 +34,11 @@ class Keys:
     collations: Mapping[int, Mapping[str, Any]]
     opclasses: Mapping[int, Mapping[str, Any]]
 
+    @cached_property
+    def _exact(self) -> frozenset[tuple[int, int]]:
+        """The methods with the types that have a default of their own."""
+        return frozenset((each["method"], each["type"]) for each in self.opclasses.values() if each["by_default"])
+
     def of(self, row: Mapping[str, Any], own: Numbered) -> tuple[shape.IndexKey, ...]:
         """Give an index's keys; raises LookupError where a column is not known, as its table was changed meanwhile."""
         return tuple(self._key(row, place, own) for place in range(row["keys"]))
@@ -57,7 +63,8 @@ class Keys:
         if options:
             return f"{about['name']}({_options(options)})"
         type_ = own.types[number] if number else row["types"][place]
-        fits = about["type"] == type_ or about["for_others"] or (not number and about["keeps_another"])
+        general = about["for_others"] and (about["method"], type_) not in self._exact
+        fits = about["type"] == type_ or general or (not number and about["keeps_another"])
         return "" if about["by_default"] and fits else about["name"]
 
     def _collation(self, row: Mapping[str, Any], place: int, own: Numbered) -> str:

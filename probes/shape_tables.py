@@ -101,6 +101,5 @@ COLLATIONS = """
      cross join (select datcollate, coalesce(pg_catalog.to_jsonb(b) ->> 'datlocprovider', 'c') as provider
                    from pg_catalog.pg_database b
                   where datname = pg_catalog.current_database()) d
-     where c.oid in (select attcollation from pg_catalog.pg_attribute where attcollation <> 0)
      limit 5000
 """

@@ -24,19 +24,22 @@ async def shape_read(database: Database) -> Shape:
     return shape_of(seen)
 
 
+PLANNED = """
+    create function pg_temp.planned(statement text) returns json language plpgsql
+    set max_parallel_workers_per_gather = 0 as $$
+    declare plan json;
+    begin
+      execute 'explain (generic_plan, verbose, format json) ' || statement into plan;
+      return plan -> 0 -> 'Plan';
+    end $$
+"""
+
+
 async def plan(database: Database, text: str) -> Planned:
     """Plan a statement for any value of its parameters."""
-    await database.execute("set plan_cache_mode = force_generic_plan; set max_parallel_workers_per_gather = 0")
-    await database.execute(f"prepare asked as {text}")
-    try:
-        count = await database.value(
-            "select cardinality(parameter_types) from pg_prepared_statements where name = 'asked'"
-        )
-        arguments = f"({', '.join(['null'] * count)})" if count else ""
-        written = await database.value(f"explain (verbose, format json) execute asked{arguments}")
-    finally:
-        await database.execute("deallocate asked")
-    top: dict[str, Any] = json.loads(written)[0]["Plan"]
+    if await database.value("select to_regproc('pg_temp.planned') is null"):
+        await database.execute(PLANNED)
+    top: dict[str, Any] = json.loads(await database.value("select pg_temp.planned($1)", text))
     return Planned(cost=top["Total Cost"], plan=top)
 
 

@@ -3,6 +3,7 @@
 from monitor.advisors.index.invalid import Invalid
 from monitor.advisors.index.missing import Missing
 from monitor.advisors.index.redundant import Duplicate, RedundantPrefix
+from monitor.advisors.index.rewriting import IndexRewrite
 from monitor.advisors.index.unused import Unused
 from monitor.advisors.pool_churn import Churn
 from monitor.advisors.sequential_scans import SequentialScans
@@ -18,4 +19,4 @@ def advisors() -> tuple[Advisor, ...]:
 
 
 def _about_indexes() -> tuple[Advisor, ...]:
-    return (Missing(), Invalid(), Duplicate(), RedundantPrefix(), Unused())
+    return (Missing(), Invalid(), Duplicate(), RedundantPrefix(), Unused(), IndexRewrite())

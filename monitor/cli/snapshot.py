@@ -15,6 +15,7 @@ from rich.console import Console
 from monitor.catalog import Catalog
 from monitor.cli.history import history, past
 from monitor.cli.output import check_output, to_file
+from monitor.cli.over_time import traced
 from monitor.config import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
@@ -67,6 +68,8 @@ async def snapshot(wishes: Wishes) -> int:
     async with planning(config.planner if config else None) as planner:
         with progress(quiet=wishes.quiet) as tell:
             review = replace(await take_snapshot(replace(question, planner=planner), tell), known=known)
+            if wishes.store and config is not None and wishes.form == "html":
+                review = replace(review, traced=await traced(config, review))
     write(review, wishes)
     return status(review, wishes)
 

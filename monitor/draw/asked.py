@@ -39,9 +39,23 @@ class Asked:
         """Give the address of the same page with something changed, from its first page on."""
         return replace(self, **{"page": 1, **changed}).address  # type: ignore[arg-type]  # templates hand in what fits
 
+    def elsewhere(self, path: str) -> str:
+        """Give the address of another page about the same things, in its own order."""
+        return Asked(path=path, target=self.target, database=self.database, text=self.text).address
+
+    def table_of(self, target: str, row: Mapping[str, object]) -> str:
+        """Give the address of the table that a row is about."""
+        database, schema, table = (str(row[name]) for name in ("database", "schema", "table"))
+        return Asked(path="/tables", target=target, database=database, schema=schema, table=table).address
+
     def at(self, page: int) -> str:
         """Give the address of another page."""
         return self.with_(page=page)
+
+    @property
+    def span(self) -> str:
+        """Write over how much time charts go."""
+        return SPANS[self.hours]
 
     def spans(self) -> list[tuple[str, str, bool]]:
         """Give the words and address of each span of time, and whether it is the one that is shown."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.draw.about import firing, remarks, unsaid
 from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
-from monitor.draw.outlook import Unknown
-from monitor.draw.plot import Plot
+from monitor.draw.outlook import Unknown, named
+from monitor.draw.plot import MOST, Plot
 from monitor.kinds import POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
@@ -22,7 +22,8 @@ USERS, TURN, SESSIONS, SIGNUPS = (
     "auth_sessions.rows",
     "auth_signups.inserted",
 )
-EVERYTHING = (ORPHANS, SWEEPS, STATES, USERS, TURN, SESSIONS, SIGNUPS)
+SIGHT = "auth_links.sight"
+EVERYTHING = (SIGHT, ORPHANS, SWEEPS, STATES, USERS, TURN, SESSIONS, SIGNUPS)
 FAMILIES = ("auth.", "auth_links.")
 PROBES = {POSTGRES: "auth_links"}
 LINKS = 100
@@ -44,6 +45,20 @@ class Link:
     """Rows that disagree with their user's state, those that there are."""
 
 
+BY: Mapping[str, tuple[str, str]] = {
+    "functions": (
+        "lent functions",
+        "through functions lent by monitor grants --auth functions, which give counts only",
+    ),
+    "policy": ("a policy", "by the monitor's own role, under a policy that shows it every row"),
+    "bypassrls": ("BYPASSRLS", "by the monitor's own role, which has BYPASSRLS"),
+    "superuser": ("superuser", "by the monitor's own role, which is a superuser and needs far less: monitor grants"),
+    "owner": ("owner", "by the monitor's own role, which has the rights of the table's owner"),
+    "open": ("no row security", "by the monitor's own role: no row level security guards it"),
+}
+"""By which way a table is seen, in short and in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class House:
     """One database with users in it."""
@@ -56,6 +71,24 @@ class House:
     def of(self, trend: str) -> list[Line]:
         """Give what is kept of one kind."""
         return [line for line in self.lines if line.trend == trend]
+
+    @property
+    def sight(self) -> str:
+        """Say in short by which way the users are seen; empty: it is not known."""
+        own = [line for line in self.of(SIGHT) if line.key["of"] == "users"]
+        return next((_way(line)[0] for line in own), "")
+
+    @property
+    def sights(self) -> Sequence[tuple[bool, str]]:
+        """Say by which way each table is seen, the users first; false stands beside what is not."""
+        groups: dict[tuple[bool, str], list[str]] = {}
+        for line in sorted(self.of(SIGHT), key=lambda line: line.key["of"] != "users"):
+            seen = bool(line.values.get("seen"))
+            groups.setdefault((seen, _way(line)[1]), []).append(line.key["table"])
+        return [
+            (seen, f"{named(tables)} {'is' if len(tables) == 1 else 'are'} {'seen ' if seen else 'not seen: '}{words}.")
+            for (seen, words), tables in groups.items()
+        ]
 
     def total(self, trend: str, column: str) -> float | None:
         """Add up what is known of one kind; None: nothing is."""
@@ -84,6 +117,14 @@ class House:
             findings=[each for each in self.findings if each.finding.subject == name],
             states=[(line.key["state"], rows) for line in own if (rows := line.number("rows"))],
         )
+
+
+def _way(line: Line) -> tuple[str, str]:
+    """Give by which way a table is seen, in short and in words; why, where it is not."""
+    if not line.values.get("seen"):
+        return "not at all", line.words.get("reason", "nobody said why")
+    way = line.words.get("way", "")
+    return BY.get(way, (way, way))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +164,7 @@ def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     return Scene(
         sheet=sheet(houses, asked),
         chosen=chosen,
-        charted=chosen.lines if chosen else (),
+        charted=_charted(chosen) if chosen else (),
         findings=[each for each in chosen.findings if each.finding.fingerprint not in linked] if chosen else (),
         remarks=[*remarks(glance, PROBES, asked.target)],
         unknown=unsaid(glance, FAMILIES, asked.target),
@@ -135,15 +176,24 @@ ROWS = ("live", "expired", "revoked")
 WAYS = {"profile": "rows without user", "user": "users without row"}
 
 
+def _charted(house: House) -> list[Line]:
+    """Give the lines that are drawn, of links and states those with most."""
+    orphans = sorted(
+        (line for line in house.of(ORPHANS) if line.key["direction"] in WAYS),
+        key=lambda line: -line.values.get("orphans", 0.0),
+    )
+    users = sorted(house.of(USERS), key=lambda line: -line.values.get("users", 0.0))
+    return [*orphans[:MOST], *users[:MOST], *house.of(SESSIONS), *house.of(SIGNUPS)]
+
+
 def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
     """Draw the chosen database's figures."""
-    house = seen.chosen
-    if house is None:
+    if seen.chosen is None:
         return []
-    orphans = [line for line in house.of(ORPHANS) if line.key["direction"] in WAYS]
-    orphans.sort(key=lambda line: -line.values.get("orphans", 0.0))
-    users = sorted(house.of(USERS), key=lambda line: -line.values.get("users", 0.0))
-    rows = [(line, name) for line in house.of(SESSIONS) for name in ROWS if line.number(name) is not None]
+    orphans, users, tables, signups = (
+        [line for line in seen.charted if line.trend == trend] for trend in (ORPHANS, USERS, SESSIONS, SIGNUPS)
+    )
+    rows = [(line, name) for line in tables for name in ROWS if line.number(name) is not None]
     return [
         *canvas.plot(
             "Links: who is missing",
@@ -156,7 +206,7 @@ def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
         ),
         *(
             drawn
-            for line in house.of(SIGNUPS)
+            for line in signups
             for drawn in canvas.plot(
                 "New rows",
                 [canvas.series(name.replace("_", " "), line, name) for name in ("users", "sessions", "refresh_tokens")],

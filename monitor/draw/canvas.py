@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from monitor.draw.plot import Plot, Series, Sketch, plot
+from monitor.draw.forecast import Forecast
+from monitor.draw.plot import Plot, Series, Sketch, plot, spark
 from monitor.trend import Course, Line
 
 LEAST = timedelta(minutes=15)
@@ -21,6 +22,7 @@ class Canvas:
     def __init__(self, lines: Sequence[Line], courses: Courses, now: datetime, hours: int) -> None:
         self._places = {id(line): place for place, line in enumerate(lines)}
         self._courses = courses
+        self.now, self._hours = now, hours
         self._since, self._until = _fitting(courses, now - timedelta(hours=hours), now), now
 
     @property
@@ -30,9 +32,15 @@ class Canvas:
 
     def series(self, name: str, line: Line, column: str) -> Series:
         """Give one figure of a line under a name."""
+        return Series(name=name, points=self._course(line, column).points)
+
+    def spark(self, line: Line, column: str) -> str:
+        """Draw one figure of a line small, without axes; empty where too little is known."""
+        return spark(self._course(line, column).points, self.now, self._hours * 3600.0)
+
+    def _course(self, line: Line, column: str) -> Course:
         place = self._places.get(id(line))
-        course = Course() if place is None else self._courses.get((place, column), Course())
-        return Series(name=name, points=course.points)
+        return Course() if place is None else self._courses.get((place, column), Course())
 
     def plot(
         self,
@@ -41,8 +49,9 @@ class Canvas:
         *,
         unit: str = "",
         limit: float | None = None,
+        foretold: Forecast | None = None,
     ) -> list[Plot]:
-        """Draw a chart; nothing where nothing is known."""
+        """Draw a chart, with where its first line leads; nothing where nothing is known."""
         sketch = Sketch(
             title=title,
             series=[*series],
@@ -50,6 +59,7 @@ class Canvas:
             until=self._until,
             unit=unit,
             limit=limit,
+            forecast=foretold,
         )
         drawn = plot(sketch)
         return [] if drawn is None else [drawn]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.draw import auth, pools, tables
+from monitor.draw import auth, indexes, pools, tables
 from monitor.draw.canvas import Canvas, Courses
 from monitor.draw.page import FIRST, Drawer
 from monitor.status import Glance
@@ -23,7 +23,14 @@ class Charted:
         """Draw tables and indexes."""
         canvas = Canvas(scene.charted, courses, glance.now, scene.sheet.asked.hours)
         plots, sorts = tables.charts(scene, canvas), [*tables.SORTS]
-        return self._fill("tables.html", glance, scene, canvas, charts=plots, sorts=sorts)
+        scans = indexes.sparks(scene.listing, canvas)
+        return self._fill("tables.html", glance, scene, canvas, charts=plots, sorts=sorts, scans=scans)
+
+    def indexes(self, glance: Glance, scene: indexes.Scene, courses: Courses) -> bytes:
+        """Draw the indexes of a server."""
+        canvas = Canvas(scene.charted, courses, glance.now, scene.asked.hours)
+        scans, sorts = indexes.sparks(scene.listing, canvas), [*indexes.SORTS]
+        return self._fill("indexes.html", glance, scene, canvas, scans=scans, sorts=sorts)
 
     def auth(self, glance: Glance, scene: auth.Scene, courses: Courses) -> bytes:
         """Draw links, sweeps, accounts, sessions and sign-ups."""

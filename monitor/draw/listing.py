@@ -100,17 +100,22 @@ class Listing:
 
 
 def listing(rows: Iterable[Row], wanted: Wanted) -> Listing:
-    """Sort what is wanted and cut one page out."""
+    """Sort what is wanted and cut one page out; `rows` come by the time they took, the busiest first."""
     fitting = list(rows)
     for name, value in (("target", wanted.target), ("database", wanted.database)):
         fitting = fitting if value is None else [row for row in fitting if row.get(name) == value]
-    figure = SORTS[wanted.sort]
-    fitting.sort(key=lambda row: number(row, figure), reverse=True)
-    places = (
-        place for place, row in enumerate(fitting) if wanted.statement and row.get("statement") == wanted.statement
-    )
-    page = wanted.page or next(places, 0) // SHOWN + 1
+    if wanted.sort != Wanted.sort:
+        figure = SORTS[wanted.sort]
+        fitting.sort(key=lambda row: number(row, figure), reverse=True)
+    page = wanted.page or _place(fitting, wanted.statement) // SHOWN + 1
     return Listing(wanted=wanted, rows=fitting[(page - 1) * SHOWN : page * SHOWN], page=page, total=len(fitting))
+
+
+def _place(rows: Sequence[Row], statement: str | None) -> int:
+    """Tell how many rows stand before a statement; 0: it is not among them, or none is wanted."""
+    if statement is None:
+        return 0
+    return next((place for place, row in enumerate(rows) if row.get("statement") == statement), 0)
 
 
 def text(row: Row, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -68,15 +68,19 @@ NONE = Leave()
 
 
 class Drawer:
-    """Draws pages for one catalogue of rules."""
+    """Draws pages for one catalogue of rules; `refused` says why the configuration is not the one that runs."""
 
-    def __init__(self, rules: Mapping[str, Judge]) -> None:
-        self._rules, self._sheets = rules, Sheets()
+    def __init__(self, rules: Mapping[str, Judge], refused: Callable[[], str] = str) -> None:
+        self._rules, self._sheets, self._refused = rules, Sheets(), refused
 
     def page(self, template: str, glance: Glance, **context: object) -> bytes:
         """Draw any page of a moment that keeps itself up to date; it knows `marks`, and `revision`."""
         known = {"revision": glance.shelf.revision, "marks": glance.marks}
-        return self._sheets.fill(template, glance.now, **{**known, **context})
+        return self._told(template, glance.now, **{**known, **context})
+
+    def _told(self, template: str, now: datetime, **context: object) -> bytes:
+        """Draw a page for who may know how the monitor itself fares."""
+        return self._sheets.fill(template, now, refused=self._refused(), **context)
 
     def overview(self, glance: Glance, *, refresh: bool) -> bytes:
         """Draw the first page."""
@@ -185,21 +189,21 @@ class Drawer:
 
     def migrations(self, now: datetime) -> bytes:
         """Draw the place that is kept for migrations."""
-        return self._sheets.fill("migrations.html", now)
+        return self._told("migrations.html", now)
 
     def rules(self, now: datetime) -> bytes:
         """Draw the list of rules."""
-        return self._sheets.fill("rules.html", now, rules=[self._rules[name] for name in sorted(self._rules)])
+        return self._told("rules.html", now, rules=[self._rules[name] for name in sorted(self._rules)])
 
     def rule(self, name: str, now: datetime) -> bytes:
         """Draw a rule's manual page; raises KeyError for an unknown one."""
         judge = self._rules[name]
         manual = judge.manual()
         chapters: Sequence[tuple[str, str]] = [(each, manual[each]) for each in HEADINGS if each in manual]
-        return self._sheets.fill("rule.html", now, judge=judge, fault=manual["fault"], chapters=chapters)
+        return self._told("rule.html", now, judge=judge, fault=manual["fault"], chapters=chapters)
 
     def message(self, title: str, text: str, now: datetime) -> bytes:
-        """Draw a page that only says something, such as that there is no such page."""
+        """Draw a page that only says something, such as that there is no such page; also for who has not signed in."""
         return self._sheets.fill("message.html", now, title=title, text=text)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
 from monitor.draw.axis import levels, moments
+from monitor.draw.forecast import Forecast, until
 from monitor.draw.words import figure
 from monitor.measurement import duration, size
 from monitor.trend import Point
@@ -70,8 +71,15 @@ class Sketch:
     until: datetime
     unit: str = ""
     limit: float | None = None
+    forecast: Forecast | None = None
+    """Where the first line leads."""
     stepped: bool = False
     marks: Sequence[tuple[datetime, str]] = ()
+
+    @property
+    def end(self) -> datetime:
+        """Give where the time axis ends."""
+        return until(self.until, self.since, self.forecast)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +104,9 @@ class Plot:
     up: Sequence[tuple[float, str]]
     limit: float | None
     limit_words: str
+    forecast: str
+    """The path of the line ahead; empty: there is no such trend."""
+    forecast_words: str
     marks: Sequence[tuple[float, str]]
     words: str
     heads: Sequence[str]
@@ -140,10 +151,10 @@ def plot(sketch: Sketch) -> Plot | None:
     if not known:
         return None
     highest = max(dot.value for _, dots in known for dot in dots)
-    near = sketch.limit is not None and 0 <= sketch.limit <= FAR * highest
+    near = sketch.limit is not None and (0 <= sketch.limit <= FAR * highest or sketch.forecast is not None)
     ticks = levels(max(highest, (sketch.limit or 0.0) if near else 0.0), sketch.unit)
     write = WRITE[sketch.unit]
-    frame = _Frame(since=sketch.since.timestamp(), until=sketch.until.timestamp(), top=ticks[-1], write=write)
+    frame = _Frame(since=sketch.since.timestamp(), until=sketch.end.timestamp(), top=ticks[-1], write=write)
     strokes = [
         _stroke(frame, place, name, dots, sketch, alone=len(known) == 1) for place, (name, dots) in enumerate(known)
     ]
@@ -151,14 +162,16 @@ def plot(sketch: Sketch) -> Plot | None:
     return Plot(
         title=sketch.title,
         strokes=strokes,
-        across=[(frame.x(at.timestamp()), label) for at, label in moments(sketch.since, sketch.until)],
+        across=[(frame.x(at.timestamp()), label) for at, label in moments(sketch.since, sketch.end)],
         up=[(frame.y(value), write(value)) for value in ticks],
         limit=frame.y(limit) if near and limit is not None else None,
         limit_words=f"limit {write(limit)}" if limit is not None else "",
+        forecast=_ahead(frame, known[0][1][-1], sketch.forecast),
+        forecast_words=sketch.forecast.words(sketch.until) if sketch.forecast else "",
         marks=[(frame.x(at.timestamp()), said) for at, said in sketch.marks if sketch.since <= at <= sketch.until],
         words=_words(sketch, known, write),
         heads=[name for name, _ in known],
-        rows=[*_table(frame, [dots for _, dots in known])],
+        rows=[*_table(replace(frame, until=sketch.until.timestamp()), [dots for _, dots in known])],
     )
 
 
@@ -230,6 +243,16 @@ def _area(run: Places) -> str:
     return f"{_line(run)}V{BOTTOM}H{run[0][0]}z" if len(run) > 1 else ""
 
 
+def _ahead(frame: _Frame, last: _Dot, foretold: Forecast | None) -> str:
+    """Draw the line from the newest figure to the limit, or as far towards it as the chart goes."""
+    if foretold is None:
+        return ""
+    meets = max(foretold.at.timestamp(), last.at + 1)
+    part = min(1.0, (frame.until - last.at) / (meets - last.at))
+    value = last.value + part * (foretold.limit - last.value)
+    return f"M{frame.x(last.at)} {frame.y(last.value):g}L{frame.x(min(meets, frame.until))} {frame.y(value):g}"
+
+
 def _words(sketch: Sketch, known: Sequence[tuple[str, Sequence[_Dot]]], write: Callable[[float], str]) -> str:
     """Say what the chart shows."""
     said = [f"{sketch.title}, over {duration((sketch.until - sketch.since).total_seconds())}"]
@@ -242,6 +265,8 @@ def _words(sketch: Sketch, known: Sequence[tuple[str, Sequence[_Dot]]], write: C
         )
     if sketch.limit is not None and math.isfinite(sketch.limit):
         said.append(f"limit {write(sketch.limit)}")
+    if sketch.forecast:
+        said.append(sketch.forecast.words(sketch.until))
     begun = min(dots[0].at for _, dots in known)
     if begun - sketch.since.timestamp() > (sketch.until - sketch.since).total_seconds() / 10:
         said.append(f"nothing is known before {_at(begun)}")

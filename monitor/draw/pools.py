@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from monitor.draw.about import firing, remarks, unsaid
 from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
+from monitor.draw.forecast import Forecast, forecast
 from monitor.draw.outlook import Unknown
-from monitor.draw.plot import Plot, spark
+from monitor.draw.plot import MOST, Plot, spark
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
@@ -43,12 +45,14 @@ class Limited:
     name: str
     used: float
     limit: float | None
-    seconds_left: float | None
+    foretold: Forecast | None
+    """When it is full, where there is a trend."""
     oldest: float | None
     idle: float | None
     waiting: float | None
-    spark: str
     findings: Sequence[Alert]
+    spark: str = ""
+    """What was used over the newest hours; drawn of those only that are shown."""
 
     @property
     def ratio(self) -> float:
@@ -80,18 +84,21 @@ class Scene:
 def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     """Put together what is known now."""
     alerts = firing(glance.shelf.alerts(), FAMILIES, asked.target)
-    rows = [*_limited(glance, trends, alerts, asked.target)]
+    rows = [*_limited(trends, alerts, asked.target, glance.now)]
     whole = [row for row in rows if row.line.trend != SLOTS or row.line.key["kind"] == "server"]
     names = {row.line.server for row in whole}
     target = asked.target or (min(names) if len(names) == 1 else "")
     lines = [line for name in (STATES, BOUNCED) for line in trends.lines(name, target)] if target else []
     own = [row.line for row in whole if target == row.line.server]
+    page = sheet(sorted(whole, key=_order(asked.sort)), asked)
+    states = sorted((line for line in lines if line.trend == STATES), key=_sessions)
+    bounced = sorted((line for line in lines if line.trend == BOUNCED), key=_busy)
     return Scene(
-        sheet=sheet(sorted(whole, key=_order(asked.sort)), asked),
+        sheet=replace(page, rows=[replace(row, spark=_course(row.line, trends, glance.now)) for row in page.rows]),
         target=target,
-        charted=[*own, *lines],
+        charted=[*own, *states[:MOST], *bounced[:MOST]],
         limits=sorted((row for row in rows if target and row not in whole), key=_order("")),
-        bounced=sorted((line for line in lines if line.trend == BOUNCED), key=_busy),
+        bounced=bounced,
         findings=alerts.get(target, ()),
         remarks=[*remarks(glance, PROBES, asked.target)],
         unknown=unsaid(glance, FAMILIES, asked.target),
@@ -99,23 +106,30 @@ def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
     )
 
 
-def _limited(glance: Glance, trends: Trends, alerts: Mapping[str, Sequence[Alert]], server: str) -> Iterator[Limited]:
+def _course(line: Line, trends: Trends, now: datetime) -> str:
+    return spark(trends.recent(line, USED[line.trend][0]).points, now, RECENT_SECONDS)
+
+
+def _limited(trends: Trends, alerts: Mapping[str, Sequence[Alert]], server: str, now: datetime) -> Iterator[Limited]:
     for trend, (used, limit) in USED.items():
         for line in trends.lines(trend, server or None):
             whole = line.key.get("kind", "server") == "server"
-            recent = trends.recent(line, used).points if whole else ()
             yield Limited(
                 line=line,
                 name=_name(line),
                 used=line.values.get(used, 0.0),
                 limit=line.number(limit),
-                seconds_left=line.number("time_to_exhaustion_seconds"),
+                foretold=_foretold(line, now),
                 oldest=line.number("oldest_transaction_seconds"),
                 idle=line.number("oldest_idle_in_transaction_seconds"),
                 waiting=line.number("waiting"),
-                spark=spark(recent, glance.now, RECENT_SECONDS),
                 findings=alerts.get(line.server, ()) if whole else (),
             )
+
+
+def _foretold(line: Line, now: datetime) -> Forecast | None:
+    _, limit = USED[line.trend]
+    return forecast(line.number("time_to_exhaustion_seconds"), line.number(limit), line.taken_at, now)
 
 
 def _name(line: Line) -> str:
@@ -142,13 +156,17 @@ def _busy(line: Line) -> tuple[float, float, str, str]:
     return -waiting, -active, line.key["database"], line.key["user"]
 
 
+def _sessions(line: Line) -> float:
+    return -line.values.get("sessions", 0.0)
+
+
 def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
     """Draw what the courses say."""
     return [
         *(each for line in seen.charted if line.trend in USED for each in _use(canvas, line)),
         *_states(canvas, [line for line in seen.charted if line.trend == STATES]),
         *(each for line in seen.charted if line.trend == SLOTS for each in _longest(canvas, line)),
-        *_bounced(canvas, seen.bounced),
+        *_bounced(canvas, [line for line in seen.charted if line.trend == BOUNCED]),
     ]
 
 
@@ -159,12 +177,11 @@ def _use(canvas: Canvas, line: Line) -> list[Plot]:
     series = [canvas.series("in use", line, used)]
     if line.trend == APPLICATION:
         series.append(canvas.series("waiting", line, "waiting"))
-    return canvas.plot(title, series, limit=line.number(limit))
+    return canvas.plot(title, series, limit=line.number(limit), foretold=_foretold(line, canvas.now))
 
 
 def _states(canvas: Canvas, states: Sequence[Line]) -> list[Plot]:
-    ranked = sorted(states, key=lambda line: -line.values.get("sessions", 0.0))
-    return canvas.plot("Sessions by state", [canvas.series(line.key["state"], line, "sessions") for line in ranked])
+    return canvas.plot("Sessions by state", [canvas.series(line.key["state"], line, "sessions") for line in states])
 
 
 def _longest(canvas: Canvas, line: Line) -> list[Plot]:

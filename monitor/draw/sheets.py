@@ -95,5 +95,7 @@ class Sheets:
             when=when,
         )
         style = sha256(b"".join(static().values())).hexdigest()[:8]
-        room.globals.update(version=__version__, style=style, places=PLACES, place_here="", refresh=None, revision=None)
+        room.globals.update(
+            version=__version__, style=style, places=PLACES, place_here="", refresh=None, revision=None, refused=""
+        )
         return room

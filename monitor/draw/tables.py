@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from monitor.draw.about import firing, remarks, unsaid
 from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
+from monitor.draw.indexes import Listing
 from monitor.draw.outlook import Unknown
 from monitor.draw.plot import Plot, spark
 from monitor.kinds import POSTGRES
@@ -87,7 +88,10 @@ class Scene:
     chosen: Stand | None
     courses: Mapping[Place, str]
     """The size of the newest hours of the tables that are shown, from the ground."""
-    charted: Sequence[Line]
+    drawn: Sequence[Line]
+    """Those that have charts of their own."""
+    listing: Listing | None
+    """The largest indexes, or those of the chosen table."""
     indexes: Sequence[Alert]
     more_indexes: int
     targets: Sequence[str]
@@ -95,8 +99,13 @@ class Scene:
     unknown: Sequence[Unknown]
     watched: bool
 
+    @property
+    def charted(self) -> Sequence[Line]:
+        """Give all whose courses are drawn."""
+        return [*self.drawn, *(self.listing.lines if self.listing else ())]
 
-def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
+
+def scene(glance: Glance, trends: Trends, asked: Asked, listing: Listing | None = None) -> Scene:
     """Put together what is known now."""
     alerts = [each for of in firing(glance.shelf.alerts(), FAMILIES, asked.target).values() for each in of]
     by_table = _by_table(alerts)
@@ -115,7 +124,8 @@ def scene(glance: Glance, trends: Trends, asked: Asked) -> Scene:
         sheet=shown,
         chosen=chosen and _grown(chosen, trends),
         courses={each.place: _course(each.line, trends, glance.now) for each in shown.rows},
-        charted=[chosen.line] if chosen else largest,
+        drawn=[chosen.line] if chosen else largest,
+        listing=listing if chosen or listing is None else listing.head(),
         indexes=indexes[:INDEXES],
         more_indexes=max(0, len(indexes) - INDEXES),
         targets=sorted({each.server for each in glance.shelf.targets() if each.kind == POSTGRES}),
@@ -188,7 +198,7 @@ def _known(value: float | None) -> float:
 def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
     """Draw the chosen table's figures, else the sizes of the databases."""
     if seen.chosen is None:
-        series = [canvas.series(line.key["database"], line, "database_bytes") for line in seen.charted]
+        series = [canvas.series(line.key["database"], line, "database_bytes") for line in seen.drawn]
         return canvas.plot("Size of the databases", series, unit="bytes")
     line = seen.chosen.line
     size = ("with indexes", "total_bytes") if line.number("total_bytes") is not None else ("table", "heap_bytes")
@@ -203,6 +213,11 @@ def charts(seen: Scene, canvas: Canvas) -> list[Plot]:
         *canvas.plot(
             "Rows written",
             [canvas.series(name, line, f"rows_{name}") for name in ("inserted", "updated", "deleted")],
+            unit="rate",
+        ),
+        *canvas.plot(
+            "Scans of its indexes",
+            [canvas.series(each.key["index"], each, "scans") for each in (seen.listing.lines if seen.listing else ())],
             unit="rate",
         ),
     ]

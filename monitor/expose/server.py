@@ -9,6 +9,7 @@ from errno import EADDRINUSE
 
 from aiohttp import web
 
+from monitor.draw.indexes import Read
 from monitor.draw.page import REFRESH, Drawer
 from monitor.draw.sheets import STATIC, static
 from monitor.errors import MonitorError
@@ -72,12 +73,12 @@ class Pages:
 
     def __init__(self, site: Site, origin: Origin, credentials: Credentials) -> None:
         self._site, self._origin, self._credentials = site, origin, credentials
-        self._drawer = Drawer(site.rules)
+        self._drawer = Drawer(site.rules, site.handling.configuration)
         self._door = Door(origin, credentials, self.message)
         self._forms = Forms(site.controls, site.shelf, site.clock) if site.controls is not None else None
         rights = Rights(token=self._token, private=self._is_private)
         self._findings = Findings(site.glance, self._drawer, rights, numbers(site.trends))
-        self._trends = TrendPages(site.trends, site.glance, self._drawer)
+        self._trends = TrendPages(site.trends, site.glance, self._drawer, _indexes(site.workload))
         self._targets = Targets(site.glance, self._drawer)
         self.events = Events(site.shelf, site.pace)
         self._statements = Statements(site.workload, site.glance, self._drawer)
@@ -178,6 +179,11 @@ class Pages:
 
     def _overview(self, *, refresh: bool) -> Callable[[], bytes]:
         return lambda: self._drawer.overview(self._site.glance(), refresh=refresh)
+
+
+def _indexes(workload: Workload | None) -> Read:
+    """Give who knows the indexes of a server."""
+    return workload.indexes if workload else lambda _: ()
 
 
 class Web:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from aiohttp import web
 
-from monitor.draw import auth, pools, tables
+from monitor.draw import auth, indexes, pools, tables
 from monitor.draw.asked import SPANS, Asked
 from monitor.draw.canvas import Courses
 from monitor.draw.charted import Charted
 from monitor.draw.evidence import HOURS
 from monitor.draw.page import Drawer
+from monitor.draw.tables import Scene as TableScene
 from monitor.errors import UsageError
 from monitor.expose.answers import html
 from monitor.model import Alert
@@ -35,23 +38,40 @@ PAGES = 100_000
 
 
 class TrendPages:
-    """The handlers; without trends each says that there is nothing to show."""
+    """The handlers; without trends each says that there is nothing to show. `listed` gives a server's indexes."""
 
-    def __init__(self, trends: Trends | None, glance: Callable[[], Glance], drawer: Drawer) -> None:
-        self._trends, self._glance, self._drawer = trends, glance, drawer
+    def __init__(
+        self, trends: Trends | None, glance: Callable[[], Glance], drawer: Drawer, listed: indexes.Read
+    ) -> None:
+        self._trends, self._glance, self._drawer, self._listed = trends, glance, drawer, listed
         self._charted = Charted(drawer)
 
     def routes(self) -> list[web.RouteDef]:
         """Give every address."""
-        return [web.get("/pools", self.pools), web.get("/tables", self.tables), web.get("/auth", self.auth)]
+        return [
+            web.get("/pools", self.pools),
+            web.get("/tables", self.tables),
+            web.get("/tables/indexes", self.indexes),
+            web.get("/auth", self.auth),
+        ]
 
     async def pools(self, request: web.Request) -> web.Response:
         """Give connection slots and pools."""
         return await self._answer(request, pools.SORTS, pools.scene, self._charted.pools)
 
     async def tables(self, request: web.Request) -> web.Response:
-        """Give tables and indexes."""
-        return await self._answer(request, tables.SORTS, tables.scene, self._charted.tables)
+        """Give tables, and the largest indexes."""
+        return await self._answer(request, tables.SORTS, self._tables, self._charted.tables)
+
+    def _tables(self, glance: Glance, trends: Trends, asked: Asked) -> TableScene:
+        """Put tables and their indexes together, which have a turning and an order of their own."""
+        own = indexes.listing(glance, trends, replace(asked, sort="", page=1), self._listed)
+        return tables.scene(glance, trends, asked, own)
+
+    async def indexes(self, request: web.Request) -> web.Response:
+        """Give all indexes of a server."""
+        scene_of = partial(indexes.scene, read=self._listed)
+        return await self._answer(request, indexes.SORTS, scene_of, self._charted.indexes)
 
     async def auth(self, request: web.Request) -> web.Response:
         """Give links, sweeps, accounts, sessions and sign-ups."""

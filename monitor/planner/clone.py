@@ -44,6 +44,8 @@ FILES = """
 """
 _NOT_CLONED = frozenset({"plpgsql", "dblink", "file_fdw", "postgres_fdw", "pg_stat_statements"})
 """Extensions that bring no type or operator, or that reach out."""
+SHOWN = 5
+"""Names that are told."""
 MANY = 1000
 """Tables after whose making the session is let go: it remembers each."""
 
@@ -58,13 +60,14 @@ class Built:
 
 
 class Clone:
-    """One shadow database; `missing` are tables (by oid) that could not be made, `less` says what is otherwise."""
+    """One shadow database; `missing` are tables (by oid) that could not be made, `differs` says what is otherwise."""
 
     def __init__(self, bench: Bench, shape: Shape, data: Path) -> None:
         self.shape = shape
         self.relations = Relations(shape)
         self.missing: dict[int, str] = {}
-        self.less: list[str] = []
+        self._notes: list[str] = []
+        self._unbuilt: list[str] = []
         self._bench, self._data = bench, data
         self._lexicon = Lexicon()
         self._types: set[str] = set()
@@ -96,7 +99,7 @@ class Clone:
             for name, by_bytes in wanted.items()
         ]
         if 0 in await self._bench.tried(statements):
-            self.less.append("this machine has no locale C.UTF-8, so texts are ordered by bytes")
+            self._notes.append("this machine has no locale C.UTF-8, so texts are ordered by bytes")
 
     async def _extensions(self) -> None:
         names = sorted(self.shape.extensions.keys() - _NOT_CLONED)
@@ -106,7 +109,7 @@ class Clone:
         ]
         failed = await self._bench.tried(statements)
         if failed:
-            self.less.append(f"it lacks the extensions {', '.join(names[place] for place in failed)}")
+            self._notes.append(f"it lacks the extensions {', '.join(names[place] for place in failed)}")
 
     async def ensure(self, wanted: Iterable[Wanted]) -> None:
         """Clone the tables and views that statements need, those that are not there yet."""
@@ -150,8 +153,6 @@ class Clone:
         sql = "select t as name from unnest($1::text[]) as t where to_regtype(t) is null"
         self._types |= {*names}
         strange = {str(row["name"]) for row in await self._bench.fetch(sql, names)}
-        if strange:
-            self.less.append(f"it has texts for columns of the types {', '.join(sorted(strange)[:5])}")
         self._lexicon = replace(self._lexicon, strange=self._lexicon.strange | strange)
 
     async def _make(self, new: Sequence[Table]) -> list[Table]:
@@ -165,10 +166,9 @@ class Clone:
 
     async def _indexes(self, made: Sequence[Table]) -> None:
         """Make the indexes, partitions' first: their parents' take them as their own."""
-        work = [index_statement(table, each) for table in reversed(made) for each in table.indexes if plannable(each)]
-        failed = await self._bench.tried(work)
-        if failed:
-            self.less.append(f"{len(failed)} of its indexes could not be rebuilt")
+        work = [(table, each) for table in reversed(made) for each in table.indexes if plannable(each)]
+        failed = await self._bench.tried([index_statement(table, each) for table, each in work])
+        self._unbuilt += [work[place][1].full_name for place in failed]
 
     async def _foreign_keys(self) -> None:
         new = [
@@ -184,6 +184,16 @@ class Clone:
         if name not in self._views:
             failed = await self._bench.tried([view_statement(view)])
             self._views[name] = str(failed[0]) if failed else ""
+
+    @property
+    def differs(self) -> Sequence[str]:
+        """Tell in what it is not like the database it stands for."""
+        told = [*self._notes]
+        if self._lexicon.strange:
+            told.append(f"columns of the types {_some(self._lexicon.strange)} are texts there")
+        if self._unbuilt:
+            told.append(f"it is without the indexes {_some(self._unbuilt)}")
+        return told
 
     def lacking(self, wanted: Wanted) -> str:
         """Tell why a statement cannot be planned: a table or a view of it could not be made. "": it can."""
@@ -236,6 +246,12 @@ class Clone:
         wanted = [*names]
         rows = await self._bench.fetch(FILES, [schema for schema, _ in wanted], [name for _, name in wanted])
         self._files |= {(str(row["schema"]), str(row["name"])): self._data / str(row["file"]) for row in rows}
+
+
+def _some(names: Collection[str]) -> str:
+    """Give the first names, and how many there are more."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(sorted(names)[:SHOWN]) + more
 
 
 def plannable(index: Index) -> bool:

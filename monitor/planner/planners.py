@@ -14,7 +14,8 @@ from monitor.embedded import EmbeddedServer
 from monitor.errors import EmbeddedError, PlannerError
 from monitor.planner.bench import Bench, OpenSession
 from monitor.planner.clone import Clone
-from monitor.planner.shadow import Limits, Shadow
+from monitor.planner.shadow import Shadow
+from monitor.planner.source import Limits
 from monitor.planner.words import orders_by_bytes
 from monitor.planning import PlanSource
 from monitor.shape import Shape

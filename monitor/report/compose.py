@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from monitor.measurement import Measurement
 from monitor.model import Finding, Target
@@ -69,10 +70,11 @@ def _looked_at(standing: ServerStanding) -> list[LookedAt]:
 def listed(standings: Sequence[ServerStanding], readings: Sequence[Measurement]) -> dict[str, Rows]:
     """Give what the report lists beside findings."""
     servers = {standing.server.name: standing.server for standing in standings}
-    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": []}
+    lists: dict[str, Rows] = {"statements": [], "pools": [], "tables": [], "indexes": []}
     for seen in readings:
-        server = servers[seen.target.server]
+        wants = cache(servers[seen.target.server].wants)  # thousands of rows are of few databases
+        where = {"target": seen.target.server, "database": seen.target.database}
         for name, row in seen.listed():
-            if not row.get("database") or server.wants(str(row["database"])):
-                lists[name].append({"target": seen.target.server, "database": seen.target.database, **row})
+            if not row.get("database") or wants(str(row["database"])):
+                lists[name].append({**where, **row})
     return lists

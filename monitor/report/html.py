@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor.draw.evidence import Told, told
 from monitor.draw.paper import paper
-from monitor.model import Finding, Severity
+from monitor.model import Alert, Finding, Severity, State
 from monitor.report import approval, form, outline
 from monitor.report.form import Item, Mark
 from monitor.report.listing import Listing, listings
-from monitor.report.review import Review, Verdict
+from monitor.report.review import Known, Review, Verdict
 from monitor.report.wording import NAMES_SHOWN, SEVERITY_WORDS, counted, enumerated, figures, script, shown_sql
 from monitor.rule import HEADINGS
 
@@ -83,6 +84,8 @@ class Sheet:
     mend: str
     undo: str
     standing: str
+    trend: Told | None
+    """Its number over time, where a daemon kept it."""
     explained: bool
     open: bool
 
@@ -156,9 +159,26 @@ def _sheet(finding: Finding, review: Review, explained: set[str], *, opened: boo
         mend="\n".join(map(shown_sql, script(finding.remedy.sql))),
         undo="\n".join(map(shown_sql, script(finding.remedy.rollback))),
         standing=outline.standing(known) if known else "",
+        trend=_trend(finding, known, review) if known else None,
         explained=finding.rule in explained,
         open=opened,
     )
+
+
+def _trend(finding: Finding, known: Known, review: Review) -> Told | None:
+    """Draw the number of a finding as its own page does."""
+    course = review.traced.findings.get(finding.fingerprint)
+    if course is None:
+        return None
+    alert = Alert(
+        finding=finding,
+        source=finding.target,
+        state=State.FIRING,
+        starts_at=known.since,
+        fired_at=known.since,
+        last_seen=review.generated_at,
+    )
+    return told(alert, course, review.generated_at)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,17 @@
-"""A review in Markdown, in the architect's form; what comes from a database is escaped or in a code span."""
+"""A review in Markdown, in the architect's form, no longer than a comment on GitHub may be.
+
+What comes from a database is escaped or in a code span.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.model import Confidence, Finding
-from monitor.report import approval, form, outline
+from monitor.report import approval, fitting, form, outline
+from monitor.report.fitting import Piece
 from monitor.report.form import Item, Mark
 from monitor.report.review import Known, Review, Verdict
 from monitor.report.wording import NAMES_SHOWN, SUBJECT_SHOWN, counted, cut, figures, safe, script, shown_sql
@@ -18,13 +23,22 @@ NO_SPACE = "&#8203;"
 TAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": f"@{NO_SPACE}", "#": f"#{NO_SPACE}", "://": "&#58;//"}
 LEAST_FENCE = 3
 BOLD = {"failed", "not evaluated"}
+ELSEWHERE = "`--format html` has room for thousands, `--format json` for all"
+DATABASES = 50
+"""Databases of a server that are named."""
 MEASURED = "Performance impact"
 """The part that the tables of statements, connections and tables belong to."""
 
 
 def as_markdown(review: Review) -> str:
-    """Give the report, the verdict as its title."""
-    return "\n".join(_lines(review)) + "\n"
+    """Give the report, the verdict as its title; of more findings than fit the worst."""
+    written = {id(each): [*_finding(each, review.known.get(each.fingerprint))] for each in review.findings}
+    lines = [*_lines(review, written)]
+    if fitting.length(lines) > fitting.MOST:
+        room = fitting.MOST - fitting.length(_lines(review, {}))
+        shown = fitting.worst(review.findings, room, lambda each: written[id(each)])
+        lines = [*_lines(review, {id(each): written[id(each)] for each in shown})]
+    return "\n".join(lines) + "\n"
 
 
 def escape(text: str) -> str:
@@ -55,15 +69,20 @@ def _longest_run(text: str) -> int:
     return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
-def _lines(review: Review) -> Iterator[str]:
+def _lines(review: Review, shown: Mapping[int, Piece]) -> Iterator[str]:
+    """Give the lines; `shown` are the findings that are told, by identity."""
     yield f"# {escape(outline.headline(review))}"
     yield ""
     yield escape(outline.occasion(review))
+    if len(shown) < len(review.findings):
+        yield from ("", f"Shown here: the worst {len(shown):,} of {len(review.findings):,} findings; {ELSEWHERE}.")
     yield from _places(review)
     for part in form.parts(review):
         yield from ("", f"## {part.title}", "", escape(part.claim))
-        for finding in part.findings:
-            yield from _finding(finding, review.known.get(finding.fingerprint))
+        yield from (line for finding in part.findings for line in shown.get(id(finding), ()))
+        left = [finding for finding in part.findings if id(finding) not in shown]
+        if left:
+            yield from ("", f"Left out here: {outline.tally(left)} ({_rules(left)}); {ELSEWHERE}.")
         if part.title == MEASURED:
             for grid in outline.grids(review):
                 yield from _grid(grid)
@@ -72,9 +91,17 @@ def _lines(review: Review) -> Iterator[str]:
     yield from _approval(review)
 
 
+def _rules(findings: Sequence[Finding]) -> str:
+    """Name the rules of findings with how many each has, the one with most first."""
+    counts = Counter(finding.rule for finding in findings).most_common()
+    named = [f"{code(cut(rule))} {count:,} times" if count > 1 else code(cut(rule)) for rule, count in counts]
+    more = len(named) - NAMES_SHOWN
+    return ", ".join(named[:NAMES_SHOWN]) + (f" and {counted(more, 'more rule', 'more rules')}" if more > 0 else "")
+
+
 def _checklist(review: Review) -> Iterator[str]:
     yield from ("", "## Testing validation checklist", "")
-    yield from (_reached(place) for place in outline.places(review))
+    yield from fitting.first(([_reached(place)] for place in _ailing_first(review)), fitting.REACHED, _others)
     items = form.checklist(review)
     yield from (_item(item) for item in items if item.mark is not Mark.IDLE)
     idle = [item.family for item in items if item.mark is Mark.IDLE]
@@ -103,9 +130,9 @@ def _item(item: Item) -> str:
     return f"- [{tick}] {code(item.family)} ({item.part}): " + "; ".join(words)
 
 
-def _listed(names: Sequence[str], more: int = 0) -> str:
-    more += max(0, len(names) - NAMES_SHOWN)
-    return _names(names[:NAMES_SHOWN]) + (f" and {more:,} more" if more else "")
+def _listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
+    more = len(names) - most
+    return _names(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _approval(review: Review) -> Iterator[str]:
@@ -126,16 +153,32 @@ def _names(names: Sequence[str]) -> str:
 
 def _places(review: Review) -> Iterator[str]:
     yield from ("", "## Looked at", "")
-    for place in outline.places(review):
-        server = f"- {code(cut(place.server))}"
-        if not place.up:
-            yield f"{server}: **not reached**: {escape(place.reason or 'no reason is known')}"
-            continue
-        labels = [f"{name}={value}" for name, value in place.labels.items()]
-        yield f"{server}: {escape(place.version)}" + (f" ({_names(labels)})" if labels else "")
-        yield f"  - databases: {_names(place.databases) or 'none, only the server as a whole'}"
-        yield f"  - asked: {_names(place.asked) or 'nothing'}"
-        yield from (f"  - but {escape(trouble)}" for trouble in place.troubles)
+    yield from fitting.first(map(_place, _ailing_first(review)), fitting.PLACES, _others)
+
+
+def _ailing_first(review: Review) -> list[outline.Place]:
+    """Give the servers; of more than fit those first that could not be seen, or not whole."""
+    places = outline.places(review)
+    if sum(fitting.length(_place(place)) for place in places) <= fitting.PLACES:
+        return places
+    return sorted(places, key=lambda place: (place.up, not place.troubles))
+
+
+def _others(count: int) -> str:
+    return f"- and {counted(count, 'more server', 'more servers')}; {ELSEWHERE}"
+
+
+def _place(place: outline.Place) -> list[str]:
+    server = f"- {code(cut(place.server))}"
+    if not place.up:
+        return [f"{server}: **not reached**: {escape(place.reason or 'no reason is known')}"]
+    labels = [f"{name}={value}" for name, value in place.labels.items()]
+    return [
+        f"{server}: {escape(place.version)}" + (f" ({_names(labels)})" if labels else ""),
+        f"  - databases: {_listed(place.databases, most=DATABASES) or 'none, only the server as a whole'}",
+        f"  - asked: {_names(place.asked) or 'nothing'}",
+        *(f"  - but {escape(trouble)}" for trouble in place.troubles),
+    ]
 
 
 def _finding(finding: Finding, known: Known | None) -> Iterator[str]:
@@ -174,14 +217,20 @@ def _row(cells: Iterator[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _gap(gap: outline.Gap) -> list[str]:
+    return [f"- {escape(cut(gap.reason))} ({gap.needs})", *(f"  - {escape(line)}" for line in gap.lines)]
+
+
+def _reasons(count: int) -> str:
+    return f"- and for {counted(count, 'more reason', 'more reasons')}; {ELSEWHERE}"
+
+
 def _gaps(review: Review) -> Iterator[str]:
     gaps = outline.gaps(review)
     if gaps:
         blind = {entry.rule for entry in review.not_evaluated}
         yield from ("", f"### Not evaluated: {counted(len(blind), 'rule', 'rules')}", "")
-    for gap in gaps:
-        yield f"- {escape(cut(gap.reason))} ({gap.needs})"
-        yield from (f"  - {escape(line)}" for line in gap.lines)
+    yield from fitting.first(map(_gap, gaps), fitting.GAPS, _reasons)
     idle = outline.not_applicable(review)
     if idle:
         yield from ("", f"{counted(idle, 'rule does', 'rules do')} not apply: what they judge is not there")

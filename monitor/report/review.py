@@ -10,6 +10,7 @@ from enum import StrEnum
 from monitor.errors import Needs
 from monitor.kinds import POSTGRES
 from monitor.model import Ack, Finding, Severity, Target
+from monitor.report.traced import Traced
 from monitor.rule import Judge
 from monitor.status import NotEvaluated, ProbeStatus
 
@@ -82,8 +83,10 @@ class Review:
     """How many findings the configuration says to ignore; they are not among `findings`."""
     known: Mapping[str, Known] = field(default_factory=dict)
     """By fingerprint, where the daemon's history was asked for."""
+    traced: Traced = field(default_factory=Traced)
+    """What was kept over time, where the daemon's history was asked for."""
     checked: Sequence[Checked] = ()
-    """Every rule that was asked; empty where nobody counted (a daemon's report)."""
+    """Every rule that was asked; empty where nobody counted."""
     not_evaluated: Sequence[NotEvaluated] = ()
     statements: Sequence[Mapping[str, object]] = ()
     pools: Sequence[Mapping[str, object]] = ()

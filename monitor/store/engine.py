@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -13,12 +14,14 @@ from sqlalchemy import Connection, Engine, inspect, text
 from monitor.errors import StoreError
 from monitor.store.address import Address, address, dispose, engine_for, transact
 from monitor.store.failures import DamagedFile, failures
-from monitor.store.tables import HEAD
+from monitor.store.tables import HEAD, hours, metadata
 
 URL_VARIABLE = "PGARCHITECT_STORE_URL"
 PATIENCE_SECONDS = 5.0
 DEADLINE_SECONDS = 30.0  # of a whole transaction: thousands of rows on a slow disk
 MIGRATION_SECONDS = 300.0
+WHOLE_BYTES = 128 * 1024 * 1024
+"""Up to so large a file is looked through whole when it is opened; of a larger one everything but the hours."""
 T = TypeVar("T")
 
 
@@ -31,16 +34,19 @@ class Store:
         self.notice = ""
 
     @classmethod
-    async def open(cls, url: str, directory: Path | None = None, *, patience: float = PATIENCE_SECONDS) -> Self:
+    async def open(
+        cls, url: str, directory: Path | None = None, *, patience: float = PATIENCE_SECONDS, damaged: bool = False
+    ) -> Self:
         """Open `sqlite:///FILE` (relative to `directory`) or `postgresql://…`, bringing its schema up to date.
 
-        A damaged SQLite file is put aside and a new one begun. Waits `patience` seconds for a lock. Raises StoreError.
+        A damaged SQLite file is put aside and a new one begun, also one that was found `damaged` while it was used.
+        Waits `patience` seconds for a lock. Raises StoreError.
         """
         place = address(url, directory)
-        try:
-            return await cls._opened(place, patience)
-        except DamagedFile:
-            aside = await asyncio.to_thread(_put_aside, place)
+        if not damaged:
+            with suppress(DamagedFile):
+                return await cls._opened(place, patience)
+        aside = await asyncio.to_thread(_put_aside, place)
         store = await cls._opened(place, patience)
         store.notice = f"{place.where}: the file was damaged; it is now {aside.name}, and a new one is begun"
         return store
@@ -115,8 +121,21 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _damage(connection: Connection) -> bool:
-    """Let SQLite check its file; a server checks its own."""
-    return connection.dialect.name == "sqlite" and connection.scalar(text("pragma quick_check(1)")) != "ok"
+    """Let SQLite check its file; a server checks its own.
+
+    A month of hours of many targets takes it minutes. What is damaged in them is found when it is read.
+    """
+    if connection.dialect.name != "sqlite":
+        return False
+    if _bytes(connection) <= WHOLE_BYTES:
+        return bool(connection.scalar(text("pragma quick_check(1)")) != "ok")
+    parts = (table.name for table in metadata.sorted_tables if table is not hours)
+    return any(connection.scalar(text(f"pragma quick_check({name})")) != "ok" for name in parts)
+
+
+def _bytes(connection: Connection) -> int:
+    pages, each = (connection.scalar(text(f"pragma {name}")) or 0 for name in ("page_count", "page_size"))
+    return int(pages * each)
 
 
 async def _migrated(place: Address) -> None:

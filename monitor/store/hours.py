@@ -53,10 +53,17 @@ class StoredHours:
 
     async def of(self, server: str, probe: str, keys: Iterable[Key], hours: Collection[int]) -> dict[Key, list[Hour]]:
         """Give these hours of some keys, oldest first; keys that have none of them are left out."""
-        marks = [_mark(server, probe, key) for key in keys]
-        found: dict[Key, list[Hour]] = {}
-        for key, hour in await self._store.run(lambda connection: _some(connection, marks, hours)):
-            found.setdefault(key, []).append(hour)
+        found = await self.of_many(probe, [(server, key) for key in keys], hours)
+        return {key: of for (_, key), of in found.items()}
+
+    async def of_many(
+        self, probe: str, keys: Iterable[tuple[str, Key]], hours: Collection[int]
+    ) -> dict[tuple[str, Key], list[Hour]]:
+        """Give these hours of some keys of some servers, in one turn at the store."""
+        marks = {_mark(server, probe, key): (server, key) for server, key in keys}
+        found: dict[tuple[str, Key], list[Hour]] = {}
+        for mark, hour in await self._store.run(lambda connection: _some(connection, marks, hours)):
+            found.setdefault(marks[mark], []).append(hour)
         return found
 
     async def known(self, server: str, probe: str, keys: Iterable[Key], before: int) -> set[Key]:
@@ -109,15 +116,24 @@ def _keys(connection: Connection, wanted: Select[tuple[str]]) -> list[Key]:
 def _hour(connection: Connection, server: str, probe: str, hour: int) -> list[tuple[Key, Hour]]:
     own = (series.c.server == server) & (series.c.probe == probe) & (table.c.hour == hour)
     wanted = select(series.c.key, table.c.hour, table.c.figures).join(table, table.c.series == series.c.id).where(own)
-    return read(connection, wanted, lambda row: _figured(_key(row.key), row))[0]
+    return read(connection, wanted, _keyed)[0]
 
 
-def _some(connection: Connection, marks: Collection[str], hours: Collection[int]) -> list[tuple[Key, Hour]]:
-    names = connection.execute(select(series.c.id, series.c.key).where(series.c.mark.in_(marks))).all()
-    keys = {row.id: _key(row.key) for row in names}
-    own = table.c.hour.in_(hours) & table.c.series.in_(keys)
-    wanted = select(table).where(own).order_by(table.c.hour)
-    return read(connection, wanted, lambda row: _figured(keys[row.series], row))[0] if keys else []
+def _keyed(row: Row[Any]) -> tuple[Key, Hour] | None:
+    key, number, text = tuple(row)
+    return _figured(_key(key), number, text)
+
+
+def _some(connection: Connection, marks: Iterable[str], hours: Collection[int]) -> list[tuple[str, Hour]]:
+    known = {number: mark for mark, number in _known(connection, marks).items()}
+    own = table.c.hour.in_(hours) & table.c.series.in_(known)
+    wanted = select(table.c.hour, table.c.series, table.c.figures).where(own).order_by(table.c.hour)
+
+    def marked(row: Row[Any]) -> tuple[str, Hour] | None:
+        number, of, text = tuple(row)
+        return _figured(known[of], number, text)
+
+    return read(connection, wanted, marked)[0] if known else []
 
 
 def _forget(connection: Connection, before: int) -> int:
@@ -136,13 +152,13 @@ def _text(figures: Sequence[float]) -> str:
     return " ".join(format(each, ".9g") for each in figures)
 
 
-def _figured(key: Key | None, row: Row[Any]) -> tuple[Key, Hour] | None:
+def _figured(of: T | None, hour: int, text: str) -> tuple[T, Hour] | None:
+    """Read an hour of what is known by `of`; thousands of them make one chart."""
     try:
-        figures = tuple(map(float, row.figures.split()))
+        figures = tuple(map(float, text.split()))
     except (ValueError, AttributeError):
         return None
-    sound = all(map(isfinite, figures))
-    return (key, (row.hour, figures)) if key is not None and sound else None
+    return (of, (hour, figures)) if of is not None and isfinite(sum(figures)) else None
 
 
 def _key(text: str) -> Key | None:

@@ -26,6 +26,7 @@ _EACH = '"lower_since": '
 """Every alert of a notice has this once, and no text in it can: its quotes would be escaped there."""
 
 _WHERE = table.c.state == OutboxState.DEAD.value
+_NEWEST = (table.c.created_at.desc(), table.c.id.desc())
 _ABOUT = [column for column in table.columns if column.name != "notice"]
 
 
@@ -41,14 +42,15 @@ def read_dead(connection: Connection, limit: int, offset: int) -> list[DeadLette
 
 def read_letters(connection: Connection, limit: int, offset: int) -> list[DeadLetter]:
     """Give the newest first, each with some of the findings it told of."""
+    ids = connection.scalars(_newest(select(table.c.id), limit, offset)).all()  # or all notices would be counted
     beginning = func.substr(table.c.notice, 1, BEGINNING).label("beginning")
-    rows = connection.execute(_newest(select(*_ABOUT, _count().label("alerts"), beginning), limit, offset))
+    wanted: Select[Any] = select(*_ABOUT, _count().label("alerts"), beginning).where(table.c.id.in_(ids))
+    rows = connection.execute(wanted.order_by(*_NEWEST))
     return [aside(partial(_whole, row)) for row in rows if row.created_at is not None]
 
 
 def _newest(wanted: Select[Any], limit: int, offset: int) -> Select[Any]:
-    ordered = wanted.where(_WHERE).order_by(table.c.created_at.desc(), table.c.id.desc())
-    return ordered.limit(limit).offset(offset)
+    return wanted.where(_WHERE).order_by(*_NEWEST).limit(limit).offset(offset)
 
 
 def _count() -> ColumnElement[int]:
@@ -68,7 +70,7 @@ def _letter(row: Row[tuple[object, ...]]) -> DeadLetter:
     )
 
 
-def _whole(row: Row[tuple[object, ...]]) -> DeadLetter:
+def _whole(row: Row[Any]) -> DeadLetter:
     head, alerts = _begun(row.beginning)
     news = set(head.get("news") or ())
     firsts = sorted(alerts, key=lambda alert: alert.finding.fingerprint not in news)[:NAMED]

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -12,25 +11,20 @@ from monitor.report.html import as_html
 from monitor.report.review import Review
 from tests import reviews
 from tests.browser.conftest import Accessible
+from tests.browser.opening import ground, opened, overhang
 
 pytestmark = pytest.mark.browser
 
-PAPER = {"width": 703, "height": 1020}
-"""An A4 page between its margins, in pixels."""
+PAPER = 703
+"""Pixels between the margins of an A4 page."""
 
 
 @asynccontextmanager
-async def opened(browser: Browser, path: Path, **how: Any) -> AsyncIterator[Page]:
-    """Open a file that must say nothing on the console and load nothing but itself."""
-    page = await browser.new_page(**how)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
-    await page.goto(path.as_uri())
-    yield page
-    await page.close()
-    assert complaints == []
+async def reading(browser: Browser, path: Path, width: int, scheme: str = "light") -> AsyncIterator[Page]:
+    """Open a file that may load nothing but itself."""
+    async with opened(browser, width, scheme, only=path.as_uri()) as page:
+        await page.goto(path.as_uri())
+        yield page
 
 
 def written(folder: Path, review: Review) -> Path:
@@ -39,21 +33,13 @@ def written(folder: Path, review: Review) -> Path:
     return path
 
 
-async def overhang(page: Page) -> int:
-    return int(await page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
-
-
-async def ground(page: Page) -> str:
-    return str(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-
 @pytest.mark.parametrize("name", ["sick", "hostile"])
 async def test_it_fits_every_width_light_and_dark(browser: Browser, tmp_path: Path, name: str) -> None:
     """Nothing hangs over at 390, 1,200 and 2,560 pixels, and the style is let in by the policy."""
     path, grounds = written(tmp_path, reviews.EVERY[name]), set()
     for width in (390, 1200, 2560):
         for scheme in ("light", "dark"):
-            async with opened(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+            async with reading(browser, path, width, scheme) as page:
                 assert await overhang(page) == 0
                 grounds.add(await ground(page))
     assert len(grounds) == 2
@@ -65,7 +51,7 @@ async def test_everybody_can_read_it(browser: Browser, tmp_path: Path, accessibl
     """axe-core has no serious complaint, on a screen by day and on a phone by night."""
     path = written(tmp_path, reviews.EVERY[name])
     for width, scheme in ((1200, "light"), (390, "dark")):
-        async with opened(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+        async with reading(browser, path, width, scheme) as page:
             await accessible(page)
 
 
@@ -73,7 +59,7 @@ async def test_everybody_can_read_it(browser: Browser, tmp_path: Path, accessibl
 async def test_it_prints_whole(browser: Browser, tmp_path: Path, name: str) -> None:
     """On paper everything is unfolded, nothing is cut off at the side, and it is dark on light."""
     path = written(tmp_path, reviews.EVERY[name])
-    async with opened(browser, path, viewport=PAPER, color_scheme="dark") as page:
+    async with reading(browser, path, PAPER, "dark") as page:
         await page.emulate_media(media="print")
         assert await overhang(page) == 0
         assert await page.evaluate(CUT_OFF) == []
@@ -91,7 +77,7 @@ CUT_OFF = """[...document.querySelectorAll("td, th, p, pre, li, summary, h1, h2,
 async def test_a_finding_is_found_from_the_head_of_thousands(browser: Browser, tmp_path: Path) -> None:
     """From the list of rules to the finding, which opens at a click and holds its SQL in one piece to copy."""
     path = written(tmp_path, reviews.SICK)
-    async with opened(browser, path, viewport={"width": 390, "height": 800}) as page:
+    async with reading(browser, path, 390) as page:
         await page.get_by_role("navigation", name="Contents").get_by_role("link", name="Findings (3)").click()
         finding = page.locator("details.finding", has_text="index.missing_foreign_key")
         await expect(finding.locator("pre").first).to_have_text(f"{reviews.NO_INDEX.remedy.sql[0]};")

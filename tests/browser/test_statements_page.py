@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from monitor.earlier import hour_of
 from monitor.history import Key
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
+from tests.browser.opening import ground, opened, overhang
 from tests.database import Database
 from tests.faults.harness import Daemon, daemon
 
@@ -54,33 +54,6 @@ async def plant(folder: Path, database: str, statement: str) -> None:
         kept: dict[Key, list[float]] = {(database, statement): [*map(float, figures), *[0.0] * 6]}
         await StoredHours(store).write("shop", "statements", present - ago, kept)
     await store.close()
-
-
-@asynccontextmanager
-async def opened(browser: Browser, width: int, scheme: Any = "light") -> AsyncIterator[Page]:
-    """Open a page that must say nothing on its console and ask nobody else for anything."""
-    page = await browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.extend(failed(request.url)))
-    yield page
-    await page.close()
-    assert complaints == []
-
-
-def failed(url: str) -> list[str]:
-    """Give what ought not to have failed: the stream of events ends as the page is left."""
-    return [] if url.endswith("/events") else [url]
-
-
-async def ground(page: Page) -> str:
-    return str(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-
-async def overhang(page: Page) -> int:
-    """Give the pixels by which the page is wider than the window."""
-    return int(await page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 async def test_statements_are_found_read_and_followed(browser: Browser, database: Database, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ async def plant(folder: Path) -> None:
 async def test_pools_tables_and_auth_are_shown_over_time(database: Database, tmp_path: Path) -> None:
     """Charts reach over a restart, names are escaped, what is not known is said, what is not asked for is refused."""
     await database.execute(f"create table public.{TABLE} as select generate_series(1, 1000) as n")
+    await database.execute(f"create index hare_n on public.{TABLE} (n); create index hare_n_2 on public.{TABLE} (n)")
     dsns = {"shop": (await database.as_monitor()).dsn}
     async with daemon(tmp_path, dsns, QUICK) as watched:
         await watched.up()
@@ -50,8 +51,13 @@ async def test_pools_tables_and_auth_are_shown_over_time(database: Database, tmp
         tables = await shows(watched, "/tables?text=hare", "🐘")
         assert "<b>&#34;o" not in tables
         assert "&lt;b&gt;&#34;o&#39;hare&#34; 🐘" in tables
+        assert "hare_n_2" in await shows(watched, "/tables?target=shop", "The largest of ")
+        indexes = await shows(watched, "/tables/indexes?text=hare", "2 indexes")
+        assert indexes.count("the same as hare_n<") == 1
+        assert "<b>&#34;o" not in indexes
+        assert "sort: one of size" in await watched.get("/tables/indexes?sort=colour")
         assert "No database with users of Supabase Auth" in await watched.get("/auth")
         assert "No such target" in await watched.get("/pools?target=nobody")
         assert "hours: one of" in await watched.get("/tables?hours=99")
-        for page in (pools, tables):
+        for page in (pools, tables, indexes):
             assert len(page.encode()) < 300_000

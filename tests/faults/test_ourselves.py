@@ -84,6 +84,35 @@ async def test_a_broken_file_changes_nothing_and_is_told(shop: Shop, tmp_path: P
             await gone(watched, "config.reload_failed")
 
 
+async def test_a_refused_configuration_stands_on_the_page(shop: Shop, tmp_path: Path) -> None:
+    """At once and without what it holds; the next good reload takes it away."""
+    async with daemon(tmp_path, {"shop": shop.monitor.dsn}) as watched:
+        await watched.up()
+        for path in ("/", "/pools"):
+            assert "Not all of the configuration" not in await watched.get(path)
+        good = (tmp_path / "monitor.yaml").read_text()
+        (tmp_path / "monitor.yaml").write_text("targets: [{name: shop, dsn: 'postgresql://u:c4n4ry@h:x/d'}]\nrout: 1\n")
+        watched.running.send_signal(signal.SIGHUP)
+        for path in ("/", "/pools"):
+            page = await shown(watched, path, refused=True)
+            assert "monitor.yaml:" in page
+            assert "c4n4ry" not in page
+        (tmp_path / "monitor.yaml").write_text(good)
+        watched.running.send_signal(signal.SIGHUP)
+        for path in ("/", "/pools"):
+            await shown(watched, path, refused=False)
+
+
+async def shown(watched: Daemon, path: str, *, refused: bool) -> str:
+    """Wait until a page says whether the configuration was refused; give the page."""
+    async with asyncio.timeout(10 * PATIENCE):
+        while True:
+            page = await watched.get(path)
+            if ("Not all of the configuration" in page) is refused:
+                return page
+            await asyncio.sleep(0.1)
+
+
 async def gone(watched: Daemon, rule: str, seconds: float = 8.0) -> None:
     for _ in range(int(seconds / 0.2)):
         if not await watched.firing(rule):

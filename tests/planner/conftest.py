@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from monitor.collect.private import private_session
 from monitor.planner.planners import Planners
-from monitor.planner.shadow import Limits
+from monitor.planner.source import Limits
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -9,9 +9,9 @@ import pytest_asyncio
 
 from monitor.collect.private import private_session
 from monitor.planner.planners import Planners
-from monitor.planner.shadow import Limits
+from monitor.planner.source import Limits
 from monitor.planning import Candidate, Query
-from monitor.shape import DefinedType, Index, Shape
+from monitor.shape import Index, Shape
 from tests.database import Cluster, Database
 from tests.planner.reading import shape_of
 from tests.planner.real import candidate, outline, planned, queries, table
@@ -43,7 +43,6 @@ SHOP = """
     insert into events select g, '2024-01-01'::date + g % 360, g % 10, g * 31 % 3000 from generate_series(1, 40000) g;
 """
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-STATE = DefinedType(schema="public", name="state", labels=("open", "paid", "gone"))
 TEXTS = (
     "select * from orders where id = $1",
     "select * from orders where customer_id = $1",
@@ -64,7 +63,7 @@ async def test_it_plans_as_the_watched_server_does(any_database: Database, plann
     """Before candidates, and after each was built: the same plan, at between half and double the cost."""
     await any_database.execute(SHOP)
     await any_database.execute("vacuum analyze")
-    shape = await shape_of(any_database, types=(STATE,))
+    shape = await shape_of(any_database)
     candidates = [
         candidate(shape, "orders", "customer_id"),
         candidate(shape, "orders", "customer_id", "at"),
@@ -100,7 +99,7 @@ async def shop(cluster: Cluster) -> AsyncIterator[Shop]:
     async with cluster.fresh() as database:
         await database.execute(SHOP)
         await database.execute("vacuum analyze")
-        yield Shop(database=database, shape=await shape_of(database, types=(STATE,)))
+        yield Shop(database=database, shape=await shape_of(database))
 
 
 async def test_partitions_candidates_are_known_by_their_parents(shop: Shop, planners: Planners) -> None:

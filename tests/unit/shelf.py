@@ -61,6 +61,7 @@ class Told:
     silenced: Mapping[str, SilenceStatus] = field(default_factory=dict)
     inhibited: Mapping[str, Alert] = field(default_factory=dict)
     store_: str = ""
+    refused: str = ""
     receivers_: Sequence[ReceiverStatus] = ()
     ignores_: Sequence[IgnoreStatus] = ()
     past: Past = field(default_factory=lambda: Past(steps=()))
@@ -76,6 +77,9 @@ class Told:
 
     def store(self) -> str:
         return self.store_
+
+    def configuration(self) -> str:
+        return self.refused
 
     def receivers(self) -> Sequence[ReceiverStatus]:
         return self.receivers_

@@ -176,11 +176,11 @@ async def test_with_credentials_everything_but_health_needs_them() -> None:
     """Programs get documents, browsers a page; both are told how to sign in."""
     desk = ledger()
     async with serving(pile(), desk, credentials=credentials()) as web:
-        for path in ("/", "/metrics", "/findings", "/static/style.css", "/api/v1/findings", SILENCES, "/nope"):
+        for path in ("/", "/metrics", "/findings", "/static/page.js", "/api/v1/findings", SILENCES, "/nope"):
             answer = await ask(web, "GET", path)
             assert (answer.status, answer.headers["WWW-Authenticate"].partition(" ")[0]) == (401, "Basic")
             assert (await ask(web, "GET", path, **SIGNED_IN)).status == (404 if path == "/nope" else 200)
-        for path in ("/healthz", "/readyz"):
+        for path in ("/healthz", "/readyz", "/static/style.css"):
             assert (await ask(web, "GET", path)).status == 200
         wrong = await ask(web, "POST", ACK, {"comment": "c"}, Authorization="Bearer no")
         own = await token_of(web)

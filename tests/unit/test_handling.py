@@ -96,7 +96,7 @@ async def told(folder: Path, tasks: Tasks) -> AsyncIterator[Place]:
     controls = DaemonControls(
         desk, telling.silences, pending, clock=clock, store=lambda: telling.keeper.store, reload=nothing
     )
-    handling = DaemonHandling(desk, telling, lambda: failing)
+    handling = DaemonHandling(desk, telling, lambda: failing, str)
     await telling.keeper.open()
     telling.begin(config, "http://127.0.0.1:9779")
     try:

@@ -34,6 +34,9 @@ class Busy:
     def pools(self) -> Sequence[Mapping[str, object]]:
         return [{"target": target, "kind": "server", "used": 3, "limit": 10} for target in ("shop", "billing")]
 
+    def indexes(self, target: str) -> Sequence[Mapping[str, object]]:
+        return ()
+
     async def hours(self, statements: Sequence[Mapping[str, object]], count: int) -> Hours:
         if self.reason:
             return Hours(buckets=None, reason=self.reason)

@@ -95,7 +95,7 @@ REWRITTEN = {
     ),
     "a part of a date that is asked for": ("select * from shop.users where date_trunc($1, born) = $2", None),
     "a sum": ("select * from shop.lines where product_id + 1 = $1", ("arithmetic", "product_id")),
-    "coalesce": ("select * from shop.users where coalesce(born, $1) = $2", ("function", "born")),
+    "coalesce": ("select * from shop.users where coalesce(born, $1) = $2", ("coalesce", "born")),
     "NOT IN": (
         "select * from shop.lines where product_id not in (select user_id from shop.orders where amount > position)",
         ("not in", ""),
@@ -119,6 +119,7 @@ FINE = {
     "a varchar as a text, which is the same": "select * from shop.users where name = $1::text",
     "no index on it": "select * from shop.orders where shop_id::text = $1",
     "an index on the expression": "select * from shop.users where lower(mail) = $1",
+    "a function that nobody knows": "select * from shop.users where shop.odd(born::text) = $1",
     "an expression that had better have an index": "select * from shop.users where lower(email) = $1",
     "a small table": "select * from shop.small where id::text = $1",
     "most of the rows": "select * from shop.users where id::numeric > 0",

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+from sqlalchemy import Connection
+
 from monitor.collect.runner import Clock
 from monitor.desk import Desk
 from monitor.expose.metrics import Exposition
@@ -9,6 +12,8 @@ from monitor.findings.ledger import Ledger
 from monitor.keeper import Keeper
 from monitor.model import Secret
 from monitor.pending import Pending
+from monitor.store.alerts import StoredAlerts
+from monitor.store.failures import DamagedFile
 from monitor.store.records import Transition
 from tests.alerts import NOON, at, firing, resolved
 
@@ -40,3 +45,25 @@ async def test_while_the_store_is_away_nothing_is_forgotten_and_nothing_fails(tm
     await keeper.forget(at(120))
     await keeper.write()
     assert keeper.reason
+
+
+async def test_a_file_that_turns_out_damaged_is_put_aside_and_nothing_of_ours_is_lost(tmp_path: Path) -> None:
+    """Also where its opening would not have found the damage, as in hours of a large file."""
+    keeper, pending = kept(tmp_path)
+    await keeper.open()
+    alert = firing("shop")
+    keeper._desk.restore([alert])
+    pending.alert(alert)
+    await keeper.write()
+
+    def damaged(connection: Connection) -> None:
+        raise DamagedFile("store: the file is damaged; put it aside")
+
+    with pytest.raises(DamagedFile):
+        await keeper.run(damaged)
+    assert keeper.reason
+    await keeper.write()
+    assert not keeper.reason
+    assert list(tmp_path.glob("state.db.corrupt-*"))
+    assert [each.finding for each in await StoredAlerts(keeper.store).load()] == [alert.finding]
+    await keeper.close()

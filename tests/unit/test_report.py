@@ -139,9 +139,9 @@ def test_a_fence_is_longer_than_any_run_of_backticks() -> None:
 
 
 def test_every_finding_is_named_in_a_long_report() -> None:
-    """Five hundred findings are five hundred findings in all three forms."""
-    text, markdown, document = as_text(reviews.LONG), as_markdown(reviews.LONG), json.loads(as_json(reviews.LONG))
-    assert text.count("INFO  public.t") == markdown.count("### info: ") == len(document["findings"]) == 500
+    """Five hundred findings are five hundred findings; Markdown, which is for a comment, has its own bound."""
+    text, document = as_text(reviews.LONG), json.loads(as_json(reviews.LONG))
+    assert text.count("INFO  public.t") == len(document["findings"]) == 500
 
 
 def test_an_approval_is_short_and_says_what_was_checked() -> None:

@@ -11,11 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from monitor.errors import StoreError
 from monitor.store import tables
 from monitor.store.alerts import StoredAlerts
-from monitor.store.engine import Store
+from monitor.store.engine import WHOLE_BYTES, Store
+from monitor.store.failures import DamagedFile
+from monitor.store.hours import StoredHours
+from monitor.store.tables import hours
 from tests.alerts import firing
 from tests.database import Database
 
@@ -84,7 +88,7 @@ async def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path, d
         await first.close()
         content = path.read_bytes()
         begin, end = (8192, len(content)) if damage == "broken pages" else page_of(path, "audit")
-        path.write_bytes(content[:begin] + b"\xff" * (end - begin) + content[end:])
+        path.write_bytes(_spoilt(content, begin, end))
     store = await Store.open(f"sqlite:///{path}")
     try:
         assert await StoredAlerts(store).load() == []
@@ -93,6 +97,35 @@ async def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path, d
         assert aside in store.notice
     finally:
         await store.close()
+
+
+async def test_a_month_of_hours_does_not_delay_the_start(tmp_path: Path) -> None:
+    """Of a large file the hours are not looked through, all else is; their damage is told when they are read."""
+    path = tmp_path / "state.db"
+    first = await Store.open(f"sqlite:///{path}")
+    await StoredHours(first).write("shop", "statements", 1, {("shop", "aaaa"): [1.0]})
+    await first.run(lambda connection: connection.execute(insert(hours), _long_hours()))
+    await first.close()
+    sound = path.read_bytes()
+    assert len(sound) > WHOLE_BYTES
+    path.write_bytes(_spoilt(sound, *page_of(path, "hours")))
+    store = await Store.open(f"sqlite:///{path}")
+    assert not store.notice
+    with pytest.raises(DamagedFile):
+        await StoredHours(store).read("shop", "statements", 1)
+    await store.close()
+    path.write_bytes(_spoilt(sound, *page_of(path, "audit")))
+    store = await Store.open(f"sqlite:///{path}")
+    assert "damaged" in store.notice
+    await store.close()
+
+
+def _long_hours() -> list[dict[str, object]]:
+    return [{"hour": 2 + each, "series": 1, "figures": "1" * 1024 * 1024} for each in range(WHOLE_BYTES >> 20)]
+
+
+def _spoilt(content: bytes, begin: int, end: int) -> bytes:
+    return content[:begin] + b"\xff" * (end - begin) + content[end:]
 
 
 def page_of(path: Path, table: str) -> tuple[int, int]:

@@ -39,7 +39,7 @@ class Advice:
 async def advice(book: Book, terms: Terms) -> Advice:
     """Ask; raises ProbeSkipped where there is nothing to go by, or nobody to ask."""
     _, shape = read(book)
-    statements = _statements(book)
+    statements = statements_of(book)
     work = workload(statements, shape, str(book.target.database))
     found = Advice(shape=shape, statements=statements, work=work)
     if not work.queries:
@@ -87,7 +87,8 @@ def _groups(found: Advice, before: Answer) -> Mapping[str, Sequence[Group]]:
     return {query.name: [*propose(query, planned[query.name], found.shape)] for query in queries}
 
 
-def _statements(book: Book) -> Measurement:
+def statements_of(book: Book) -> Measurement:
+    """Give the newest reading of statements; raises ProbeSkipped where there is none to go by."""
     seen = book.last("statements")
     if seen is None:
         raise ProbeSkipped("no statements were read yet", Needs.HISTORY)

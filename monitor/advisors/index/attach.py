@@ -18,18 +18,18 @@ MOST = 50
 ATTACHED = (
     "Each partition gets the index without blocking its writes, and it is attached; with the last one the index of the "
     "whole table is valid. CREATE INDEX CONCURRENTLY cannot stand in a transaction block; an invalid index that a "
-    "failed run leaves has to be dropped first. "
+    "failed run leaves has to be dropped first."
 )
 TOO_MANY = (
     "Too many partitions lack it for their statements to be printed: create the index on each, concurrently, and "
     "attach it with alter index ... attach partition ...; or, in a quiet hour, drop it and make it anew on the "
-    "partitioned table, while writes wait. "
+    "partitioned table, while writes wait."
 )
 PARTS_INVALID = (
     "Every partition has its part, but one at least is not valid itself: mend that first (each is told by itself). "
-    "Then drop this index, and in a quiet hour make it anew on the partitioned table. "
+    "Then drop this index, and in a quiet hour make it anew on the partitioned table."
 )
-UNKNOWN = "Its definition could not be read: make the same index on each partition, and attach it. "
+UNKNOWN = "Its definition could not be read: make the same index on each partition, and attach it."
 
 
 def lacking(shape: Shape, table: Table, index: Index) -> Iterator[Table]:

@@ -59,7 +59,7 @@ def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
 def sought(query: Query, planned: Planned, shape: Shape) -> list[Scan]:
     """Give the scans that ask for a part of a table which the statement does not read whole anyway."""
     read = [*scans(planned, shape)]
-    whole = {scan.table.oid for scan in read if _read_whole(scan, query, planned)}
+    whole = {scan.table.oid for scan in read if reads_whole(scan, query, planned)}
     return [scan for scan in read if scan.table.oid not in whole and worthwhile(scan, shape)]
 
 
@@ -69,7 +69,7 @@ def worthwhile(scan: Scan, shape: Shape) -> bool:
     return bool(asks) and scan.share >= SHARE and indexable(scan.table, shape)
 
 
-def _read_whole(scan: Scan, query: Query, planned: Planned) -> bool:
+def reads_whole(scan: Scan, query: Query, planned: Planned) -> bool:
     """Tell whether a statement reads most of a table anyway, whatever else it asks of it."""
     if scan.joins or scan.limited or not scan.rows:
         return False

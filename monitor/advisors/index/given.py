@@ -14,8 +14,9 @@ from monitor.advisors.index.scans import Scan, scans
 from monitor.advisors.index.steps import steps
 from monitor.planning import Planned, Query
 from monitor.shape import Column, Shape
-from monitor.sqlconditions import Match, Term, begins, ends_open
+from monitor.sqlconditions import Match, Side, Term
 from monitor.sqltext import literal
+from monitor.sqltrees import joined
 
 _SUMS = frozenset({"Aggregate", "Group", "Limit", "Unique", "WindowAgg", "SetOp"})
 """They return other rows than those that a scan keeps."""
@@ -65,16 +66,21 @@ def _only(term: Term, scan: Scan) -> Column | None:
 def _patterns(term: Term, column: Column, query: Query) -> Iterator[Variant]:
     """Stand in for a prefix: of `like $1` nobody knows whether the pattern begins with letters."""
     start = LETTERS[: _length(column)]
-    number = begins(term.right)
+    number = _begins(term.right)
     if term.match is Match.PREFIX and number:
         yield _variant(query, number, literal(start), sure=True, why="it asks for texts that begin with a value")
     elif number and number != term.right.parameter:
-        sure = ends_open(term.right)
+        sure = joined(term.right.tree)[1:] == ["%"]
         why = "its pattern is a value with a wildcard behind" if sure else "its pattern begins with a value"
         yield _variant(query, number, literal(start), sure=sure, why=why)
     elif number:
         yield _variant(query, number, literal(f"{start}%"), sure=False, why="its pattern may be a prefix")
         yield _variant(query, number, literal(f"%{start}%"), sure=False, why="its pattern may begin with a wildcard")
+
+
+def _begins(pattern: Side) -> int:
+    """Give the number of the parameter that a pattern begins with, as in `$1 || '%'`; 0 where it begins otherwise."""
+    return next((first for first in joined(pattern.tree)[:1] if isinstance(first, int)), 0)
 
 
 def _length(column: Column) -> int:

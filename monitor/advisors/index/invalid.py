@@ -21,18 +21,18 @@ PAGE = 8192
 AGAIN = (
     "It is dropped and built again, neither of which blocks writes; each statement stands outside of a transaction "
     "block. If the build fails again, its error says why: rows that are not unique, a lock that was waited for too "
-    "long, no room. "
+    "long, no room."
 )
-LEFT = "Another index does its work already, so nothing is built again. "
+LEFT = "Another index does its work already, so nothing is built again."
 REBUILT = (
     "REINDEX CONCURRENTLY builds it anew without blocking writes, and cannot stand in a transaction block. If it "
-    "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again. "
+    "fails, it leaves one more invalid index, named …_ccnew: drop that, mend the cause, and try again."
 )
 DOUBLES = (
     "The build of a unique index fails where values stand twice, which is the likeliest reason for this one. Remove "
     "the doubles, then make it again: "
 )
-UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources. "
+UNKNOWN = "Its definition could not be read: drop it, and build it again from the schema's sources."
 
 
 @dataclass(frozen=True, kw_only=True)

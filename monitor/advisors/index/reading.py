@@ -64,7 +64,7 @@ def described(index: Index) -> str:
 def removal(index: Index, table: Table, caution: str = "") -> Remedy:
     """Say how to drop an index that works, and how to make it again."""
     how = PARTITIONS if table.kind == PARTITIONED else CONCURRENTLY
-    return Remedy(sql=(dropped(index, table),), rollback=(created(index, table),), caution=how + caution)
+    return Remedy(sql=(dropped(index, table),), rollback=(created(index, table),), caution=(how + caution).strip())
 
 
 def counted(shape: Shape) -> str:

@@ -17,9 +17,7 @@ from monitor.model import Area, Finding, NoVerdict, Severity
 from monitor.rule import Advisor, Book
 from monitor.shape import Index, Shape
 
-UNIQUE_INFERENCE = (
-    "An INSERT … ON CONFLICT ON CONSTRAINT, a hint or a script that names the index by its name would miss it. "
-)
+BY_NAME = "A hint or a script that names the index would miss it. "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +99,7 @@ class Duplicate(_Redundant):
     def words(self, decision: Decision, cover: Index) -> tuple[str, str]:
         kind = "unique index" if cover.unique and not decision.index.unique else "index"
         told = f"{described(decision.index)} does what the {kind} {cover.full_name} does as well"
-        return f"{decision.table.full_name}: {told}", UNIQUE_INFERENCE if decision.index.unique else ""
+        return f"{decision.table.full_name}: {told}", BY_NAME
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,17 +13,8 @@ from monitor.advisors.index.special import has_trigrams
 from monitor.advisors.index.steps import Step, figure, steps
 from monitor.planning import Planned, Query
 from monitor.shape import Shape, Table
-from monitor.sqlconditions import (
-    Match,
-    Term,
-    Tree,
-    canonical,
-    denies_list,
-    function,
-    has_offset,
-    opens_with_wildcard,
-    operator,
-)
+from monitor.sqlconditions import Match, Term
+from monitor.sqltrees import Tree, canonical, denies_list, function, has_offset, joined, operator
 
 PART = 0.5
 """Of the plan's cost: a scan below it is not what makes the statement slow."""
@@ -38,7 +29,7 @@ class Kind(StrEnum):
 
     CAST = "cast"
     TIME = "function of a time"
-    FUNCTION = "function"
+    COALESCE = "coalesce"
     ARITHMETIC = "arithmetic"
     PATTERN = "leading wildcard"
     OFFSET = "deep offset"
@@ -88,7 +79,7 @@ def _hiding(scan: Scan, query: Query, shape: Shape) -> Iterator[Rewrite]:
 
 def _hidden(term: Term, ground: Ground) -> tuple[Kind | None, str]:
     """Say what hides a column from its index; None: nothing, or something that an index of its own serves better."""
-    if term.match is Match.INFIX or (term.match is Match.LIKE and opens_with_wildcard(term.right)):
+    if term.match is Match.INFIX or (term.match is Match.LIKE and _is_wildcard(joined(term.right.tree)[0])):
         return (None if has_trigrams(ground.shape) else Kind.PATTERN), ""
     if term.match not in _LOOKED_UP or "RowExpr" in term.left.tree:
         return None, ""
@@ -99,9 +90,13 @@ def _hidden(term: Term, ground: Ground) -> tuple[Kind | None, str]:
     return (None, "") if plain else (Kind.CAST, term.left.cast)
 
 
+def _is_wildcard(beginning: object) -> bool:
+    return isinstance(beginning, str) and beginning[:1] in {"%", "_"}
+
+
 def _applied(tree: Tree, ground: Ground, term: Term) -> tuple[Kind | None, str]:
     """Say what is applied to the column; what is immutable, and no time, had better get an index of its own."""
-    called, sign = function(tree) or ("coalesce" if "CoalesceExpr" in tree else ""), operator(tree)
+    called, sign = function(tree), operator(tree)
     if called in TIMES:
         return Kind.TIME, called
     if ground.keyed(term.left):
@@ -110,7 +105,7 @@ def _applied(tree: Tree, ground: Ground, term: Term) -> tuple[Kind | None, str]:
         return Kind.CAST, term.left.cast
     if sign in _SIGNS:
         return Kind.ARITHMETIC, sign
-    return (Kind.FUNCTION, called) if called else (None, "")
+    return (Kind.COALESCE, "coalesce") if "CoalesceExpr" in tree else (None, "")
 
 
 def _by_expression(term: Term, table: Table) -> bool:
