@@ -12,10 +12,12 @@ from monitor.advisors.index.choices import Choice, Chosen, Ground, Group, Helped
 from monitor.advisors.index.search import Plans, Search, way
 from monitor.planning import Candidate
 
+NEEDLESS = "what it would save is not worth its price, or another serves better"
+
 
 async def choose(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> Chosen:
     """Choose from the groups that were proposed for each statement, by its name."""
-    every = {each for own in groups.values() for group in own for each in group}
+    every = _members(groups)
     refused = await ground.source.propose(every)
     able = {name: [needed(group) for group in own if not group & refused.keys()] for name, own in groups.items()}
     search, everything = await _begun(ground, able)
@@ -32,8 +34,7 @@ async def _begun(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> tuple
     """Ask once with all candidates there: statements that even this does not help are left out."""
     able = (query for query in ground.work.queries if groups.get(query.name) and query.name in ground.before)
     queries = {query.name: query for query in able}
-    everything = {each for own in groups.values() for group in own for each in group}
-    answer = await ground.source.cost([*queries.values()], everything)
+    answer = await ground.source.cost([*queries.values()], _members(groups))
     search = Search(ground, queries, {}, cut=answer.cut)
     search.ways = {
         name: frozenset(way(each) for group in groups[name] for each in group)
@@ -41,6 +42,11 @@ async def _begun(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> tuple
         if search.saved(name, search.base[name], planned.cost) > 0
     }
     return search, answer.planned
+
+
+def _members(groups: Mapping[str, Sequence[Group]]) -> list[Candidate]:
+    """Give all candidates, always in the same order: of two that cost the same a planner takes what it met first."""
+    return list(dict.fromkeys(each for own in groups.values() for group in own for each in sorted(group, key=str)))
 
 
 def _proposed(search: Search, groups: Mapping[str, Sequence[Group]]) -> list[Group]:
@@ -80,17 +86,15 @@ def _width(group: Group) -> tuple[int, str]:
     return sum(len(each.keys) + len(each.include) for each in group), str(sorted(map(str, group)))
 
 
-async def _settled(search: Search, refused: Mapping[Candidate, str], every: set[Candidate]) -> Chosen:
+async def _settled(search: Search, refused: Mapping[Candidate, str], every: Sequence[Candidate]) -> Chosen:
     """Plan once more with just what was chosen: which helps whom; what others have made needless goes."""
     await _plan(search)
-    for candidate in sorted(search.chosen, key=lambda each: _choice(search, each).saved_ms_per_day):
+    for candidate in sorted(search.chosen, key=lambda each: (_choice(search, each).saved_ms_per_day, str(each))):
         await _spare(search, candidate)
     choices = [choice for each in search.chosen if (choice := _choice(search, each)).helped]
     taken = {each.candidate for each in choices}
-    why = (
-        f"it may not have been looked at: {search.cut}" if search.cut else "it is not worth its price, or others serve"
-    )
-    rejected = dict.fromkeys(every - taken, why)
+    why = f"it may not have been looked at: {search.cut}" if search.cut else NEEDLESS
+    rejected = {each: why for each in every if each not in taken}
     ordered = sorted(choices, key=lambda each: (-each.saved_ms_per_day, str(each.candidate)))
     return Chosen(choices=tuple(ordered), rejected={**rejected, **refused}, cut=search.cut)
 
