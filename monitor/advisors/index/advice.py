@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.advisors.index.candidates import propose
+from monitor.advisors.index.choices import Chosen, Ground, Group, Terms
 from monitor.advisors.index.given import Variant, variants
 from monitor.advisors.index.reading import read
-from monitor.advisors.index.selection import Chosen, Ground, Group, Terms, choose
+from monitor.advisors.index.selection import choose
 from monitor.advisors.index.workload import Workload, workload
 from monitor.errors import Needs, PlannerError, ProbeSkipped
 from monitor.measurement import Measurement

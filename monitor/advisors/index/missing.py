@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from monitor.advisors.index.advice import Advice, advice
+from monitor.advisors.index.choices import Choice, Terms
 from monitor.advisors.index.making import remedy
-from monitor.advisors.index.selection import Choice, Terms
 from monitor.errors import Needs
 from monitor.measurement import GIB, duration, plural, size
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy
