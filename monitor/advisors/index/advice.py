@@ -41,7 +41,7 @@ async def advice(book: Book, terms: Terms) -> Advice:
     _, shape = read(book)
     statements = statements_of(book)
     work = workload(statements, shape, str(book.target.database))
-    found = Advice(shape=shape, statements=statements, work=work)
+    found = Advice(shape=shape, statements=statements, work=work, refused=work.left_out)
     if not work.queries:
         return found
     if book.planner is None:

@@ -9,6 +9,8 @@ from typing import ClassVar
 from monitor.advisors.index.advice import Advice, advice
 from monitor.advisors.index.choices import Choice, Terms
 from monitor.advisors.index.making import remedy
+from monitor.advisors.index.reading import unread
+from monitor.advisors.index.workload import UNKNOWN_TEXT
 from monitor.errors import Needs
 from monitor.measurement import GIB, duration, plural, size
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy
@@ -58,7 +60,11 @@ class Missing(Advisor):
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         found = await advice(book, self.terms)
-        return [*_unplanned(found), *(self._accuse(book, found, each) for each in found.chosen.choices)]
+        return [
+            *unread(found.shape),
+            *_unplanned(found),
+            *(self._accuse(book, found, each) for each in found.chosen.choices),
+        ]
 
     @property
     def terms(self) -> Terms:
@@ -176,10 +182,10 @@ def _unplanned(found: Advice) -> Iterator[NoVerdict]:
     """Say what was not looked at: the search was cut short, or much of the workload cannot be planned."""
     if found.chosen.cut:
         yield NoVerdict(reason=f"the search was cut short: {found.chosen.cut}", needs=Needs.TIME)
-    times = {query.name: query.seconds for query in found.work.queries}
-    whole = sum(times.values())
-    lost = {name: times.get(name, 0.0) for name in found.refused}
+    whole = sum(found.work.times.values())
+    lost = {name: found.work.times.get(name, 0.0) for name in found.refused}
     if whole and sum(lost.values()) > UNPLANNED * whole:
         reasons = list(dict.fromkeys(found.refused[name] for name in sorted(lost, key=lambda each: -lost[each])))
         part = f"{plural(len(lost), 'statement')} with {100 * sum(lost.values()) / whole:.0f} % of the time"
-        yield NoVerdict(reason=f"{part} could not be planned: {'; '.join(reasons[:NAMED])}", needs=Needs.REPAIR)
+        needs = Needs.HISTORY if reasons[0] == UNKNOWN_TEXT else Needs.REPAIR
+        yield NoVerdict(reason=f"{part} could not be planned: {'; '.join(reasons[:NAMED])}", needs=needs)

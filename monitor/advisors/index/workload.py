@@ -18,6 +18,7 @@ MOST = 200
 BULK = 10_000
 """Rows a call from which on an INSERT is a load and no steady traffic: its price is paid once."""
 CUT = "…"
+UNKNOWN_TEXT = "its text is not known, cannot be parsed, or is not to be shown"
 _READABLE = frozenset({StatementKind.SIMPLE, StatementKind.COMPLEX})
 
 
@@ -42,6 +43,8 @@ class Workload:
     """The window is the counters' whole life."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Statements by fingerprint that cannot be planned, and why."""
+    times: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of every statement by fingerprint, those left out too."""
 
     @property
     def per_day(self) -> float:
@@ -62,11 +65,13 @@ def workload(seen: Measurement, shape: Shape, database: str) -> Workload:
     reasons = {str(row["statement"]): reason for row in rows if (reason := _unreadable(row))}
     able = [row for row in rows if row["kind"] in _READABLE and str(row["statement"]) not in reasons]
     queries = [_query(row) for row in able[:MOST]]
+    reasons |= {str(row["statement"]): f"not among the {MOST} that take most time" for row in able[MOST:]}
     return replace(
         work,
         queries=tuple(queries),
         writings=tuple(each for row in able for each in _writings(row, shape, work.per_day)),
         left_out=reasons,
+        times={str(row["statement"]): number(row, "exec_seconds") for row in rows},
     )
 
 
@@ -86,7 +91,7 @@ def _unreadable(row: Row) -> str:
     if row["kind"] == StatementKind.UTILITY:
         return ""
     if row["kind"] not in _READABLE or not text:
-        return "its text is not known, cannot be parsed, or is not to be shown"
+        return UNKNOWN_TEXT
     return "its text is too long" if text.endswith(CUT) else ""
 
 
