@@ -98,11 +98,13 @@ IDENTITIES = ("id", "pid", "pids", "oid", "queryid", "port", "fingerprint", "que
 
 def figure(key: str, value: object) -> tuple[str, str]:
     """Give name and value for people: `mean_ms` 312.4 reads `mean`, `312 ms`."""
-    measured, per, _ = key.partition("_per_")
-    last = measured.rpartition("_")[2]
+    measured, per, time = key.partition("_per_")
+    stem, _, last = measured.rpartition("_")
     unit = next((write for suffix, write in UNITS if suffix == last), None)
-    said = unit is None or per or last in PART_OF_NAME
-    name = key if said else key.removesuffix(last).rstrip("_") or key
+    if stem == "cost":  # in the planner's units
+        unit = None
+    said = unit is None or last in PART_OF_NAME or not stem
+    name = key if said else stem + per + time
     if unit is None and last in IDENTITIES:
         unit = str
     return safe(name).replace("_", " "), _written(value, unit or _number)

@@ -223,6 +223,8 @@ def test_lifetime_totals_are_called_so() -> None:
         ("warning_after", 300.0, ("warning after", "5 min")),
         ("pids", [41210, 7], ("pids", "41210, 7")),
         ("bytes_per_minute", 256 << 20, ("bytes per minute", "256.0 MiB")),
+        ("cost_after", 676.8, ("cost after", "677")),
+        ("saved_ms_per_day", 298800.0, ("saved per day", "4.98 min")),
         ("start_time_seconds", 1_772_359_872, ("start time", "2026-03-01 10:11:12 UTC")),
         ("bytes", 2048, ("bytes", "2.0 KiB")),
         ("complete", True, ("complete", "yes")),
