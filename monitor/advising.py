@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 from monitor.desk import Desk
 from monitor.errors import Needs
@@ -25,6 +26,8 @@ class Advising:
         self._desk, self._planner = desk, planner
         self._next: dict[tuple[Target, str], float] = {}
         """When advisors that speak seldom are asked again, by target and rule."""
+        self._lacking: dict[tuple[Target, str], Sequence[datetime]] = {}
+        """Of which readings they said that these are too few."""
 
     def begin(
         self,
@@ -36,6 +39,7 @@ class Advising:
         """Ask these from now on, of all servers and their databases; all of them anew."""
         schedule.drop("advisor ")
         self._next.clear()
+        self._lacking.clear()
 
         def trigger(advisor: Advisor) -> Callable[[], None]:
             async def ask() -> None:
@@ -57,16 +61,26 @@ class Advising:
             if self._is_due(advisor, book):
                 judgement = await advise(advisor, book)
                 if server.name in standings:  # it may have gone meanwhile
-                    self._said(advisor, target, judgement)
+                    self._said(advisor, book, judgement)
                     self._desk.judged(server, [judgement])
 
     def _is_due(self, advisor: Advisor, book: Pages) -> bool:
-        if any(book.last(name) is None for name in advisor.reads):
+        readings, key = _readings(advisor, book), (book.target, advisor.id)
+        if len(readings) < len(advisor.reads) or self._lacking.get(key) == readings:
             return False
-        return self._desk.clock.monotonic() >= self._next.get((book.target, advisor.id), 0.0)
+        return self._desk.clock.monotonic() >= self._next.get(key, 0.0)
 
-    def _said(self, advisor: Advisor, target: Target, judgement: Judgement) -> None:
-        """Let it rest for its time; one that only lacks history is asked with the next trigger."""
+    def _said(self, advisor: Advisor, book: Pages, judgement: Judgement) -> None:
+        """Let it rest for its time; one that only lacks history is asked again when there is a newer reading."""
         early = [each for each in judgement.verdicts if isinstance(each, NoVerdict) and each.needs is Needs.HISTORY]
-        if advisor.every > SOONEST and (not early or len(early) < len(judgement.verdicts)):
-            self._next[target, advisor.id] = self._desk.clock.monotonic() + advisor.every - SOONEST / 2
+        if advisor.every <= SOONEST:
+            return
+        if early and len(early) == len(judgement.verdicts):
+            self._lacking[book.target, advisor.id] = _readings(advisor, book)
+        else:
+            self._next[book.target, advisor.id] = self._desk.clock.monotonic() + advisor.every - SOONEST / 2
+
+
+def _readings(advisor: Advisor, book: Pages) -> Sequence[datetime]:
+    """Say which readings there are, by their time."""
+    return [seen.taken_at for name in advisor.reads if (seen := book.last(name)) is not None]
