@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -23,6 +23,8 @@ LEFT, RIGHT, TOP, BOTTOM = 76, 510, 10, 146
 """Where the axes are; below and at the left stand their words."""
 MOST = 5
 """Lines of one chart; more cannot be told apart."""
+FINEST = 240
+"""Points of one line, which has some 430 places: of twice as many the highest of each two are drawn."""
 GAP = 2.5
 """So many times the usual pause without a reading is a gap."""
 FAR = 4.0
@@ -181,13 +183,24 @@ def _dots(series: Series, sketch: Sketch) -> list[_Dot]:
     """Give what can be drawn, oldest first; an hour stands in its middle."""
     since, until = sketch.since.timestamp(), sketch.until.timestamp()
     dots = []
-    for point in series.points:
+    step = max(len(series.points) // FINEST, 1) if series.highest else 1
+    for point in _highest(series.points, step):
         value = point.most if series.highest else point.mean
         half = point.seconds / 2 if HOUR <= point.seconds < math.inf else 0.0
         at = min(point.at.timestamp() + half, until)
         if -ABSURD <= value <= ABSURD and since <= at <= until:  # false for NaN
-            dots.append(_Dot(at, max(value, 0.0), point.seconds))
+            dots.append(_Dot(at, max(value, 0.0), point.seconds * step))
     return sorted(dots, key=itemgetter(0))
+
+
+def _highest(points: Sequence[Point], step: int) -> Iterable[Point]:
+    """Give the highest of so many neighbours each: a month of hours has more than there are places to draw them."""
+    if step == 1:
+        return points
+    return (max(points[at : at + step], key=_most) for at in range(0, len(points), step))
+
+
+_most = attrgetter("most")
 
 
 def _stroke(frame: _Frame, place: int, name: str, dots: Sequence[_Dot], sketch: Sketch, *, alone: bool) -> Stroke:
