@@ -20,13 +20,13 @@ from monitor.expose.credentials import Credentials
 Message: TypeAlias = Callable[[int, str, str], web.Response]
 """Draws a small page of a status, a title and a text."""
 
-STYLE = "/static/style.css"
+LOOK = ("/static/style.css", "/static/icon.svg")
 """Given to everybody, for the page that says who may not have the others wears it as well."""
 
-OPEN = frozenset({"/metrics", "/healthz", "/readyz", STYLE})
+OPEN = frozenset({"/metrics", "/healthz", "/readyz", *LOOK})
 """Asked by machines under any name."""
 
-FREE = frozenset({"/healthz", "/readyz", STYLE})
+FREE = frozenset({"/healthz", "/readyz", *LOOK})
 """Answered also to who has not signed in: they say nothing of the databases."""
 
 SEND_SECONDS = 20.0

@@ -180,7 +180,7 @@ async def test_with_credentials_everything_but_health_needs_them() -> None:
             answer = await ask(web, "GET", path)
             assert (answer.status, answer.headers["WWW-Authenticate"].partition(" ")[0]) == (401, "Basic")
             assert (await ask(web, "GET", path, **SIGNED_IN)).status == (404 if path == "/nope" else 200)
-        for path in ("/healthz", "/readyz", "/static/style.css"):
+        for path in ("/healthz", "/readyz", "/static/style.css", "/static/icon.svg"):
             assert (await ask(web, "GET", path)).status == 200
         wrong = await ask(web, "POST", ACK, {"comment": "c"}, Authorization="Bearer no")
         own = await token_of(web)

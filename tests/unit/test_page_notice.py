@@ -35,7 +35,7 @@ async def test_who_has_not_signed_in_learns_nothing_of_it() -> None:
     credentials = Credentials({"ann": Secret("word")})
     async with serving(pile(), Ledger(), told=Told(refused=REASON), credentials=credentials) as web:
         page, style = await ask(web, "/"), await ask(web, STYLE)
-        others = [await ask(web, f"/static/{name}") for name in ("page.js", "icon.svg", "nope.css")]
+        others = [await ask(web, f"/static/{name}") for name in ("page.js", "nope.css")]
     assert (page.status, style.status, {each.status for each in others}) == (401, 200, {401})
     assert f'href="{STYLE}' in page.text
     assert "<script" not in page.text
