@@ -189,7 +189,8 @@ async def test_a_managed_services_administrator_can_lend_sight(auth: Database) -
     await orphan(auth, 3)
     chief, role = await auth.as_monitor(), await auth.as_monitor()
     await auth.execute(
-        f"drop schema pgarchitect cascade; alter role {chief.user} bypassrls; grant create on database {auth.name} to {chief.user};"
+        f"drop schema pgarchitect cascade; alter role {chief.user} bypassrls;"
+        f"grant create on database {auth.name} to {chief.user};"
         f"grant usage on schema auth to {chief.user}; grant all on all tables in schema auth to {chief.user};"
         f"alter table public.users owner to {chief.user}; alter table public.users enable row level security"
     )
