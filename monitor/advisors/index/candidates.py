@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import TypeAlias
 
+from monitor.advisors.index.choices import Group
 from monitor.advisors.index.columns import Ground
 from monitor.advisors.index.partial import partial
 from monitor.advisors.index.scans import Scan, scans
@@ -17,9 +17,6 @@ from monitor.advisors.index.typical import typical_rows
 from monitor.planning import Candidate, Planned, Query
 from monitor.shape import Shape, Table
 from monitor.sqlconditions import Match, Term
-
-Group: TypeAlias = frozenset[Candidate]
-"""Candidates that are tried together."""
 
 ROWS, PAGES = 2000, 30
 """Smaller tables are read whole in no time."""

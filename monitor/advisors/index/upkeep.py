@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from monitor.advisors.index.writes import DELETED, MICROSECONDS
 from monitor.shape import Shape, Table
 
 DAY = 86400.0
 SHORTEST_SECONDS = 3600.0
 """Counters that are younger tell no day."""
-
-ENTRY_MS = {"gin": 0.025, "brin": 0.0005}
-BTREE_MS = 0.006
-"""Milliseconds an entry: measured for btree (6 us with a random key), guessed for GIN from its keys a row, and BRIN."""
-
-DELETED = 0.3
-"""What a deleted row costs later, as a part of an entry: vacuum takes it out."""
 
 
 def write_ms_per_day(shape: Shape, table: Table, method: str) -> float | None:
@@ -22,4 +16,4 @@ def write_ms_per_day(shape: Shape, table: Table, method: str) -> float | None:
         return None
     writes = [part.writes for part in shape.parts(table)]
     entries = sum(each.inserted + DELETED * each.deleted + each.updated - each.hot_updated for each in writes)
-    return round(entries * ENTRY_MS.get(method, BTREE_MS) * DAY / shape.counted_seconds, 3)
+    return round(entries * MICROSECONDS.get(method, MICROSECONDS["btree"]) / 1000 * DAY / shape.counted_seconds, 3)
