@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.advisors.index.candidates import Group, propose
+from monitor.advisors.index.candidates import propose
+from monitor.advisors.index.choices import Group
 from monitor.model import Result
 from monitor.planning import Candidate, Planned, Query
 from monitor.shape import Shape
