@@ -186,3 +186,12 @@ def test_bulk_loads_are_no_steady_traffic(rows: float, counted: bool) -> None:  
     assert bool(_writings("insert into u select * from old.t", **given)) == counted
     assert _writings("update u set a = $1", **given)
     assert _writings("delete from u", **given)
+
+
+@pytest.mark.parametrize(
+    ("calls", "seconds", "wanted"), [(3.0, 0.01, True), (2.0, 0.99, False), (2.0, 1.0, True), (1.0, 60.0, True)]
+)
+def test_what_somebody_tried_once_is_no_workload(calls: float, seconds: float, *, wanted: bool) -> None:
+    """Few calls count where they took long: a nightly job."""
+    found = work(statement("q", "select * from u where a = $1", calls=calls, exec_seconds=seconds))
+    assert (names(found), found.left_out) == (["q"] if wanted else [], {})

@@ -15,6 +15,8 @@ from monitor.summed import summed
 DAY = 86400.0
 MOST = 200
 """Statements that are looked at, by the time they took."""
+FEW, LONG_SECONDS = 3, 1.0
+"""Calls, or seconds of all of them, that make a statement part of the workload: less is somebody trying something."""
 BULK = 10_000
 """Rows a call from which on an INSERT is a load and no steady traffic: its price is paid once."""
 CUT = "…"
@@ -64,8 +66,9 @@ def workload(seen: Measurement, shape: Shape, database: str) -> Workload:
     work = Workload(queries=(), seconds=seen.window_seconds, lifetime=seen.lifetime)
     reasons = {str(row["statement"]): reason for row in rows if (reason := _unreadable(row))}
     able = [row for row in rows if row["kind"] in _READABLE and str(row["statement"]) not in reasons]
-    queries = [_query(row) for row in able[:MOST]]
-    reasons |= {str(row["statement"]): f"not among the {MOST} that take most time" for row in able[MOST:]}
+    often = [row for row in able if number(row, "calls") >= FEW or number(row, "exec_seconds") >= LONG_SECONDS]
+    queries = [_query(row) for row in often[:MOST]]
+    reasons |= {str(row["statement"]): f"not among the {MOST} that take most time" for row in often[MOST:]}
     return replace(
         work,
         queries=tuple(queries),
