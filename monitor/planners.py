@@ -12,17 +12,20 @@ from monitor.planner.planners import Planners
 from monitor.planner.source import Limits
 from monitor.planning import Planner
 
+PATIENT = Limits(plans=3000, seconds=60.0)
+"""Somebody waits for the answer, once; a daemon asks every half hour for as long as it lives."""
 
-def planner_of(chosen: Planning) -> Choice:
+
+def planner_of(chosen: Planning, limits: Limits | None = None) -> Choice:
     """Give the planner; nothing is started before it is asked."""
-    limits = Limits(plans=chosen.plans)
+    limits = limits or Limits(plans=chosen.plans)
     return Choice(shadows=Planners(private_session, limits=limits), source=chosen.source, limits=limits)
 
 
 @asynccontextmanager
-async def planning(chosen: Planning | None = None) -> AsyncIterator[Planner]:
+async def planning(chosen: Planning | None = None, limits: Limits | None = None) -> AsyncIterator[Planner]:
     """Yield a planner; nothing of it is left behind."""
-    choice = planner_of(chosen or Planning())
+    choice = planner_of(chosen or Planning(), limits)
     try:
         yield choice
     finally:

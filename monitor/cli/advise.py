@@ -14,7 +14,7 @@ from monitor.config import load_config
 from monitor.config_values import size_bytes
 from monitor.errors import UsageError
 from monitor.log import configure
-from monitor.planners import planning
+from monitor.planners import PATIENT, planning
 from monitor.report.snapshot import Question, take_snapshot
 from monitor.whole import whole_catalog
 
@@ -32,7 +32,7 @@ async def advise(wishes: Wishes, budget: str | None) -> int:
     catalog = whole_catalog()
     config = None if wishes.config is None else load_config(wishes.config, catalog)
     question = _widely(asked(replace(wishes, rules=_rules(catalog)), catalog, config), storage)
-    async with planning(config.planner if config else None) as planner:
+    async with planning(config.planner if config else None, PATIENT) as planner:
         with progress(quiet=wishes.quiet) as tell:
             review = await take_snapshot(replace(question, planner=planner), tell)
     write(review, wishes)
