@@ -138,7 +138,7 @@ async def test_a_busy_prefix_of_a_wide_cover_is_left_alone(database: Database) -
     seen = await look(database)
     (index,) = (each for table in shape_of(seen).tables.values() for each in table.indexes if each.name == "small")
     busy = _with_scans(seen, index.oid, 10**6)
-    for rule, count in ((RedundantPrefix(min_bytes=1), 0), (RedundantPrefix(min_bytes=1, wider=99), 1)):
+    for rule, count in ((RedundantPrefix(wide_bytes=1), 0), (RedundantPrefix(wide_bytes=1, wider=99), 1)):
         assert len((await advise(rule, book_of(database.name, busy))).verdicts) == count
 
 

@@ -146,7 +146,7 @@ def test_a_much_wider_cover_serves_a_busy_prefix_badly() -> None:
     assert fates(small, large) == {}
     assert fates(small, replace(large, pages=4000)) == {"small": Fate.PREFIX}
     assert fates(replace(small, scans=30 * 1000 - 1), large) == {"small": Fate.PREFIX}
-    assert fates(small, large, limits=replace(LIMITS, min_bytes=4002 * 8192)) == {"small": Fate.PREFIX}
+    assert fates(small, large, limits=replace(LIMITS, wide_bytes=4002 * 8192)) == {"small": Fate.PREFIX}
 
 
 def test_a_unique_index_stays_for_who_refers_to_it() -> None:

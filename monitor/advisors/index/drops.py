@@ -9,7 +9,7 @@ from enum import StrEnum
 from monitor.advisors.index.bound import Ties
 from monitor.advisors.index.coverage import alike, covers
 from monitor.advisors.index.uses import Use, Uses
-from monitor.measurement import MIB
+from monitor.measurement import KIB, MIB
 from monitor.shape import Index, Shape, Table
 
 DAY = 86400.0
@@ -34,7 +34,10 @@ class Limits:
     min_age: float = 14 * DAY
     unused_for: float = 92 * DAY
     """The same for an index that was of use before: a quarter, for what is done at the end of each."""
-    min_bytes: float = 8 * MIB
+    min_bytes: float = 40 * KIB
+    """Of an index that nobody uses: a smaller one is of a table that the planner reads whole anyway."""
+    wide_bytes: float = 8 * MIB
+    """Of a cover that may be too wide: a smaller one is in the cache as a whole."""
     wider: float = 4.0
     often: float = 1000.0
     """Scans a day."""
@@ -158,7 +161,7 @@ class _Together:
     def _much_wider(self, cover: Index, index: Index) -> bool:
         """Tell whether many scans would have to read so much more that it matters."""
         wide, narrow = self._use(cover), self._use(index)
-        big = wide.pages * PAGE >= self._limits.min_bytes and wide.pages > self._limits.wider * max(narrow.pages, 1)
+        big = wide.pages * PAGE >= self._limits.wide_bytes and wide.pages > self._limits.wider * max(narrow.pages, 1)
         return big and narrow.scans / max((self._shape.counted_seconds or DAY) / DAY, 1.0) >= self._limits.often
 
     def _covers_something(self, table: Table) -> Iterator[int]:

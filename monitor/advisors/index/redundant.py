@@ -110,9 +110,9 @@ class RedundantPrefix(_Redundant):
     What to do: drop the smaller one, if the larger is to stay: both are judged together, and the larger one is never
     called unused while the smaller one stands. Afterwards its scans go to the larger one.
     When it is wrong: the larger index is much wider, and the smaller one is scanned often: then more pages are read.
-    With more than `wider` times the size, and at least `often` scans a day, nothing is said; nor of unique indexes, of
-    what a constraint or replication needs, of other methods than btree, or where predicate, order, operator class or
-    collation differ.
+    With more than `wider` times the size, `wide_bytes`, and at least `often` scans a day, nothing is said; nor of
+    unique indexes, of what a constraint or replication needs, of other methods than btree, or where predicate, order,
+    operator class or collation differ.
     Cost: none beyond the reading of the probe shape.
     """
 
@@ -121,11 +121,11 @@ class RedundantPrefix(_Redundant):
     severity: Severity = Severity.INFO
     wider: float = 4.0
     often: float = 1000.0
-    min_bytes: float = 8 * MIB
+    wide_bytes: float = 8 * MIB
 
     @property
     def limits(self) -> Limits:
-        return Limits(wider=self.wider, often=self.often, min_bytes=self.min_bytes)
+        return Limits(wider=self.wider, often=self.often, wide_bytes=self.wide_bytes)
 
     def words(self, decision: Decision, cover: Index) -> tuple[str, str]:
         told = f"{described(decision.index)} is served by {described(cover)}"

@@ -12,7 +12,7 @@ from monitor.advisors.index.reading import KEEP, counted, described, object_of, 
 from monitor.advisors.index.upkeep import write_ms_per_day
 from monitor.advisors.index.uses import Uses, everywhere, uses_of
 from monitor.errors import Needs, ProbeSkipped
-from monitor.measurement import MIB, Measurement, duration, plural, size
+from monitor.measurement import KIB, Measurement, duration, plural, size
 from monitor.model import Area, Confidence, Finding, NoVerdict, Severity
 from monitor.rule import Advisor, Book
 from monitor.shape import Shape
@@ -62,7 +62,7 @@ class Unused(Advisor):
     every: float = 600.0
     min_age: float = 14 * DAY
     unused_for: float = 92 * DAY
-    min_bytes: float = 8 * MIB
+    min_bytes: float = 40 * KIB
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         seen, shape = read(book)
