@@ -28,6 +28,7 @@ from monitor.shape import Shape
 from monitor.shaped import shape_of
 from probes.shape import PROBE
 from tests.exam import world
+from tests.planner.real import outline
 from tests.versions import NEWEST
 
 SAME, LEAST, MOST = 0.9, 0.5, 2.0
@@ -54,7 +55,7 @@ async def compare(dsn: str) -> list[Compared]:
         async with choice.opened(await _shape(dsn)) as shadow:
             answer = await shadow.cost(queries)
     finally:
-        await choice.shadows.close()
+        await choice.close()
     return [_compared(query.name, real[query.name], answer) for query in queries]
 
 
@@ -65,12 +66,7 @@ def _compared(name: str, real: Mapping[str, Any] | str, answer: Any) -> Compared
     if planned is None:
         return Compared(name=name, why=f"the shadow: {answer.refused.get(name, answer.cut)}")
     ratio = planned.cost / real["Total Cost"] if real["Total Cost"] else 1.0
-    return Compared(name=name, same=_outline(planned.plan) == _outline(real), ratio=ratio)
-
-
-def _outline(plan: Mapping[str, Any]) -> Sequence[object]:
-    below = [_outline(each) for each in plan.get("Plans", ())]
-    return [plan["Node Type"], plan.get("Relation Name", ""), *below]
+    return Compared(name=name, same=outline(planned.plan) == outline(real), ratio=ratio)
 
 
 async def _real(dsn: str) -> dict[str, Mapping[str, Any] | str]:

@@ -161,7 +161,7 @@ class Daemon:
                 await self._desk.recorder.write(self._hours)
         except TimeoutError:
             log.warning("not everything could be written")
-        await asyncio.gather(self._planner.shadows.close(), self._web.stop())
+        await asyncio.gather(self._planner.close(), self._web.stop())
         await self._telling.keeper.close()
         log.info("stopped")
 

@@ -29,4 +29,4 @@ async def planning(chosen: Planning | None = None, limits: Limits | None = None)
     try:
         yield choice
     finally:
-        await choice.shadows.close()
+        await choice.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from monitor.advisors.index.candidates import propose
@@ -44,11 +45,18 @@ async def advice(book: Book, terms: Terms) -> Advice:
     found = Advice(shape=shape, statements=statements, work=work, refused=work.left_out)
     if not work.queries:
         return found
+    async with plans_of(book, shape) as source:
+        return await _asked(found, source, terms)
+
+
+@asynccontextmanager
+async def plans_of(book: Book, shape: Shape) -> AsyncIterator[PlanSource]:
+    """Yield who knows what a planner would do; raises ProbeSkipped where nobody can be asked."""
     if book.planner is None:
         raise ProbeSkipped("no planner can be asked here", None)
     try:
         async with book.planner.opened(shape) as source:
-            return await _asked(found, source, terms)
+            yield source
     except PlannerError as error:
         raise ProbeSkipped(str(error), Needs.REPAIR) from None
 

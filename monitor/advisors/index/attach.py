@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from monitor.advisors.index.definitions import PARTITIONED, created, rest
+from monitor.index_names import BYTES, cut
 from monitor.model import Remedy
 from monitor.shape import Index, Shape, Table
 from monitor.sqltext import identifier
 
 FOREIGN = "f"
 """Foreign tables have no indexes."""
-NAME_BYTES = 63
 MOST = 50
 """Partitions whose statements are printed; with more, a person needs a script."""
 
@@ -103,13 +103,8 @@ def _free_name(shape: Shape, part: Table, index: Index) -> str:
 
 def _names(plain: str) -> Iterator[str]:
     """Give the plain name, if it is short enough, then others told apart by a few digits of a hash."""
-    if len(plain.encode()) <= NAME_BYTES:
+    if len(plain.encode()) <= BYTES:
         yield plain
     for attempt in count():
         mark = hashlib.sha256(f"{plain}\x00{attempt}".encode()).hexdigest()[:8]
-        yield f"{_cut(plain, NAME_BYTES - len(mark) - 1)}_{mark}"
-
-
-def _cut(text: str, count: int) -> str:
-    """Shorten to so many bytes, at the end of a character."""
-    return text.encode()[:count].decode(errors="ignore")
+        yield f"{cut(plain, BYTES - len(mark) - 1)}_{mark}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from monitor.index_names import Names, Place
 from monitor.model import Remedy
@@ -73,15 +74,7 @@ def _place(candidate: Candidate, table: Table) -> Place:
 
 
 def _definition(candidate: Candidate, table: Table, names: Names, *, concurrently: bool = True) -> str:
-    there = Candidate(
-        table=table.oid,
-        schema=table.schema,
-        name=table.name,
-        keys=candidate.keys,
-        include=candidate.include,
-        method=candidate.method,
-        where=candidate.where,
-    )
+    there = replace(candidate, table=table.oid, schema=table.schema, name=table.name)
     name, only = names.of(_place(candidate, table)), table.kind == "p"
     return there.definition(name, concurrently=concurrently and not only, only=only)
 

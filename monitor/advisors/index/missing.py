@@ -146,14 +146,12 @@ def _confidence(found: Advice, choice: Choice) -> Confidence:
 
 def _remedy(choice: Choice, found: Advice) -> Remedy:
     candidate = choice.candidate
-    made = remedy(candidate, found.shape)
-    table = found.shape.tables[candidate.table]
+    made, table = remedy(candidate, found.shape), found.shape.tables[candidate.table]
     before = tuple(sorted(index.full_name for index in table.indexes))
-    names = {column.number: column.name for column in table.columns}
-    keys = tuple(names[key.column] for key in candidate.keys if key.column in names)
-    plain = candidate.method == "btree" and not candidate.where and len(keys) == len(candidate.keys)
-    sign = Sign(kind="index", relation=table.full_name, columns=keys if plain else (), before=before)
-    return Remedy(sql=made.sql, rollback=made.rollback, caution=made.caution + _supposition(choice, found), sign=sign)
+    plain = candidate.method == "btree" and not candidate.where and all(key.column for key in candidate.keys)
+    columns = columns_of(candidate, found.shape) if plain else ()
+    sign = Sign(kind="index", relation=table.full_name, columns=columns, before=before)
+    return replace(made, caution=made.caution + _supposition(choice, found), sign=sign)
 
 
 def _supposition(choice: Choice, found: Advice) -> str:
@@ -182,10 +180,10 @@ def _unplanned(found: Advice) -> Iterator[NoVerdict]:
     """Say what was not looked at: the search was cut short, or much of the workload cannot be planned."""
     if found.chosen.cut:
         yield NoVerdict(reason=f"the search was cut short: {found.chosen.cut}", needs=Needs.TIME)
-    whole = sum(found.work.times.values())
     lost = {name: found.work.times.get(name, 0.0) for name in found.refused}
-    if whole and sum(lost.values()) > UNPLANNED * whole:
+    whole, unknown = sum(found.work.times.values()), sum(lost.values())
+    if whole and unknown > UNPLANNED * whole:
         reasons = list(dict.fromkeys(found.refused[name] for name in sorted(lost, key=lambda each: -lost[each])))
-        part = f"{plural(len(lost), 'statement')} with {100 * sum(lost.values()) / whole:.0f} % of the time"
+        part = f"{plural(len(lost), 'statement')} with {100 * unknown / whole:.0f} % of the time"
         needs = Needs.HISTORY if reasons[0] == UNKNOWN_TEXT else Needs.REPAIR
         yield NoVerdict(reason=f"{part} could not be planned: {'; '.join(reasons[:NAMED])}", needs=needs)

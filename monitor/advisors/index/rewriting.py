@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from monitor.advisors.index.advice import statements_of
+from monitor.advisors.index.advice import plans_of, statements_of
 from monitor.advisors.index.reading import KEEP, read
 from monitor.advisors.index.rewrite import Kind, Rewrite, rewrites
 from monitor.advisors.index.workload import Workload, workload
-from monitor.errors import Needs, PlannerError, ProbeSkipped
 from monitor.measurement import Measurement, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Severity
-from monitor.planning import Answer, Query
+from monitor.planning import Planned, Query
 from monitor.rule import Advisor, Book
 from monitor.shape import Shape
 from monitor.shaped import PROBE
@@ -74,7 +73,7 @@ class IndexRewrite(Advisor):
         _, shape = read(book)
         seen = statements_of(book)
         queries = self._slow(workload(seen, shape, str(book.target.database)))
-        planned = (await _plans(book, shape, queries)).planned if queries else {}
+        planned = await _planned(book, shape, queries) if queries else {}
         blocks = _blocks(seen)
         found = [
             each
@@ -116,14 +115,9 @@ class IndexRewrite(Advisor):
         )
 
 
-async def _plans(book: Book, shape: Shape, queries: Sequence[Query]) -> Answer:
-    if book.planner is None:
-        raise ProbeSkipped("no planner can be asked here", None)
-    try:
-        async with book.planner.opened(shape) as source:
-            return await source.cost(queries)
-    except PlannerError as error:
-        raise ProbeSkipped(str(error), Needs.REPAIR) from None
+async def _planned(book: Book, shape: Shape, queries: Sequence[Query]) -> Mapping[str, Planned]:
+    async with plans_of(book, shape) as source:
+        return (await source.cost(queries)).planned
 
 
 def _blocks(seen: Measurement) -> Mapping[str, float]:

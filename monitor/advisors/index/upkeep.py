@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from monitor.advisors.index.workload import DAY
 from monitor.advisors.index.writes import DELETED, MICROSECONDS
 from monitor.shape import Shape, Table
 
-DAY = 86400.0
 SHORTEST_SECONDS = 3600.0
 """Counters that are younger tell no day."""
 
