@@ -195,7 +195,9 @@ async def test_too_little_is_known_of_a_young_server(database: Database) -> None
     assert isinstance(unsaid, NoVerdict)
     assert (unsaid.needs, unsaid.subject) == (Needs.HISTORY, "1 index")
     assert "1 index without a scan" in unsaid.reason
-    assert await verdicts(database, Unused(min_age=0)) == ()
+    (size,) = [row["size"] for row in await database.fetch("select pg_relation_size('idle') as size")]
+    assert await verdicts(database, Unused(min_age=0, min_bytes=size + 1)) == ()
+    assert len(await findings(database, Unused(min_age=0, min_bytes=size))) == 1
 
 
 async def test_a_counter_that_is_old_enough_alone_is_not_believed_much(database: Database) -> None:
