@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from sys import intern
 from typing import Any, Generic, TypeVar
 
 from monitor.probe import shape
 from probes.shape_keys import Keys, Numbered
+from probes.shape_numbers import writes
 
 T = TypeVar("T")
 
@@ -35,28 +37,35 @@ class Parts:
     partition_key: str = ""
 
 
+class Pools:
+    """What many tables have in common, kept once for as long as a reading goes on."""
+
+    def __init__(self) -> None:
+        self.columns: Once[shape.Column] = Once()
+        self.keys: Once[tuple[shape.IndexKey, ...]] = Once()
+        self.writes: Once[shape.Writes] = Once()
+        self.numbers: Once[float] = Once()
+
+
 class Builder:
     """Makes tables of rows.
 
     What is as it was `before` is taken from there: two readings of ten thousand tables take little more than one.
     """
 
-    def __init__(self, keys: Keys, before: Mapping[int, shape.Table]) -> None:
-        self._read_keys, self._before = keys, before
-        self._columns: Once[shape.Column] = Once()
-        self._keys: Once[tuple[shape.IndexKey, ...]] = Once()
-        self._texts: Once[str] = Once()
-        self._numbers: Once[float] = Once()
+    def __init__(self, keys: Keys, before: Mapping[int, shape.Table], pools: Pools) -> None:
+        self._read_keys, self._before, self._pools = keys, before, pools
 
     def table(self, row: Mapping[str, Any], parts: Parts) -> shape.Table:
         """Give a table; the one before where it is the same."""
-        made, before = _table(row, parts), self._before.get(row["oid"])
+        made, before = self._table(row, parts), self._before.get(row["oid"])
         if before is None or before == made:
             return before or made
-        same = {index.oid: index for index in before.indexes}
-        indexes = tuple(same[each.oid] if same.get(each.oid) == each else each for each in made.indexes)
-        columns = before.columns if before.columns == made.columns else made.columns
-        return replace(made, columns=columns, indexes=indexes)
+        return replace(
+            made,
+            columns=before.columns if before.columns == made.columns else _kept(before.columns, made.columns, "number"),
+            indexes=_kept(before.indexes, made.indexes, "oid"),
+        )
 
     def columns(self, row: Mapping[str, Any], statistics: Mapping[int, shape.ColumnStatistics]) -> Numbered:
         """Give a table's columns from a row of equally long arrays."""
@@ -71,11 +80,11 @@ class Builder:
     def _column(self, each: tuple[Any, ...], statistics: Mapping[int, shape.ColumnStatistics]) -> shape.Column:
         number, name, type_name, not_null, generated, collation, type_collation = each
         about = self._read_keys.collations.get(collation, {})
-        return self._columns.of(
+        return self._pools.columns.of(
             shape.Column(
                 number=number,
-                name=self._texts.of(name),
-                type=self._texts.of(type_name),
+                name=intern(name),
+                type=intern(type_name),
                 not_null=not_null,
                 generated=generated,
                 collation="" if collation == type_collation else str(about.get("name", "")),
@@ -88,12 +97,12 @@ class Builder:
     def statistics(self, row: Mapping[str, Any]) -> shape.ColumnStatistics:
         """Give what is known of one column's values."""
         return shape.ColumnStatistics(
-            null_frac=self._numbers.of(row["null_frac"]),
+            null_frac=self._pools.numbers.of(row["null_frac"]),
             avg_width=row["avg_width"],
             n_distinct=row["n_distinct"],
             correlation=row["correlation"],
-            frequencies=tuple(map(self._numbers.of, row["frequencies"] or ())),
-            values=tuple(map(self._texts.of, row["labels"] or ())),
+            frequencies=tuple(map(self._pools.numbers.of, row["frequencies"] or ())),
+            values=tuple(map(intern, row["labels"] or ())),
         )
 
     def index(self, row: Mapping[str, Any], own: Numbered) -> shape.Index:
@@ -101,10 +110,10 @@ class Builder:
         numbers: Sequence[int] = row["columns"]
         return shape.Index(
             oid=row["oid"],
-            schema=self._texts.of(row["schema"]),
+            schema=intern(row["schema"]),
             name=row["name"],
-            method=self._texts.of(row["method"]),
-            keys=self._keys.of(self._read_keys.of(row, own)),
+            method=intern(row["method"]),
+            keys=self._pools.keys.of(self._read_keys.of(row, own)),
             include=tuple(own.columns[number].name for number in numbers[row["keys"] :]),
             where=row["predicate"] or "",
             unique=row["unique"],
@@ -125,34 +134,41 @@ class Builder:
             definition=row["definition"],
         )
 
+    def _table(self, row: Mapping[str, Any], parts: Parts) -> shape.Table:
+        parents = tuple(row["parents"] or ())
+        return shape.Table(
+            oid=row["oid"],
+            schema=intern(row["schema"]),
+            name=row["name"],
+            kind=intern(row["kind"]),
+            rows=row["rows"],
+            pages=row["pages"],
+            all_visible=row["all_visible"],
+            columns=parts.columns,
+            indexes=parts.indexes,
+            parent=parents[0] if row["partition"] and parents else 0,
+            bound=parts.bound,
+            partition_key=parts.partition_key,
+            inherits=() if row["partition"] else parents,
+            writes=self._pools.writes.of(writes(row)),
+            sequential_scans=row["sequential_scans"],
+            analyzed=row["analyzed"],
+            row_security=row["row_security"],
+            owner=row["owner"] or "",
+            managed=bool(row["managed"]),
+            fillfactor=int(row["fillfactor"] or 100),
+            statistics_rows=parts.groups,
+        )
+
 
 def _time(value: object) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def _table(row: Mapping[str, Any], parts: Parts) -> shape.Table:
-    parents = tuple(row["parents"] or ())
-    return shape.Table(
-        oid=row["oid"],
-        schema=row["schema"],
-        name=row["name"],
-        kind=row["kind"],
-        rows=row["rows"],
-        pages=row["pages"],
-        all_visible=row["all_visible"],
-        columns=parts.columns,
-        indexes=parts.indexes,
-        parent=parents[0] if row["partition"] and parents else 0,
-        bound=parts.bound,
-        partition_key=parts.partition_key,
-        inherits=() if row["partition"] else parents,
-        writes=shape.Writes(
-            inserted=row["inserted"], updated=row["updated"], hot_updated=row["hot_updated"], deleted=row["deleted"]
-        ),
-        sequential_scans=row["sequential_scans"],
-        row_security=row["row_security"],
-        owner=row["owner"] or "",
-        managed=bool(row["managed"]),
-        fillfactor=int(row["fillfactor"] or 100),
-        statistics_rows=parts.groups,
-    )
+T_Part = TypeVar("T_Part", shape.Column, shape.Index)
+
+
+def _kept(before: Sequence[T_Part], made: Sequence[T_Part], key: str) -> tuple[T_Part, ...]:
+    """Take what is the same from before."""
+    same = {getattr(each, key): each for each in before}
+    return tuple(old if (old := same.get(getattr(each, key))) is not None and old == each else each for each in made)
