@@ -92,7 +92,7 @@ class Index:
     last_scan: datetime | None = None
     """From PostgreSQL 16 on."""
     definition: str = ""
-    """As pg_get_indexdef writes it."""
+    """As pg_get_indexdef writes it from USING on: many indexes have the same; "": not known."""
 
     @property
     def full_name(self) -> str:

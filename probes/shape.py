@@ -33,13 +33,15 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
     """Go on reading, and count what is known."""
     kept = memory.of(Kept)
     await kept.visit(session, Pace())
-    tables = kept.tables.values()
+    if kept.shape is None:
+        return []
+    tables = kept.shape.tables.values()
     return [
         {
             "tables": len(tables),
             "columns": sum(len(each.columns) for each in tables),
             "indexes": sum(len(each.indexes) for each in tables),
-            "left_out": len(kept.shape.left_out) if kept.shape else 0,
+            "left_out": len(kept.shape.left_out),
         }
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +14,10 @@ from probes.shape_keys import Keys, Numbered
 from probes.shape_numbers import writes
 
 T = TypeVar("T")
+_NAME = r'(?:"(?:[^"]|"")*"|[^\s".]+)'
+_DEFINITION = re.compile(
+    rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}(?:\.{_NAME})? (?P<rest>USING .*)\Z", re.DOTALL
+)
 
 
 class Once(Generic[T]):
@@ -108,10 +113,11 @@ class Builder:
     def index(self, row: Mapping[str, Any], own: Numbered) -> shape.Index:
         """Give an index; raises LookupError where a column of it is not known, as its table was changed meanwhile."""
         numbers: Sequence[int] = row["columns"]
+        name = row["name"]
         return shape.Index(
             oid=row["oid"],
             schema=intern(row["schema"]),
-            name=row["name"],
+            name=name,
             method=intern(row["method"]),
             keys=self._pools.keys.of(self._read_keys.of(row, own)),
             include=tuple(own.columns[number].name for number in numbers[row["keys"] :]),
@@ -119,7 +125,7 @@ class Builder:
             unique=row["unique"],
             nulls_not_distinct=row["nulls_not_distinct"],
             primary=row["primary"],
-            constraint=row["constraint"] or "",
+            constraint=name if row["constraint"] == name else row["constraint"] or "",
             deferrable=row["deferrable"],
             replica_identity=row["replica_identity"],
             clustered=row["clustered"],
@@ -128,10 +134,10 @@ class Builder:
             parent=row["parent"] or 0,
             owner=row["owner"] or "",
             pages=row["pages"],
-            tuples=row["tuples"],
+            tuples=self._pools.numbers.of(row["tuples"]),
             scans=row["scans"],
             last_scan=_time(row["last_scan"]),
-            definition=row["definition"],
+            definition=_rest(row["definition"]),
         )
 
     def _table(self, row: Mapping[str, Any], parts: Parts) -> shape.Table:
@@ -141,7 +147,7 @@ class Builder:
             schema=intern(row["schema"]),
             name=row["name"],
             kind=intern(row["kind"]),
-            rows=row["rows"],
+            rows=self._pools.numbers.of(row["rows"]),
             pages=row["pages"],
             all_visible=row["all_visible"],
             columns=parts.columns,
@@ -159,6 +165,12 @@ class Builder:
             fillfactor=int(row["fillfactor"] or 100),
             statistics_rows=parts.groups,
         )
+
+
+def _rest(definition: str) -> str:
+    """Give a definition from USING on; one and the same where many have it."""
+    found = _DEFINITION.match(definition)
+    return intern(found["rest"]) if found else ""
 
 
 def _time(value: object) -> datetime | None:

@@ -55,6 +55,7 @@ LAST_SCANS = """
      cross join (select null::timestamptz as last_idx_scan) absent
 """
 
+LEVELS = ("rows", "pages", "all_visible", "sequential_scans")
 FLOATS = ("rows", "analyzed", "tuples")
 IndexNumbers: TypeAlias = tuple[int, float, int]
 """Pages, tuples, scans."""
@@ -77,16 +78,15 @@ class Numbers:
             return None
         new = tuple(self._index(index, indexes[index.oid]) for index in table.indexes)
         same = all(old is index for old, index in zip(table.indexes, new, strict=True))
-        made = replace(
+        written = writes(row)
+        if same and written == table.writes and all(row[name] == getattr(table, name) for name in LEVELS):
+            return table
+        return replace(
             table,
-            rows=row["rows"],
-            pages=row["pages"],
-            all_visible=row["all_visible"],
-            sequential_scans=row["sequential_scans"],
-            writes=writes(row),
+            writes=table.writes if written == table.writes else written,
             indexes=table.indexes if same else new,
+            **{name: row[name] for name in LEVELS},
         )
-        return table if made == table else made
 
     def _index(self, index: shape.Index, new: IndexNumbers) -> shape.Index:
         pages, tuples, scans = new

@@ -26,7 +26,7 @@ FORMER_SECONDS = 7200.0
 """So long an earlier reading stands in for a table that cannot be read; then it is left out."""
 LONGEST_SECONDS = 1800.0
 """A round that could not be ended in this time begins anew."""
-VISIT_SECONDS = 1.0
+VISIT_SECONDS = 5.0
 """A visit to a slow server ends sooner than its work is done."""
 
 
