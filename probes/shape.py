@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from monitor.probe import Measurement, Memory, Probe, Row, Scope, Session, with_shape
+from probes.shape_building import Pools
 from probes.shape_rounds import Kept, Pace
 from probes.shape_watched import Stillness
 
@@ -32,6 +33,7 @@ class Handed:
 async def observe(session: Session, memory: Memory, _options: object) -> Sequence[Row]:
     """Go on reading, and count what is known."""
     kept = memory.of(Kept)
+    kept.pools = memory.server.of(Pools)
     await kept.visit(session, Pace())
     if kept.shape is None:
         return []

@@ -14,6 +14,8 @@ from probes.shape_keys import Keys, Numbered
 from probes.shape_numbers import writes
 
 T = TypeVar("T")
+MOST = 2000
+"""So many things are kept of each kind; who has them goes on having them."""
 _NAME = r'(?:"(?:[^"]|"")*"|[^\s".]+)'
 _DEFINITION = re.compile(
     rf"CREATE (?:UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}(?:\.{_NAME})? (?P<rest>USING .*)\Z", re.DOTALL
@@ -21,13 +23,15 @@ _DEFINITION = re.compile(
 
 
 class Once(Generic[T]):
-    """Keeps one of equal things: ten thousand tables have few different columns."""
+    """Keeps one of equal things: ten thousand tables have few different columns. Begins anew when it is full."""
 
     def __init__(self) -> None:
         self._kept: dict[T, T] = {}
 
     def of(self, thing: T) -> T:
         """Give the one that is kept."""
+        if len(self._kept) >= MOST:
+            self._kept.clear()
         return self._kept.setdefault(thing, thing)
 
 
@@ -43,13 +47,14 @@ class Parts:
 
 
 class Pools:
-    """What many tables have in common, kept once for as long as a reading goes on."""
+    """What many tables of all databases of a server have in common, kept once."""
 
     def __init__(self) -> None:
         self.columns: Once[shape.Column] = Once()
         self.keys: Once[tuple[shape.IndexKey, ...]] = Once()
         self.writes: Once[shape.Writes] = Once()
         self.numbers: Once[float] = Once()
+        self.names: Once[str] = Once()
 
 
 class Builder:
@@ -113,7 +118,7 @@ class Builder:
     def index(self, row: Mapping[str, Any], own: Numbered) -> shape.Index:
         """Give an index; raises LookupError where a column of it is not known, as its table was changed meanwhile."""
         numbers: Sequence[int] = row["columns"]
-        name = row["name"]
+        name = self._pools.names.of(row["name"])
         return shape.Index(
             oid=row["oid"],
             schema=intern(row["schema"]),
@@ -145,7 +150,7 @@ class Builder:
         return shape.Table(
             oid=row["oid"],
             schema=intern(row["schema"]),
-            name=row["name"],
+            name=self._pools.names.of(row["name"]),
             kind=intern(row["kind"]),
             rows=self._pools.numbers.of(row["rows"]),
             pages=row["pages"],

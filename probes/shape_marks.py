@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from monitor.probe import Session
 
+MOST = 100_000
+"""So many changes are told; of more, all may have changed."""
 WRAPS = 2**31
 """So many transactions ago an xmin may be one of another age."""
 
@@ -79,7 +81,7 @@ YOUNG = r"""
       left join pg_catalog.pg_index x on x.indexrelid = y.oid
      where c.relpersistence <> 't'
        and c.relkind in ('r', 'p', 'm', 'f', 'v', 'i', 'I')
-     limit 200000
+     limit 100000
 """
 
 # $1 horizon. Types, functions, operators, opclasses and collations that were renamed, moved or altered.
@@ -144,7 +146,7 @@ DEPENDING = """
       join pg_catalog.pg_depend d on d.refclassid = n.class and d.refobjid = n.oid
       left join pg_catalog.pg_index x on x.indexrelid = d.objid
      where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-     limit 200000
+     limit 100000
 """
 
 # What leaves no row behind when it goes: keys, views, functions and types; what belongs to an extension; statistics of
@@ -170,6 +172,7 @@ COUNTS = """
                                                                           order by e.oid)
                    from pg_catalog.pg_statistic_ext e
                   group by e.stxrelid
+                  order by e.stxrelid
                   limit 10000) as together
 """
 
@@ -208,6 +211,17 @@ class Counts:
         return (self.owned ^ before.owned) | {int(text.partition(" ")[0]) for text in texts}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What changed in the catalogue."""
+
+    tables: frozenset[int]
+    """Tables and views."""
+    anything: bool
+    too_many: bool
+    """More than were told."""
+
+
 async def mark_of(session: Session, *, lent: bool) -> Mark:
     """Make a mark."""
     (row,) = await session.fetch(MARK)
@@ -230,15 +244,19 @@ async def counts_of(session: Session) -> Counts:
     )
 
 
-async def changed(session: Session, since: Mark) -> tuple[frozenset[int], bool]:
-    """Give tables and views that changed since, and whether anything in the catalogue did."""
+async def changed(session: Session, since: Mark) -> Changes:
+    """Tell what changed since."""
     horizon = str(since.horizon)
-    young = {int(str(row["oid"])) for row in await session.fetch(YOUNG, horizon)}
-    named = [(int(str(row["class"])), int(str(row["oid"]))) for row in await session.fetch(NAMED, horizon)]
+    tables = [row["oid"] for row in await session.fetch(YOUNG, horizon)]
+    named = await session.fetch(NAMED, horizon)
     if named:
-        classes, oids = zip(*named, strict=True)
-        young |= {int(str(row["oid"])) for row in await session.fetch(DEPENDING, [*classes], [*oids])}
-    return frozenset(young), bool(young or named)
+        classes, oids = [row["class"] for row in named], [row["oid"] for row in named]
+        tables += [row["oid"] for row in await session.fetch(DEPENDING, classes, oids)]
+    return Changes(
+        tables=frozenset(_oids(tables)),
+        anything=bool(tables or named),
+        too_many=max(len(tables), len(named)) >= MOST,
+    )
 
 
 def _oids(values: object) -> Collection[int]:

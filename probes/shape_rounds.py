@@ -34,7 +34,7 @@ VISIT_SECONDS = 5.0
 class Pace:
     """How much a visit does: 20 µs of the server's time a column that is read, or a table that is counted."""
 
-    columns: int = 2000
+    columns: int = 1600
     tables: int = MOST
     """Tables that are read at all; of more, the largest."""
     seconds: float = VISIT_SECONDS
@@ -62,6 +62,7 @@ class Kept:
     """What is known of one database."""
 
     def __init__(self) -> None:
+        self.pools = Pools()
         self.shape: shape.Shape | None = None
         """The last whole one."""
         self.round: Round | None = None
@@ -115,7 +116,7 @@ class Round:
         """What a look at the whole catalogue costs, in columns."""
         self.listed, self.reading = listed, list[int]()
         self._kept, self._mark, self._small, self._looked = kept, mark, small, False
-        self._known, self._pools = listed.known(), Pools()
+        self._known = listed.known()
         self._counting: list[int] = []
         self._failed: dict[int, tuple[str, str]] = {}
 
@@ -151,14 +152,15 @@ class Round:
     async def _changed(self, session: Session, before: Mark, counts: Counts) -> frozenset[int]:
         """Give the tables to be read anew: those that changed, that cannot be told, and those whose turn it is."""
         kept = self._kept
-        young, anything = await changed(session, before)
+        found = await changed(session, before)
         apart = counts.apart(kept.counts) if kept.counts else frozenset()
         turn = {oid for oid in kept.tables if oid % TURNS == kept.rounds % TURNS}
         broken = {oid for oid, each in kept.tables.items() if not all(index.valid for index in each.indexes)}
-        if anything or kept.counts is None or kept.counts.around != counts.around:
+        if found.anything or kept.counts is None or kept.counts.around != counts.around:
             kept.beside = None
-        counting = kept.shape is None or kept.shape.counting
-        return young | apart | turn | broken | (frozenset() if counting else frozenset(kept.tables))
+        if found.too_many or (kept.shape is not None and not kept.shape.counting):
+            return frozenset(self.listed.widths)
+        return found.tables | apart | turn | broken
 
     async def step(self, session: Session, most: int) -> int:
         """Look, count some tables, or read some, for `most` columns about; give for how many, 0: nothing is left."""
@@ -170,7 +172,7 @@ class Round:
         if not self.reading:
             return 0
         bite = self._bite(most)
-        reading = await Reading.opened(session, self._known, self._kept.tables, self._pools)
+        reading = await Reading.opened(session, self._known, self._kept.tables, self._kept.pools)
         await reading.take(bite)
         self._failed |= reading.failed
         for oid in bite:

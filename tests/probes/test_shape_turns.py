@@ -24,6 +24,8 @@ from probes.shape import PROBE
 from probes.shape_rounds import FORMER_SECONDS, Kept, Pace
 from tests.database import Database
 from tests.patience import PATIENCE
+from tests.standby import follows, on, primary_of, standby_of
+from tests.versions import NEWEST
 
 SLOW = Pace(columns=4)
 TABLES = 30
@@ -186,3 +188,49 @@ async def test_an_old_reading_does_not_stand_in_for_ever(database: Database) -> 
             assert ([*gone.left_out], len(gone.tables)) == (["public.people"], 1)
         back = await taken(kept, session)
     assert (back.left_out, back.late, len(back.tables)) == ({}, {}, 2)
+
+
+async def test_what_was_under_way_is_seen_once_it_is_committed(any_database: Database) -> None:
+    """A change is older than the reading that could not see it; one that was undone changes nothing."""
+    await any_database.execute(PEOPLE)
+    kept, slow, undone = Kept(), await any_database.connect(), await any_database.connect()
+    async with any_database.eye(PROBE) as eye, eye.server.visit(any_database.name, stay=True) as session:
+        await taken(kept, session)
+        changing, other = slow.transaction(), undone.transaction()
+        await changing.start()
+        await slow.execute("savepoint deeper; create index slow on people (mood)")
+        await other.start()
+        await undone.execute("create index undone on others (id)")
+        await any_database.execute("create table later (id int)")
+        during = await taken(kept, session)
+        await changing.commit()
+        await other.rollback()
+        after = await taken(kept, session)
+    assert [names(read) for read in (during, after)] == [
+        {"people_pkey", "others_pkey"},
+        {"people_pkey", "others_pkey", "slow"},
+    ]
+    assert {table.name for table in during.tables.values()} == {"people", "others", "later"}
+
+
+def names(read: Shape) -> set[str]:
+    return {index.name for table in read.tables.values() for index in table.indexes}
+
+
+async def test_a_standby_is_read_in_turns_too() -> None:
+    """Its catalogue changes by replay, and it has no transactions of its own."""
+    kept = Kept()
+    async with primary_of(NEWEST) as cluster:
+        await cluster.prepare()
+        async with cluster.fresh() as database, standby_of(database, cluster.server, NEWEST, name="copy") as server:
+            await database.execute(PEOPLE)
+            await follows(database, "copy")
+            copy = on(server, cluster.server, database.name)
+            async with copy.eye(PROBE) as eye, eye.server.visit(copy.name, stay=True) as session:
+                await taken(kept, session)
+                await database.execute("alter table people rename mood to temper; create index fresh on others (id)")
+                await follows(database, "copy")
+                read = await taken(kept, session)
+    people = read.named("public", "people")
+    assert people is not None
+    assert ("temper" in people.by_name, "fresh" in names(read), read.in_recovery) == (True, True, True)
