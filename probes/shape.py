@@ -51,7 +51,8 @@ async def observe(session: Session, memory: Memory, _options: object) -> Sequenc
 async def detail(session: Session, memory: Memory, seen: Measurement) -> Measurement:
     """Hand the shape over; while a round is under way, the last one."""
     kept, handed = memory.of(Kept), memory.of(Handed)
-    if seen.snapshot and kept.round is not None and time.monotonic() - kept.round.began > PATIENT_SECONDS:
+    late = kept.round is not None and kept.round.looked and time.monotonic() - kept.round.began > PATIENT_SECONDS
+    if seen.snapshot and late:
         await kept.end(session, LATE)
     if kept.round is not None:
         known = kept.shape is not None and handed.taken_at is not None

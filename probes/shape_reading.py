@@ -48,7 +48,9 @@ class Reading:
 
     async def _parts(self, rows: Tables) -> None:
         try:
-            self.tables |= await self._read(await self._free(rows))
+            read = await self._read(await self._free(rows))
+            self.tables |= read
+            self.failed = {oid: why for oid, why in self.failed.items() if oid not in read}
         except (ProbeError, LookupError) as error:
             why = excuse(error)
             if not why or time.monotonic() - self._began > ENOUGH_SECONDS:

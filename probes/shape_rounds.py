@@ -34,7 +34,7 @@ VISIT_SECONDS = 5.0
 class Pace:
     """How much a visit does: 20 µs of the server's time a column that is read, or a table that is counted."""
 
-    columns: int = 1600
+    columns: int = 1200
     tables: int = MOST
     """Tables that are read at all; of more, the largest."""
     seconds: float = VISIT_SECONDS
@@ -85,11 +85,10 @@ class Kept:
             self.round = await Round.begun(session, self, pace)
             left -= self.round.cost
         while left > 0 and time.monotonic() - began < pace.seconds:
-            did = await self.round.step(session, left)
-            if not did:
+            left -= await self.round.step(session, left)
+            if self.round.done:
                 await self.end(session)
                 return
-            left -= did
 
     async def end(self, session: Session, why: str = "") -> None:
         """End the round; what is not read yet was left out, and that is `why`."""
@@ -104,54 +103,55 @@ class Kept:
         if self.round is None or self.shape is not None:
             return ""
         total = len(self.round.listed.widths)
-        return f"{total - len(self.round.reading):,} of {total:,} tables are read yet; the rest follows within minutes"
+        return f"{len(self.tables):,} of {total:,} tables are read so far; the rest follows within minutes"
 
 
 class Round:
     """One round through one database."""
 
-    def __init__(self, kept: Kept, listed: Listed, mark: Mark, *, small: bool) -> None:
+    def __init__(self, kept: Kept, listed: Listed, mark: Mark, counts: Counts, *, small: bool) -> None:
         self.began = time.monotonic()
         self.cost = max(len(listed.widths) // 5, 1)
         """What a look at the whole catalogue costs, in columns."""
         self.listed, self.reading = listed, list[int]()
-        self._kept, self._mark, self._small, self._looked = kept, mark, small, False
+        self._kept, self._mark, self._counts, self._small = kept, mark, counts, small
+        self.looked = False
         self._known = listed.known()
         self._counting: list[int] = []
         self._failed: dict[int, tuple[str, str]] = {}
 
     @classmethod
     async def begun(cls, session: Session, kept: Kept, pace: Pace) -> Round:
-        """Make a mark, then list the tables."""
+        """Make a mark, then list the tables and count what could go."""
         mark = await mark_of(session, lent=await is_lent(session))
         (row,) = await rows_of(session, LARGEST, pace.tables)
         widths = dict(zip(row["oids"] or (), row["widths"] or (), strict=True))
         small = sum(widths.values()) <= pace.columns
-        return cls(kept, Listed(widths=widths, total=row["total"] or 0), mark, small=small)
+        counts = await counts_of(session)
+        return cls(kept, Listed(widths=widths, total=row["total"] or 0), mark, counts, small=small)
 
     async def _look(self, session: Session) -> None:
         """Find out which tables are to be read anew, and which only counted."""
         kept, mark, before = self._kept, self._mark, self._kept.mark
         if before is not None and before.database != mark.database:
             kept.tables, kept.stale, kept.shape = {}, {}, None
-        counts = await counts_of(session)
         if self._small or before is None or not mark.follows(before):
             stale, kept.beside = frozenset(self.listed.widths), None
         else:
-            stale = await self._changed(session, before, counts)
+            stale = await self._changed(session, before)
         kept.tables = {oid: kept.tables[oid] for oid in self.listed.widths if oid in kept.tables}
         kept.stale = {
             oid: kept.stale.get(oid, kept.known_at)
             for oid in self.listed.widths
             if oid in stale or oid in kept.stale or oid not in kept.tables
         }
-        kept.mark, kept.counts, self._looked = mark, counts, True
+        kept.mark, kept.counts, self.looked = mark, self._counts, True
         self.reading = [*reversed(kept.stale)]
         self._counting = [oid for oid in self.listed.widths if oid not in kept.stale]
 
-    async def _changed(self, session: Session, before: Mark, counts: Counts) -> frozenset[int]:
+    async def _changed(self, session: Session, before: Mark) -> frozenset[int]:
         """Give the tables to be read anew: those that changed, that cannot be told, and those whose turn it is."""
-        kept = self._kept
+        kept, counts = self._kept, self._counts
         found = await changed(session, before)
         apart = counts.apart(kept.counts) if kept.counts else frozenset()
         turn = {oid for oid in kept.tables if oid % TURNS == kept.rounds % TURNS}
@@ -162,30 +162,41 @@ class Round:
             return frozenset(self.listed.widths)
         return found.tables | apart | turn | broken
 
+    @property
+    def done(self) -> bool:
+        """Tell whether all is read."""
+        return self.looked and not self._counting and not self.reading
+
     async def step(self, session: Session, most: int) -> int:
-        """Look, count some tables, or read some, for `most` columns about; give for how many, 0: nothing is left."""
-        if not self._looked:
+        """Look, count some tables, or read some, for `most` columns about; give for how many."""
+        if not self.looked:
             await self._look(session)
             return self.cost
         if self._counting:
             return await self._count(session, most)
-        if not self.reading:
-            return 0
-        bite = self._bite(most)
-        reading = await Reading.opened(session, self._known, self._kept.tables, self._kept.pools)
+        return await self._read(session, most)
+
+    async def _read(self, session: Session, most: int) -> int:
+        kept, bite = self._kept, self._bite(most)
+        reading = await Reading.opened(session, self._known, kept.tables, kept.pools)
         await reading.take(bite)
-        self._failed |= reading.failed
+        del self.reading[-len(bite) :]
         for oid in bite:
+            if oid in reading.failed:
+                self._failed[oid] = reading.failed[oid]
+                continue
+            kept.stale.pop(oid, None)
             if oid in reading.tables:
-                self._kept.tables[oid] = reading.tables[oid]
-            if oid not in reading.failed:  # read, or gone
-                self._kept.stale.pop(oid, None)
+                kept.tables[oid] = reading.tables[oid]
+            else:  # it is gone
+                kept.tables.pop(oid, None)
         return sum(self._width(oid) for oid in bite)
 
     async def _count(self, session: Session, most: int) -> int:
-        bite, self._counting = self._counting[:most], self._counting[most:]
+        bite = self._counting[:most]
         tables = [self._kept.tables[oid] for oid in bite]
         numbers = await numbers_of(session, tables)
+        del self._counting[:most]
         for table in tables:
             new = numbers.of(table)
             if new is not None:
@@ -198,10 +209,13 @@ class Round:
         return len(bite)
 
     def _bite(self, most: int) -> Sequence[int]:
+        """Give the next tables to be read, the last first."""
         bite = list[int]()
-        while self.reading and most > 0:
-            bite.append(self.reading.pop())
-            most -= self._width(bite[-1])
+        for oid in reversed(self.reading):
+            if most <= 0:
+                break
+            bite.append(oid)
+            most -= self._width(oid)
         return bite
 
     def _width(self, oid: int) -> int:

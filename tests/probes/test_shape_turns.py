@@ -1,7 +1,7 @@
 """A shape that is read in turns: how far it is, what stands in meanwhile, and what has to be seen by the next turn."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import asyncpg
 import pytest
@@ -10,10 +10,10 @@ from monitor.advisors.index.redundant import Duplicate
 from monitor.cli.grants import Wanted, grants_sql
 from monitor.collect.runner import Clock, Runner
 from monitor.collect.way import Guarded
-from monitor.errors import Needs, ProbeSkipped
+from monitor.errors import Needs, ProbeSkipped, TargetUnreachable
 from monitor.measurement import Measurement
 from monitor.model import Secret, Server
-from monitor.probe import Probe
+from monitor.probe import Facts, Probe, Row, Session
 from monitor.report.snapshot import Question, take_snapshot
 from monitor.schedule import Schedule, Tasks
 from monitor.shape import Shape
@@ -42,7 +42,7 @@ PEOPLE = """
 """
 
 
-async def taken(kept: Kept, session: Guarded, pace: Pace = SLOW) -> Shape:
+async def taken(kept: Kept, session: Session, pace: Pace = SLOW) -> Shape:
     """Go through one round."""
     await kept.visit(session, pace)
     while kept.round is not None:
@@ -57,7 +57,7 @@ async def test_a_large_database_is_read_over_several_visits(database: Database) 
     async with database.eye(PROBE) as eye:
         first = await eye.look()
         assert first.unfinished
-        with pytest.raises(ProbeSkipped, match=f"of {TABLES} tables are read yet") as raised:
+        with pytest.raises(ProbeSkipped, match=f"of {TABLES} tables are read so far") as raised:
             shape_of(first)
         assert raised.value.needs is Needs.HISTORY
         seen = await finished(eye.look)
@@ -131,6 +131,39 @@ async def test_the_daemon_goes_on_soon(database: Database) -> None:
         await watch.close()
     assert [seen.unfinished for seen in desk.seen][-2:] == [True, False]
     assert len(shape_of(desk.seen[-1]).tables) == TABLES
+
+
+class Flaky:
+    """A real session that is lost before the nth question."""
+
+    def __init__(self, session: Guarded, lost_at: int) -> None:
+        self._session, self._left = session, lost_at
+
+    @property
+    def facts(self) -> Facts:
+        return self._session.facts
+
+    async def fetch(self, sql: str, *arguments: object) -> Sequence[Row]:
+        self._left -= 1
+        if not self._left:
+            raise TargetUnreachable("the server closed the connection")
+        return await self._session.fetch(sql, *arguments)
+
+
+async def test_a_lost_connection_loses_no_table(database: Database) -> None:
+    """Wherever it happens: what was asked for is asked again, and nothing is taken for read that was not."""
+    await database.execute(PEOPLE + "".join(f"create table more{number} (a int, b int, c int);" for number in range(5)))
+    async with database.eye(PROBE) as eye, eye.server.visit(database.name, stay=True) as session:
+        lost_at, ended = 0, False
+        while not ended:
+            lost_at, kept = lost_at + 1, Kept()
+            try:
+                await taken(kept, Flaky(session, lost_at))
+                ended = True
+            except TargetUnreachable:
+                assert kept.shape is None
+            assert len((await taken(kept, session)).tables) == 7
+    assert lost_at > 40
 
 
 async def test_other_rights_are_seen_by_the_next_round(database: Database) -> None:
