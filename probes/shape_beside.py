@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from monitor.probe import ProbeError, Session, shape
@@ -23,29 +22,47 @@ from probes.shape_reading import excuse, rows_of
 UNREAD_VIEWS = "a table that one names was locked, changed or dropped meanwhile"
 
 
-@dataclass(frozen=True, kw_only=True)
+MOST_VIEWS, LONGEST_VIEW = 2000, 20_000
+"""Views that are read at all, and the letters that a text may have."""
+
+
 class Beside:
-    """Keys between tables, types, views and functions."""
+    """Keys between tables, types, views and functions: read step by step, and kept."""
 
-    keys: Sequence[shape.ForeignKey] = ()
-    types: tuple[shape.DefinedType, ...] = ()
-    views: tuple[shape.View, ...] = ()
-    functions: tuple[shape.Function, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.keys: Sequence[shape.ForeignKey] = ()
+        self.types: tuple[shape.DefinedType, ...] = ()
+        self.functions: tuple[shape.Function, ...] = ()
+        self.views: list[shape.View] = []
+        self.left_out: dict[str, str] = {}
+        self.done = False
+        self._steps, self._view = 0, 0
 
+    async def step(self, session: Session, tables: Mapping[int, shape.Table]) -> None:
+        """Read what there is but views; then those, some at a time. The keys are those of these tables."""
+        self._steps += 1
+        if self._steps > 1:
+            await self._more_views(session)
+            return
+        self.keys = await _keys(session, tables)
+        self.types = tuple(map(defined_type, await rows_of(session, TYPES)))
+        functions = await rows_of(session, FUNCTIONS)
+        self.functions = tuple(shape.Function(**each) for each in functions if None not in each.values())
 
-async def beside(session: Session, tables: Mapping[int, shape.Table]) -> Beside:
-    """Read all; keys of these tables."""
-    views, left_out = await _views(session)
-    return Beside(
-        keys=await _keys(session, tables),
-        types=tuple(map(defined_type, await rows_of(session, TYPES))),
-        views=views,
-        functions=tuple(
-            shape.Function(**each) for each in await rows_of(session, FUNCTIONS) if None not in each.values()
-        ),
-        left_out=left_out,
-    )
+    async def _more_views(self, session: Session) -> None:
+        """Read the next views; none where something they name is locked, or goes, just while it is read."""
+        try:
+            rows = await rows_of(session, VIEWS, self._view)
+        except ProbeError as error:
+            if not excuse(error):
+                raise
+            rows, self.views = (), []
+            self.left_out["views"] = UNREAD_VIEWS
+        for row in rows:
+            self._view = row["oid"]
+            if len(row["definition"]) <= LONGEST_VIEW:
+                self.views.append(shape.View(schema=row["schema"], name=row["name"], definition=row["definition"]))
+        self.done = not rows or len(self.views) >= MOST_VIEWS
 
 
 async def place(session: Session) -> Mapping[str, Any]:
@@ -71,13 +88,3 @@ async def _keys(session: Session, tables: Mapping[int, shape.Table]) -> Sequence
         )
         for each in await rows_of(session, FOREIGN_KEYS, [*tables])
     ]
-
-
-async def _views(session: Session) -> tuple[tuple[shape.View, ...], Mapping[str, str]]:
-    """Read the views; none where something they name is locked, or goes, just while it is read."""
-    try:
-        return tuple(shape.View(**each) for each in await rows_of(session, VIEWS)), {}
-    except ProbeError as error:
-        if not excuse(error):
-            raise
-        return (), {"views": UNREAD_VIEWS}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.probe import Session, duration, shape
-from probes.shape_beside import Beside, beside, place
+from probes.shape_beside import Beside, place
 from probes.shape_building import Pools
 from probes.shape_marks import Counts, Mark, changed, counts_of, mark_of
 from probes.shape_numbers import numbers_of
@@ -26,6 +26,8 @@ FORMER_SECONDS = 7200.0
 """So long an earlier reading stands in for a table that cannot be read; then it is left out."""
 LONGEST_SECONDS = 1800.0
 """A round that could not be ended in this time begins anew."""
+FEW = 500
+"""Of so few tables, what stands around them is read in the same visit."""
 VISIT_SECONDS = 5.0
 """A visit to a slow server ends sooner than its work is done."""
 
@@ -72,8 +74,7 @@ class Kept:
         """Tables to be read anew, and since when (monotonic) what is known of them may be wrong."""
         self.mark: Mark | None = None
         self.counts: Counts | None = None
-        self.beside: Beside | None = None
-        """None: to be read anew."""
+        self.beside = Beside()
         self.rounds = 0
         self.known_at = time.monotonic()
         """When the last round began."""
@@ -84,7 +85,7 @@ class Kept:
         if self.round is None or began - self.round.began > LONGEST_SECONDS:
             self.round = await Round.begun(session, self, pace)
             left -= self.round.cost
-        while left > 0 and time.monotonic() - began < pace.seconds:
+        while (left > 0 or self.round.nearly) and time.monotonic() - began < pace.seconds:
             left -= await self.round.step(session, left)
             if self.round.done:
                 await self.end(session)
@@ -136,7 +137,7 @@ class Round:
         if before is not None and before.database != mark.database:
             kept.tables, kept.stale, kept.shape = {}, {}, None
         if self._small or before is None or not mark.follows(before):
-            stale, kept.beside = frozenset(self.listed.widths), None
+            stale, kept.beside = frozenset(self.listed.widths), Beside()
         else:
             stale = await self._changed(session, before)
         kept.tables = {oid: kept.tables[oid] for oid in self.listed.widths if oid in kept.tables}
@@ -156,8 +157,9 @@ class Round:
         apart = counts.apart(kept.counts) if kept.counts else frozenset()
         turn = {oid for oid in kept.tables if oid % TURNS == kept.rounds % TURNS}
         broken = {oid for oid, each in kept.tables.items() if not all(index.valid for index in each.indexes)}
-        if found.anything or kept.counts is None or kept.counts.around != counts.around:
-            kept.beside = None
+        same = kept.counts is not None and kept.counts.around == counts.around
+        if found.anything or not same or kept.beside.left_out:
+            kept.beside = Beside()
         if found.too_many or (kept.shape is not None and not kept.shape.counting):
             return frozenset(self.listed.widths)
         return found.tables | apart | turn | broken
@@ -165,16 +167,28 @@ class Round:
     @property
     def done(self) -> bool:
         """Tell whether all is read."""
+        return self._of_tables and self._kept.beside.done
+
+    @property
+    def nearly(self) -> bool:
+        """Tell whether what is left costs next to nothing."""
+        return self._of_tables and len(self.listed.widths) < FEW
+
+    @property
+    def _of_tables(self) -> bool:
         return self.looked and not self._counting and not self.reading
 
     async def step(self, session: Session, most: int) -> int:
-        """Look, count some tables, or read some, for `most` columns about; give for how many."""
+        """Look, count some tables, read some, or what stands around; for `most` columns about; give for how many."""
         if not self.looked:
             await self._look(session)
             return self.cost
         if self._counting:
             return await self._count(session, most)
-        return await self._read(session, most)
+        if self.reading:
+            return await self._read(session, most)
+        await self._kept.beside.step(session, self._kept.tables)
+        return max(most // 2, 1)
 
     async def _read(self, session: Session, most: int) -> int:
         kept, bite = self._kept, self._bite(most)
@@ -225,8 +239,6 @@ class Round:
         """Read what stands around the tables, and put all together."""
         kept = self._kept
         kept.tables = {oid: kept.tables[oid] for oid in self.listed.widths if oid in kept.tables}
-        if kept.beside is None or kept.beside.left_out:
-            kept.beside = await beside(session, kept.tables)
         late, left_out = self._unread(time.monotonic())
         inner, outer = list[shape.ForeignKey](), list[shape.ForeignKey]()
         for key in kept.beside.keys:
@@ -237,7 +249,7 @@ class Round:
             foreign_keys=tuple(inner),
             outer_keys=tuple(outer),
             types=kept.beside.types,
-            views=kept.beside.views,
+            views=tuple(kept.beside.views),
             functions=kept.beside.functions,
             statistics=way(kept.tables.values(), lent=self._mark.lent),
             left_out={**kept.beside.left_out, **left_out, **dict(self._beyond(why))},
