@@ -92,7 +92,7 @@ class Index:
     last_scan: datetime | None = None
     """From PostgreSQL 16 on."""
     definition: str = ""
-    """As pg_get_indexdef writes it."""
+    """As pg_get_indexdef writes it from USING on: many indexes have the same; "": not known."""
 
     @property
     def full_name(self) -> str:
@@ -145,6 +145,8 @@ class Table:
     inherits: tuple[int, ...] = ()
     writes: Writes = field(default_factory=Writes)
     sequential_scans: int = 0
+    analyzed: float = 0.0
+    """When its statistics were gathered last, in seconds since 1970; 0: never, or not told."""
     row_security: bool = False
     owner: str = ""
     """The extension that brought it."""
@@ -239,6 +241,8 @@ class Shape:
     """How columns' statistics were read: direct, functions (lent by `monitor grants`), or none."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Tables by full name that were not read, and why (locked, beyond the bound)."""
+    late: Mapping[str, str] = field(default_factory=dict)
+    """Tables by full name that stand here as an earlier reading found them, and why."""
     in_recovery: bool = False
     watched: Mapping[int, Watched] = field(default_factory=dict)
     """By an index's oid; empty where nothing is remembered from one reading to the next."""

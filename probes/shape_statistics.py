@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,28 +25,25 @@ class Known:
 
 
 class Statistics:
-    """One way to the statistics of one database, for one reading."""
+    """One way to the statistics of one database; asked for the columns of `known` tables only."""
 
-    def __init__(self, session: Session, builder: Builder, *, lent: bool) -> None:
-        self._session, self._builder, self._lent = session, builder, lent
-        self._left, self._seen = MOST, 0
+    def __init__(self, session: Session, builder: Builder, known: Collection[int], *, lent: bool) -> None:
+        self._session, self._builder, self._known, self._lent = session, builder, known, lent
 
     @classmethod
-    async def opened(cls, session: Session, builder: Builder) -> Statistics:
+    async def opened(cls, session: Session, builder: Builder, known: Collection[int]) -> Statistics:
         """Find the way that there is."""
-        (row,) = await session.fetch(sight.LENT)
-        return cls(session, builder, lent=sight.lent(sight.SHAPE, row["lent"], see=()))
+        return cls(session, builder, known, lent=await is_lent(session))
 
     async def of(self, oids: Sequence[int]) -> Known:
-        """Give what is known of these tables; nothing more once enough columns were read."""
-        if self._left <= 0:
-            return Known()
+        """Give what is known of these tables."""
+        asked = [oid for oid in oids if oid in self._known]
         known = Known()
-        for row in await self._ask(sight.COLUMN_STATISTICS, oids):
+        if not asked:
+            return known
+        for row in await self._ask(sight.COLUMN_STATISTICS, asked):
             known.columns.setdefault(row["oid"], {})[row["number"]] = self._builder.statistics(row)
-            self._left -= 1
-            self._seen += 1
-        for row in await self._ask(sight.GROUP_STATISTICS, oids):
+        for row in await self._ask(sight.GROUP_STATISTICS, asked):
             known.groups.setdefault(row["oid"], {}).update(groups(row["distinct_values"]))
         return known
 
@@ -56,11 +53,23 @@ class Statistics:
         )
         return rows
 
-    def way(self, *, analyzed: bool) -> str:
-        """Say how they were read; none where tables were analyzed and nothing was to be seen."""
-        if self._lent:
-            return "functions"
-        return "direct" if self._seen or not analyzed else "none"
+
+async def is_lent(session: Session) -> bool:
+    """Tell whether the functions that read them are lent."""
+    (row,) = await session.fetch(sight.LENT)
+    return sight.lent(sight.SHAPE, row["lent"], see=())
+
+
+def way(tables: Iterable[shape.Table], *, lent: bool) -> str:
+    """Say how they were read; none where tables were analyzed and nothing was to be seen."""
+    if lent:
+        return "functions"
+    analyzed = False
+    for table in tables:
+        analyzed = analyzed or table.rows > 0
+        if any(column.statistics for column in table.columns):
+            return "direct"
+    return "none" if analyzed else "direct"
 
 
 def groups(text: str) -> dict[str, float]:
