@@ -13,8 +13,8 @@ from typer.main import get_group
 from monitor.cli.app import USAGE, app
 from monitor.config import load_config
 from monitor.config_model import DEFAULT_STORE
+from monitor.memory import THRIFTY
 from monitor.whole import whole_catalog
-from tests.faults.harness import THRIFTY
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 UNIT = CHECKOUT / "config" / "systemd" / "pgarchitect.service"
