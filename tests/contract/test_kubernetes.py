@@ -1,6 +1,7 @@
 """The manifests for Kubernetes: kinds and versions, one pod that is locked in, and names that fit each other."""
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jsonschema_rs
 import pytest
 import yaml
 from typer.main import get_group
@@ -35,6 +37,9 @@ VERSIONS = {
     "PodMonitor": "monitoring.coreos.com/v1",
 }
 NAME = "pgarchitect"
+SCHEMAS = json.loads((CHECKOUT / "tests" / "schemas" / "kubernetes-1.37.json").read_text())
+OF_OTHERS = {"Kustomization", "PodMonitor"}
+"""Kinds that Kubernetes itself does not know: of kubectl, of the Prometheus operator."""
 
 Manifest = dict[str, Any]
 
@@ -108,6 +113,27 @@ def test_one_writer_of_the_store_at_a_time() -> None:
         1,
         {"type": "Recreate"},
     )
+
+
+def checked(manifest: Manifest) -> list[str]:
+    """Give what Kubernetes' own schema has against an object; it knows each field, and no other."""
+    group, _, version = manifest["apiVersion"].rpartition("/")
+    schema = SCHEMAS | {"$ref": f"#/$defs/io.k8s.api.{group or 'core'}.{version}.{manifest['kind']}"}
+    return [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(manifest)]
+
+
+@pytest.mark.parametrize("kind", sorted(VERSIONS.keys() - OF_OTHERS))
+def test_kubernetes_knows_every_field(kind: str) -> None:
+    assert checked(MANIFESTS[kind]) == []
+
+
+def test_a_slip_in_a_manifest_is_seen() -> None:
+    """A field that is not there, at any depth, and a value of another type."""
+    slips = (("readOnlyRootFileSystem: true", "readOnlyRootFilesystem: true"), ("replicas: one", "replicas: 1"))
+    text = (FOLDER / "deployment.yaml").read_text()
+    for wrong, right in slips:
+        assert right in text
+        assert len(checked(yaml.safe_load(text.replace(right, wrong)))) == 1
 
 
 def test_the_pod_may_do_nothing_it_need_not() -> None:
