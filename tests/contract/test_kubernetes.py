@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import jsonschema_rs
@@ -24,9 +23,8 @@ from monitor.embedded import free_port
 from monitor.whole import whole_catalog
 from tests.database import Database
 from tests.faults.harness import Daemon
+from tests.manifests import CHECKOUT, CONTAINER, FOLDER, MANIFESTS, POD, Manifest, mounted, written
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-FOLDER = CHECKOUT / "config" / "kubernetes"
 VERSIONS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
     "ConfigMap": "v1",
@@ -37,38 +35,10 @@ VERSIONS = {
     "PodMonitor": "monitoring.coreos.com/v1",
 }
 NAME = "pgarchitect"
+LABELS = {"app.kubernetes.io/name": NAME}
 SCHEMAS = json.loads((CHECKOUT / "tests" / "schemas" / "kubernetes-1.37.json").read_text())
 OF_OTHERS = {"Kustomization", "PodMonitor"}
 """Kinds that Kubernetes itself does not know: of kubectl, of the Prometheus operator."""
-
-Manifest = dict[str, Any]
-
-
-def manifests() -> dict[str, Manifest]:
-    """Read every file: one object in each, by its kind."""
-    read = [yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))]
-    return {str(each["kind"]): each for each in read}
-
-
-MANIFESTS = manifests()
-POD: Manifest = MANIFESTS["Deployment"]["spec"]["template"]["spec"]
-(CONTAINER,) = POD["containers"]
-LABELS = {"app.kubernetes.io/name": NAME}
-
-
-def written(folder: Path) -> Path:
-    """Write the ConfigMap's and the Secret's files where the test may read them, and give the configuration."""
-    for name, text in MANIFESTS["Secret"]["stringData"].items():
-        (folder / name).write_text(text)
-    text = MANIFESTS["ConfigMap"]["data"]["monitor.yaml"]
-    file = folder / "monitor.yaml"
-    file.write_text(text.replace(mounted("secrets"), str(folder)))
-    return file
-
-
-def mounted(volume: str) -> str:
-    (path,) = [each["mountPath"] for each in CONTAINER["volumeMounts"] if each["name"] == volume]
-    return str(path)
 
 
 @pytest.fixture
