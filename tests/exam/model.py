@@ -104,6 +104,36 @@ class School:
     keeps: tuple[Keep, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """Schools of one database of this name, which are worked at and asked about together."""
+
+    name: str
+    schools: tuple[School, ...]
+    path: str = "public"
+    """Where statements look for tables whose schema they do not name."""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple(shape for school in self.schools for shape in school.shapes)
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        return tuple(right for school in self.schools for right in school.rights)
+
+    @property
+    def wrongs(self) -> tuple[Wrong, ...]:
+        return tuple(wrong for school in self.schools for wrong in school.wrongs)
+
+    @property
+    def drops(self) -> tuple[Drop, ...]:
+        return tuple(drop for school in self.schools for drop in school.drops)
+
+    @property
+    def keeps(self) -> tuple[Keep, ...]:
+        return tuple(keep for school in self.schools for keep in school.keeps)
+
+
 def btree(*keys: str, where: str | None = None) -> Index:
     return Index(keys=keys, where=where)
 
