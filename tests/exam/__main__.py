@@ -1,4 +1,4 @@
-"""The exam's command: `python -m tests.exam serve|prove|grade|run|carry`; README.md beside this file says what each does."""
+"""The exam's command: `python -m tests.exam serve|prove|grade|run|carry`; README.md beside it says what each does."""
 
 import argparse
 import asyncio
@@ -78,7 +78,7 @@ async def carry(options: argparse.Namespace) -> int:
     """Build all that is advised, time the statements before and after, and ask again."""
     async with ready(options) as dsn:
         say("monitor advise")
-        done = await carrying.carried(dsn, exam_of(options))
+        done = await carrying.carried(dsn, exam_of(options), await advising.advice(dsn, aged=False))
         say("")
         print(done.text(f"{options.world} on {options.major}"))
         return 0 if done.holds else 1

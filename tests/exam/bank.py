@@ -18,8 +18,8 @@ from tests.exam.world import Say
 BRANCHES_AT_FULL_SCALE = 12
 PAST = """
     insert into pgbench_history (tid, bid, aid, delta, mtime)
-    select 1 + i % 10, 1, 1 + (i::bigint * 7919) % {accounts}, i % 100, now() - (200000 - i) * interval '1 second'
-      from generate_series(1, 200000) i;
+    select 1 + i % 10, 1, 1 + (i::bigint * 7919) % {accounts}, i % 100, now() - ({rows} - i) * interval '1 second'
+      from generate_series(1, {rows}) i;
     analyze pgbench_history
 """
 """What was booked before: pgbench itself begins with an empty history."""
@@ -71,7 +71,7 @@ class Bank:
         branches = max(round(BRANCHES_AT_FULL_SCALE * scale), 1)
         await pgbench(dsn, "--initialize", "--quiet", f"--init-steps={self.steps}", f"--scale={branches}")
         session = await asyncpg.connect(dsn)
-        await session.execute(PAST.format(accounts=branches * 100_000))
+        await session.execute(PAST.format(accounts=branches * 100_000, rows=branches * 20_000))
         await session.close()
         return dsn
 

@@ -9,7 +9,7 @@ import asyncpg
 from monitor.sqltext import read_statement
 from tests.exam.advising import advice
 from tests.exam.executing import run
-from tests.exam.grading import DROPPING, Finding, proposes
+from tests.exam.grading import DROPPING, FOREIGN_KEY, Finding, proposes
 from tests.exam.model import Exam, Shape
 from tests.exam.timing import Watch
 
@@ -41,7 +41,7 @@ class Carried:
     timed: Sequence[Timed]
     """The statements that findings name, one by one."""
     unnamed: Sequence[str]
-    """Proposals that name no statement of ours."""
+    """Proposals that no statement of ours is better for; a foreign key's may be, for want of deletes."""
     refused: Sequence[str]
     """What the server said to SQL that it would not run."""
     again: Sequence[str]
@@ -65,9 +65,8 @@ class Carried:
         return "\n".join([*lines, "holds" if self.holds else "DOES NOT HOLD"])
 
 
-async def carried(dsn: str, exam: Exam) -> Carried:
-    """Ask for advice, follow all of it that proposes indexes, and ask again."""
-    report = await advice(dsn, aged=False)
+async def carried(dsn: str, exam: Exam, report: Mapping[str, Any]) -> Carried:
+    """Follow all of a report that proposes indexes, and ask again."""
     findings = [each for each in report["findings"] if proposes(each)]
     named = {each["subject"]: [*_named(each, exam.shapes)] for each in findings}
     shapes = list({shape.name: shape for every in named.values() for shape in every}.values())
@@ -86,7 +85,7 @@ async def carried(dsn: str, exam: Exam) -> Carried:
     ]
     return Carried(
         timed=timed,
-        unnamed=[subject for subject, every in named.items() if not every],
+        unnamed=[each["subject"] for each in findings if each["rule"] != FOREIGN_KEY and not named[each["subject"]]],
         refused=refused,
         again=[*_new(report, await advice(dsn, aged=False))],
     )
@@ -94,13 +93,11 @@ async def carried(dsn: str, exam: Exam) -> Carried:
 
 def _named(finding: Finding, shapes: Sequence[Shape]) -> Iterator[Shape]:
     """Give the statements a finding names; of a foreign key, which none names, those that delete from its parent."""
-    names = finding["evidence"].get("statements") or ()
-    child = f"{finding['object']['schema']}.{finding['object']['name']}"
-    for shape in shapes:
-        if names and fingerprint(shape) in names:
-            yield shape
-        elif not names and shape.sql.startswith("delete") and child in shape.tables:
-            yield shape
+    if finding["rule"] == FOREIGN_KEY:
+        parent, child = finding["evidence"]["parent"], f"{finding['object']['schema']}.{finding['object']['name']}"
+        yield from (each for each in shapes if each.sql.startswith(f"delete from {parent} ") and child in each.tables)
+    else:
+        yield from (each for each in shapes if fingerprint(each) in finding["evidence"]["statements"])
 
 
 def fingerprint(shape: Shape) -> str:

@@ -14,7 +14,8 @@ from tests.exam.model import Drop, Exam, Index, Right
 from tests.exam.timing import Watch
 from tests.exam.world import EXAM
 
-PROPOSING = frozenset({"index.missing", "index.missing_foreign_key"})
+MISSING, FOREIGN_KEY = "index.missing", "index.missing_foreign_key"
+PROPOSING = frozenset({MISSING, FOREIGN_KEY})
 DROPPING = frozenset({"index.unused", "index.duplicate", "index.redundant_prefix", "index.invalid"})
 
 Finding = Mapping[str, Any]
@@ -119,6 +120,10 @@ class Desk:
         if right:
             self.answered[right] = built
             return Mark(kind=Kind.RIGHT, rule=rule, what=what, about=right.shape)
+        if rule == FOREIGN_KEY and any(
+            (built.table, built.keys) == (table, index.keys) for table, index in self.exam.remarks
+        ):
+            return Mark(kind=Kind.REMARK, rule=rule, what=what)
         self.others[len(self.marks)] = built
         return Mark(kind=Kind.EXTRA, rule=rule, what=what)
 

@@ -102,6 +102,8 @@ class School:
     wrongs: tuple[Wrong, ...]
     drops: tuple[Drop, ...]
     keeps: tuple[Keep, ...]
+    remarks: tuple[tuple[str, Index], ...] = ()
+    """What index.missing_foreign_key asks of big tables though no parent loses a row here: neither right nor wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +130,10 @@ class Exam:
     @property
     def drops(self) -> tuple[Drop, ...]:
         return tuple(drop for school in self.schools for drop in school.drops)
+
+    @property
+    def remarks(self) -> tuple[tuple[str, Index], ...]:
+        return tuple(remark for school in self.schools for remark in school.remarks)
 
     @property
     def keeps(self) -> tuple[Keep, ...]:

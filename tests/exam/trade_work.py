@@ -144,7 +144,8 @@ REPORTS = (
     Shape(
         name="cheapest offer of a part",
         tables=(OFFERS, MAKERS),
-        sql="select makers.name, cost from offers join makers on makers.id = maker where part = $1 order by cost limit 1",
+        sql="""select makers.name, cost from offers join makers on makers.id = maker
+                where part = $1 order by cost limit 1""",
         values="select i * 11 from generate_series(1, 100) i",
         calls=300,
     ),

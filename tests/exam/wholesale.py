@@ -47,7 +47,6 @@ WRONGS = (
         why="each sale would write to all indexes; asked twice",
     ),
     Wrong(table=STOCK, index=btree("depot", "good"), match=Match.LEADING, why="the primary key serves it"),
-    Wrong(table=STOCK, index=btree("good"), match=Match.LEADING, why="no good is taken away"),
     Wrong(table=BUYERS, index=btree("balance"), match=Match.HOLDS, why="each payment would write to all indexes"),
     Wrong(table=BUYERS, index=btree("depot", "route"), why="the primary key begins with them"),
     Wrong(table=BUYERS, index=btree("depot", "route", "no"), match=Match.LEADING, why="the primary key serves it"),
@@ -64,5 +63,15 @@ WRONGS = (
     Wrong(table=PAYMENTS, index=btree("depot", "route"), why="a fortieth of the table, of which one buyer is wanted"),
 )
 
-WHOLESALE = School(name="wholesale", shapes=READS + WRITES, rights=RIGHTS, wrongs=WRONGS, drops=(), keeps=())
+REMARKS = ((STOCK, btree("good")), (LINES, btree("depot", "good")))
+
+WHOLESALE = School(
+    name="wholesale",
+    shapes=READS + WRITES,
+    rights=RIGHTS,
+    wrongs=WRONGS,
+    drops=(),
+    keeps=(),
+    remarks=REMARKS,
+)
 DELIVERING = Exam(name="wholesale", schools=(WHOLESALE,), path="wholesale, public")

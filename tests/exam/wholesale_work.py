@@ -14,7 +14,8 @@ READS = (
         tables=(BUYERS,),
         sql="""select no, first_name, balance, credit from buyers
                 where depot = $1 and route = $2 and last_name = $3 order by first_name""",
-        values="select depot, route, last_name from wholesale.buyers where no % 40 = 7 order by md5(first_name) limit 400",
+        values="""select depot, route, last_name from wholesale.buyers
+                   where no % 40 = 7 order by md5(first_name) limit 400""",
         calls=2400,
     ),
     Shape(
