@@ -1,4 +1,4 @@
-"""The exam's command: `python -m tests.exam serve|prove|grade|run|carry`; README.md beside it says what each does."""
+"""The exam's command: `python -m tests.exam serve|prove|grade|run|follow`; README.md beside it says what each does."""
 
 import argparse
 import asyncio
@@ -74,14 +74,13 @@ async def run(options: argparse.Namespace) -> int:
         return told(await grading.graded(dsn, report, build=options.build, aged=options.aged, exam=exam))
 
 
-async def carry(options: argparse.Namespace) -> int:
+async def follow(options: argparse.Namespace) -> int:
     """Build all that is advised, time the statements before and after, and ask again."""
-    async with ready(options) as dsn:
-        say("monitor advise")
-        done = await carrying.carried(dsn, exam_of(options), await advising.advice(dsn, aged=False))
-        say("")
-        print(done.text(f"{options.world} on {options.major}"))
-        return 0 if done.holds else 1
+    async with world.server(options.major) as running:
+        done = await carrying.followed(WORLDS[options.world], running, options.scale, say)
+    say("")
+    print(f"{options.world} on PostgreSQL {options.major}\n{done.text()}")
+    return 0 if done.holds else 1
 
 
 def exam_of(options: argparse.Namespace) -> Exam:
@@ -96,7 +95,7 @@ def told(grade: Grade) -> int:
 
 def parser() -> argparse.ArgumentParser:
     commands = argparse.ArgumentParser(prog="python -m tests.exam", description=__doc__)
-    commands.add_argument("command", choices=["serve", "prove", "grade", "run", "carry"])
+    commands.add_argument("command", choices=["serve", "prove", "grade", "run", "follow"])
     commands.add_argument("--dsn", default=os.environ.get("EXAM_DSN"), help="superuser's DSN of what `serve` made")
     commands.add_argument("--world", choices=[*WORLDS], default=world.EXAM.name, help="which database")
     commands.add_argument("--scale", type=float, default=1.0, help="share of the rows: 1 or 0.25")
@@ -112,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
-    command = {"serve": serve, "prove": prove, "grade": grade, "run": run, "carry": carry}[options.command]
+    command = {"serve": serve, "prove": prove, "grade": grade, "run": run, "follow": follow}[options.command]
     try:
         return asyncio.run(command(options))
     except advising.AdviceError as failure:

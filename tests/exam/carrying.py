@@ -6,12 +6,16 @@ from typing import Any
 
 import asyncpg
 
+from monitor.embedded import EmbeddedServer
 from monitor.sqltext import read_statement
 from tests.exam.advising import advice
 from tests.exam.executing import run
-from tests.exam.grading import DROPPING, FOREIGN_KEY, Finding, proposes
+from tests.exam.grade import Grade, Kind
+from tests.exam.grading import DROPPING, FOREIGN_KEY, MISSING, Finding, graded, proposes
 from tests.exam.model import Exam, Shape
 from tests.exam.timing import Watch
+from tests.exam.world import Say
+from tests.exam.worlds import World
 
 QUICKER = 1.2
 """So many times quicker a statement has to be that a finding names: clocks of a busy machine differ by less."""
@@ -56,13 +60,50 @@ class Carried:
     def holds(self) -> bool:
         return not (self.unnamed or self.refused or self.again or self.slower)
 
-    def text(self, title: str) -> str:
+    def text(self) -> str:
         """Write it down."""
-        lines = [f"{title}: {len(self.timed)} statements", *(each.line() for each in self.timed)]
+        lines = [each.line() for each in self.timed]
         lines += [f"NOT QUICKER: {each.line()}" for each in self.slower]
         faults = {"NO STATEMENT": self.unnamed, "REFUSED": self.refused, "SAID AFTERWARDS": self.again}
-        lines += [f"{fault}: {what}" for fault, every in faults.items() for what in every]
-        return "\n".join([*lines, "holds" if self.holds else "DOES NOT HOLD"])
+        return "\n".join([*lines, *(f"{fault}: {what}" for fault, every in faults.items() for what in every)])
+
+
+WRONG = (Kind.EXTRA, Kind.REPEATED, Kind.FORBIDDEN, Kind.BROKEN, Kind.WRONGLY_DROPPED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """A world, its advice graded and followed."""
+
+    grade: Grade
+    carried: Carried
+    healthy: Sequence[str]
+    """Indexes that are missed when it works on with those it was advised to have."""
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether nothing was wrong; what was missed is not asked here."""
+        return self.carried.holds and not self.healthy and not self.grade.count(*WRONG)
+
+    def text(self) -> str:
+        """Write it down."""
+        late = [f"MISSED WHEN HEALTHY: {what}" for what in self.healthy]
+        return "\n".join([self.grade.text(), self.carried.text(), *late, "holds" if self.holds else "DOES NOT HOLD"])
+
+
+async def followed(place: World, running: EmbeddedServer, scale: float, say: Say) -> Followed:
+    """Make a world, let it work, ask for advice, grade and follow it, and let it work on."""
+    dsn = await place.load(running, scale)
+    await place.work(dsn, say)
+    say("monitor advise")
+    report = await advice(dsn, aged=False)
+    grade = await graded(dsn, report, build=True, aged=False, exam=place.exam)
+    say("following")
+    done = await carried(dsn, place.exam, report)
+    await place.work(dsn, say)
+    later = await advice(dsn, aged=False)
+    healthy = [each["summary"] for each in later["findings"] if each["rule"] == MISSING]
+    return Followed(grade=grade, carried=done, healthy=healthy)
 
 
 async def carried(dsn: str, exam: Exam, report: Mapping[str, Any]) -> Carried:

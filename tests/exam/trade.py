@@ -31,7 +31,11 @@ RIGHTS = (
         shape="late items of a week's orders by priority",
     ),
     Right(table=ORDERS, answers=(btree("buyer"),), shape="orders of a buyer with their items"),
-    Right(table=ITEMS, answers=(btree("part"), btree("part", "quantity")), shape="small amounts of a part"),
+    Right(
+        table=ITEMS,
+        answers=(btree("part", "maker"), btree("part"), btree("part", "quantity")),
+        shape="small amounts of a part",
+    ),
     Right(table=OFFERS, answers=(btree("maker"), btree("maker", "cost")), shape="offers of a maker"),
     Right(table=ITEMS, answers=(btree("maker"), btree("maker", "flag")), shape="what a maker shipped"),
     Right(
@@ -67,7 +71,7 @@ WRONGS = (
     Wrong(table=BUYERS, index=btree("segment"), match=Match.LEADING, why="nobody asks by it"),
 )
 
-REMARKS = ((BUYERS, btree("nation")), (ITEMS, btree("part", "maker")))
+REMARKS = ((BUYERS, btree("nation")),)
 
 TRADE = School(
     name="trade", shapes=ENQUIRIES + REPORTS, rights=RIGHTS, wrongs=WRONGS, drops=(), keeps=(), remarks=REMARKS

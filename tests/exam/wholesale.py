@@ -32,7 +32,7 @@ RIGHTS = (
     ),
     Right(table=SALES, answers=any_order("depot", "route", "buyer", then="no"), shape="last sale of a buyer"),
     Right(table=PAYMENTS, answers=any_order("depot", "route", "buyer", then="paid_at"), shape="payments of a buyer"),
-    Right(table=LINES, answers=(btree("good"), btree("good", "depot")), shape="who bought a good"),
+    Right(table=LINES, answers=(btree("good", "depot"), btree("good")), shape="who bought a good"),
 )
 
 WRONGS = (
@@ -63,7 +63,7 @@ WRONGS = (
     Wrong(table=PAYMENTS, index=btree("depot", "route"), why="a fortieth of the table, of which one buyer is wanted"),
 )
 
-REMARKS = ((STOCK, btree("good")), (LINES, btree("depot", "good")))
+REMARKS = ((STOCK, btree("good")),)
 
 WHOLESALE = School(
     name="wholesale",

@@ -114,7 +114,7 @@ WRITES = (
         tables=(SALES, BUYERS),
         sql="insert into sales (depot, route, no, buyer, lines) values ($1, $2, $3, $4, 5)",
         values="""select 1 + i % 4, 1 + i / 4 % 10, most + i, 1 + i % 300
-                    from generate_series(1, 1000) i, (select max(no) as most from wholesale.sales)""",
+                    from generate_series(1, 1000) i, (select max(no) as most from wholesale.sales) known""",
         calls=1000,
     ),
     Shape(
@@ -131,7 +131,7 @@ WRITES = (
         sql="""insert into sale_lines (depot, route, sale, line, good, quantity, amount)
                values ($1, $2, $3, $4, $5, 5, 10)""",
         values="""select 1 + i % 4, 1 + i / 4 % 10, 1 + i % 300, most + i, 1 + i % 1000
-                    from generate_series(1, 5000) i, (select max(line) as most from wholesale.sale_lines)""",
+                    from generate_series(1, 5000) i, (select max(line) as most from wholesale.sale_lines) known""",
         calls=5000,
     ),
     Shape(
