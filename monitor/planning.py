@@ -50,14 +50,17 @@ class Candidate:
     method: str = "btree"
     where: str = ""
 
-    def definition(self, index: str, *, concurrently: bool = False, only: bool = False) -> str:
+    def definition(self, index: str) -> str:
         """Write the statement that creates it; `index` is its name without a schema."""
-        how = " concurrently if not exists" if concurrently else ""
-        place = ("only " if only else "") + identifier(self.schema, self.name)
+        return f"create index {identifier(index)} on {identifier(self.schema, self.name)} {self.body}"
+
+    @property
+    def body(self) -> str:
+        """Write what follows the table in a statement that creates it: method, keys, INCLUDE and WHERE."""
         keys = ", ".join(_key(key) for key in self.keys)
         include = f" include ({', '.join(identifier(name) for name in self.include)})" if self.include else ""
         where = f" where {self.where}" if self.where else ""
-        return f"create index{how} {identifier(index)} on {place} using {self.method} ({keys}){include}{where}"
+        return f"using {self.method} ({keys}){include}{where}"
 
 
 def _key(key: IndexKey) -> str:
