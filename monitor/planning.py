@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -81,6 +81,22 @@ class Planned:
     """Its topmost node."""
     used: frozenset[Candidate] = frozenset()
     """Candidates that the plan reads (of a partitioned table, or of any of its partitions)."""
+
+    @property
+    def indexes(self) -> frozenset[str]:
+        """Give the names of all indexes that the plan reads, without their schemas."""
+        return frozenset(_index_names(self.plan))
+
+
+def _index_names(plan: Node) -> Iterator[str]:
+    waiting: list[object] = [plan]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            if name := node.get("Index Name"):
+                yield str(name)
+            below = node.get("Plans", ())
+            waiting += below if isinstance(below, list) else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,7 @@ HOUSE: dict[str, set[str]] = {
     "tide": {"history"},
     "measurement": {"errors", "model", "proof"},
     "summed": {"errors", "measurement", "sqltext"},
-    "rule": {"errors", "model", "history", "measurement", "planning"},
+    "rule": {"errors", "model", "history", "measurement", "planning", "proof"},
     "planner": {*WORDS, "embedded"},
     "probe": WORDS,
     "log": {"errors", "model"},
