@@ -7,9 +7,9 @@ from datetime import datetime
 
 from monitor.desk import Desk
 from monitor.errors import Needs
-from monitor.model import Judgement, NoVerdict, Server, Target
+from monitor.model import Judgement, NoVerdict, Server, State, Target
 from monitor.planning import Planner
-from monitor.report.pages import Pages
+from monitor.report.pages import Pages, Said
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise
 from monitor.schedule import Schedule, Tasks
@@ -57,12 +57,19 @@ class Advising:
         others = relatives(server, (each.server for each in standings.values()))
         for database in databases:
             target = Target(server.name, database)
-            book = Pages(target, self._desk.newest, self._desk.recorder.histories, self._planner, relatives=others)
+            known = (self._desk.newest, self._desk.recorder.histories, self._planner)
+            book = Pages(target, *known, relatives=others, said=self._said_of)
             if self._is_due(advisor, book):
                 judgement = await advise(advisor, book)
                 if server.name in standings:  # it may have gone meanwhile
                     self._said(advisor, book, judgement)
                     self._desk.judged(server, [judgement])
+
+    def _said_of(self, target: Target, rule: str) -> Said:
+        """Say what the ledger holds of a rule; only what is open has its evidence."""
+        alerts = self._desk.ledger.of(target, rule)
+        findings = [each.finding for each in alerts if each.state is not State.RESOLVED]
+        return Said(findings=findings, cures=[each.cure for each in alerts if each.cure and each.outcome])
 
     def _is_due(self, advisor: Advisor, book: Pages) -> bool:
         readings, key = _readings(advisor, book), (book.target, advisor.id)

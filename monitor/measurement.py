@@ -98,6 +98,10 @@ def number(row: Row, column: str) -> float:
     raise ProbeSkipped(f"column {column} is not a number", Needs.REPAIR)
 
 
+ENOUGH = 0.1
+"""Of the former pace: what happens more seldom is no fair comparison."""
+
+
 def measured(seen: Measurement | None, proof: Proof, since: datetime) -> float | str:
     """Read a proof's number again, from a window that began after `since`; or say why that cannot be."""
     if seen is None or seen.result is not Result.OK:
@@ -108,8 +112,19 @@ def measured(seen: Measurement | None, proof: Proof, since: datetime) -> float |
     if began < since - timedelta(seconds=READING_SECONDS):
         return "not enough time has passed"
     rows = [row for row in (*seen.window_growth, *seen.details.values()) if proof.labels.items() <= row.items()]
-    grown = [float(each) for row in rows if isinstance(each := row.get(proof.metric), int | float | Decimal)]
-    return sum(grown) / seen.window_seconds if grown else "its counters were reset, or it is gone"
+    grown = _grown(rows, proof.metric)
+    if not grown:
+        return "its counters were reset, or it is gone"
+    if not proof.per:
+        return sum(grown) / seen.window_seconds
+    count = sum(_grown(rows, proof.per))
+    if not count or count < ENOUGH * proof.pace * seen.window_seconds:
+        return f"it happened {count:,.0f} times only: the traffic may just have stopped"
+    return sum(grown) / count
+
+
+def _grown(rows: Iterable[Row], column: str) -> list[float]:
+    return [float(each) for row in rows if isinstance(each := row.get(column), int | float | Decimal)]
 
 
 def size(count: float) -> str:

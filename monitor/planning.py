@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -50,14 +50,17 @@ class Candidate:
     method: str = "btree"
     where: str = ""
 
-    def definition(self, index: str, *, concurrently: bool = False, only: bool = False) -> str:
+    def definition(self, index: str) -> str:
         """Write the statement that creates it; `index` is its name without a schema."""
-        how = " concurrently if not exists" if concurrently else ""
-        place = ("only " if only else "") + identifier(self.schema, self.name)
+        return f"create index {identifier(index)} on {identifier(self.schema, self.name)} {self.body}"
+
+    @property
+    def body(self) -> str:
+        """Write what follows the table in a statement that creates it: method, keys, INCLUDE and WHERE."""
         keys = ", ".join(_key(key) for key in self.keys)
         include = f" include ({', '.join(identifier(name) for name in self.include)})" if self.include else ""
         where = f" where {self.where}" if self.where else ""
-        return f"create index{how} {identifier(index)} on {place} using {self.method} ({keys}){include}{where}"
+        return f"using {self.method} ({keys}){include}{where}"
 
 
 def _key(key: IndexKey) -> str:
@@ -78,6 +81,22 @@ class Planned:
     """Its topmost node."""
     used: frozenset[Candidate] = frozenset()
     """Candidates that the plan reads (of a partitioned table, or of any of its partitions)."""
+
+    @property
+    def indexes(self) -> frozenset[str]:
+        """Give the names of all indexes that the plan reads, without their schemas."""
+        return frozenset(_index_names(self.plan))
+
+
+def _index_names(plan: Node) -> Iterator[str]:
+    waiting: list[object] = [plan]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping):
+            if name := node.get("Index Name"):
+                yield str(name)
+            below = node.get("Plans", ())
+            waiting += below if isinstance(below, list) else ()
 
 
 @dataclass(frozen=True, kw_only=True)

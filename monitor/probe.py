@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import (
     index_names,
+    index_sql,
     shape,
     sight,
     sight_accounts,
@@ -101,6 +102,7 @@ __all__ = [
     "gauges",
     "identifier",
     "index_names",
+    "index_sql",
     "literal",
     "literals",
     "number",

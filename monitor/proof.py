@@ -74,13 +74,15 @@ class Proof:
 
     probe: str
     metric: str
-    """A counter of the probe; its growth a second, over the probe's window, is the number."""
+    """A counter of the probe, whose growth over the probe's window is the number, a second or `per` another."""
     labels: Mapping[str, str]
     """The rows it is read from: the sum of those that agree."""
     value: float
     what: str
     """Such as "rows a second read by sequential scans"."""
     better: Better = Better.LOWER
+    per: str = ""
+    """Another counter of the same rows: the number is the metric's growth for each of it; "": a second."""
     pace: float = 0.0
     """How often a second the remedy would have been of use; 0: not known. Without use nothing is proved."""
 

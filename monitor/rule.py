@@ -14,6 +14,7 @@ from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Area, Confidence, Evidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.planning import Planner
+from monitor.proof import Cure
 
 HEADINGS = ("Why", "What to do", "When it is wrong", "Cost")
 
@@ -111,6 +112,12 @@ class Book(Protocol):
     def history(self, probe: str) -> History | None:
         """Give what is kept of a probe's growth on this server; None: nothing is kept."""
 
+    def found(self, rule: str) -> Sequence[Finding]:
+        """Give what another rule finds in this database at present; who wants to know names it in `hears`."""
+
+    def tried(self, rule: str) -> Sequence[Cure]:
+        """Give the remedies of a rule's findings in this database that were applied, and have an outcome."""
+
     @property
     def planner(self) -> Planner | None:
         """Who can tell what a planner would do; None: nobody."""
@@ -122,6 +129,8 @@ class Advisor(Judge):
 
     reads: ClassVar[tuple[str, ...]]
     """The probes it joins."""
+    hears: ClassVar[tuple[str, ...]] = ()
+    """The rules whose findings it joins: a snapshot asks them first."""
     every: float = 60.0
 
     @abstractmethod

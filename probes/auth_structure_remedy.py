@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from monitor.probe import Remedy, identifier, index_names
+from monitor.probe import Remedy, identifier, index_names, index_sql
 from probes.auth_structure_shape import Key, Shape
-from probes.indexes_remedy import CONCURRENTLY, created, described, dropped
+from probes.indexes_remedy import created, described, dropped
 
 NOT_VALID_ON_PARTITIONED = 18
 """The first version that adds a foreign key NOT VALID to a partitioned table."""
@@ -94,7 +94,7 @@ def indexed(shape: Shape, names: index_names.Names) -> Remedy:
     if shape.partitioned:
         return Remedy(caution=f"A partitioned table cannot be indexed concurrently: in a quiet hour run create index "
                       f"on {described(place)}, while writes wait; or one concurrently on each partition.")  # fmt: skip
-    return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY)
+    return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=index_sql.CONCURRENTLY)
 
 
 def made_unique(shape: Shape, names: index_names.Names) -> Remedy:
@@ -108,7 +108,8 @@ def made_unique(shape: Shape, names: index_names.Names) -> Remedy:
     return Remedy(
         sql=(created(place, names).replace("create index", "create unique index", 1),),
         rollback=(dropped(place, names),),
-        caution=f"{CONCURRENTLY} It fails while a user has two rows: merge those first (auth_links.duplicate).",
+        caution=f"{index_sql.CONCURRENTLY} It fails while a user has two rows: merge those first "
+        "(auth_links.duplicate).",
     )
 
 

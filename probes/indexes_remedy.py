@@ -4,22 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitor.probe import Remedy, Row, identifier, index_names, number
+from monitor.probe import Remedy, Row, identifier, index_names, index_sql, number
 
-CONCURRENTLY = (
-    "create index concurrently lets reads and writes go on, waits for transactions that are open, and runs outside a "
-    "transaction. If it is broken off it leaves an invalid index: run the rollback, then try again."
-)
-PARTITIONED = (
-    " A partitioned table cannot be indexed concurrently: the first statement makes an empty index on it alone, then "
-    "each partition gets its own, which is attached; the index is valid once all are."
-)
 UNEVEN = " Some partitions have such an index already, so only the others get one; new partitions need it as well."
-TOO_MANY = (
-    "More than 50 partitions: create the index on only the partitioned table, then for each partition create it "
-    "concurrently and attach it with alter index ... attach partition ...; in a quiet hour a plain create index on the "
-    "partitioned table does the same in one statement, while writes wait."
-)
 
 
 @dataclass(frozen=True)
@@ -36,6 +23,11 @@ class Member:
     def place(self, columns: tuple[str, ...]) -> index_names.Place:
         """Give the place of its index."""
         return index_names.Place(self.schema, self.table, columns)
+
+    def part(self, columns: tuple[str, ...]) -> index_sql.Part:
+        """Give it as a part of the tree that gets an index."""
+        place = self.place(columns)
+        return index_sql.Part(oid=self.relid, above=self.above, partitioned=self.partitioned, place=place)
 
 
 def members(row: Row) -> Sequence[Member]:
@@ -75,17 +67,18 @@ def remedy(row: Row, siblings: Sequence[Row], names: index_names.Names) -> Remed
     """Say how to create the index, and how to undo it."""
     columns, tree = widest(row, siblings), members(row)
     if number(row, "partitions") and not tree:
-        return Remedy(caution=TOO_MANY)
+        return Remedy(caution=index_sql.TOO_MANY)
     if not tree:
         place = index_names.Place(str(row["schema"]), str(row["table"]), columns)
-        return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=CONCURRENTLY)
+        return Remedy(sql=(created(place, names),), rollback=(dropped(place, names),), caution=index_sql.CONCURRENTLY)
     if lone := [member.place(columns) for member in unserved(tree)]:
         sql, rollback = [created(place, names) for place in lone], [dropped(place, names) for place in lone]
-        return Remedy(sql=tuple(sql), rollback=tuple(rollback), caution=CONCURRENTLY + UNEVEN)
+        return Remedy(sql=tuple(sql), rollback=tuple(rollback), caution=index_sql.CONCURRENTLY + UNEVEN)
+    parts = [member.part(columns) for member in tree]
     return Remedy(
-        sql=tuple(grown(tree, columns, names)),
-        rollback=tuple(felled(tree, columns, names)),
-        caution=CONCURRENTLY + PARTITIONED,
+        sql=tuple(index_sql.made(parts, keyed(columns), names)),
+        rollback=tuple(index_sql.unmade(parts, names)),
+        caution=index_sql.CONCURRENTLY + index_sql.PARTITIONED,
     )
 
 
@@ -97,39 +90,20 @@ def unserved(tree: Sequence[Member]) -> Sequence[Member]:
 
 def created(place: index_names.Place, names: index_names.Names) -> str:
     """Write the statement for a table that holds rows."""
-    return f"create index concurrently if not exists {identifier(names.of(place))} on {described(place)}"
+    return index_sql.created(index_sql.Part(oid=0, place=place), keyed(place.columns), names)
 
 
 def dropped(place: index_names.Place, names: index_names.Names) -> str:
     """Write its undoing."""
-    return f"drop index concurrently if exists {index_name(place, names)}"
+    (statement,) = index_sql.unmade([index_sql.Part(oid=0, place=place)], names)
+    return statement
 
 
-def grown(tree: Sequence[Member], columns: tuple[str, ...], names: index_names.Names) -> Iterator[str]:
-    """Write the statements for a partition tree, from the root to the leaves."""
-    index = {member.relid: index_name(member.place(columns), names) for member in tree}
-    for member in tree:
-        place = member.place(columns)
-        if member.partitioned:
-            yield f"create index if not exists {identifier(names.of(place))} on only {described(place)}"
-        else:
-            yield created(place, names)
-        if member.above:
-            yield f"alter index {index[member.above]} attach partition {index[member.relid]}"
-
-
-def felled(tree: Sequence[Member], columns: tuple[str, ...], names: index_names.Names) -> Iterator[str]:
-    """Write the undoing: the root takes with it what is attached, the rest is what a broken-off run left."""
-    for member in tree:
-        place = member.place(columns)
-        yield f"drop index if exists {index_name(place, names)}" if member.partitioned else dropped(place, names)
-
-
-def index_name(place: index_names.Place, names: index_names.Names) -> str:
-    """Give an index's full name."""
-    return identifier(place.schema, names.of(place))
+def keyed(columns: Iterable[str]) -> str:
+    """Write the columns of an index."""
+    return f"({', '.join(map(identifier, columns))})"
 
 
 def described(place: index_names.Place) -> str:
     """Write `schema.table (column, …)`."""
-    return f"{identifier(place.schema, place.table)} ({', '.join(map(identifier, place.columns))})"
+    return f"{identifier(place.schema, place.table)} {keyed(place.columns)}"

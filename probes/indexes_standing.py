@@ -8,16 +8,13 @@ from monitor.probe import Measurement, Row, Session, Thing, identifier
 
 # Of the largest tables, and first of partitioned ones, which have no pages; in one row of equally long arrays: as rows,
 # four thousand would cost us ten times as much. Of partial ones, and of methods that keep no order and no equality, no
-# columns are told: they may serve much, but not every search for those.
-# Alike are those that differ in their names only; the one to keep comes first: what a constraint, a replica or
-# uniqueness needs, then what is used most. The places in node trees' text do not count. A size function would wait
-# behind an exclusive lock. Statistics that a crash discarded are told by the reset of the background writer's.
+# columns are told: they may serve much, but not every search for those. A size function would wait behind an exclusive
+# lock. Statistics that a crash discarded are told by the reset of the background writer's.
 SQL = r"""
     select array_agg(s.oid::bigint) as relid, array_agg(s.schema) as schema, array_agg(s."table") as "table",
            array_agg(s.name) as name, array_agg(s.columns) as columns, array_agg(s.uses) as uses,
            array_agg(s.bound) as bound, array_agg(s.works) as works, array_agg(s.parent) as parent,
            array_agg(s.size_bytes) as size_bytes, array_agg(s.need) as need,
-           array_agg(case when s.works and s.bound then null else s.twin end) as twin,
            array_agg(not s.works and exists (select
                                                from pg_catalog.pg_stat_progress_create_index b
                                               where b.datname = current_database()
@@ -26,62 +23,52 @@ SQL = r"""
                pg_catalog.pg_stat_get_db_stat_reset_time(
                    (select oid from pg_catalog.pg_database where datname = current_database())),
                pg_catalog.pg_stat_get_bgwriter_stat_reset_time()))::float8 as since
-      from (select a.*,
-                   case when row_number() over alike > 1 then first_value(name) over alike end as twin
-              from (select x.oid, n.nspname::text as schema, c.relname::text as "table", x.relname::text as name,
-                           i.indrelid,
-                           case when i.indpred is null and a.amname in ('btree', 'hash') then
-                               array_to_json(array(
-                                   select coalesce((select t.attname::text
-                                                      from pg_catalog.pg_attribute t
-                                                     where t.attrelid = i.indrelid
-                                                       and t.attnum = u.number), '')
-                                     from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u (number)))::text
-                               else '[]' end as columns,
-                           pg_catalog.pg_stat_get_numscans(i.indexrelid) as uses,
-                           k.bound,
-                           i.indisvalid and i.indisready and i.indislive as works,
-                           x.relkind = 'I' as parent,
-                           x.relpages::bigint * 8192 as size_bytes,
-                           case when k.bound then 'constraint'
-                                when i.indisreplident then 'replica identity'
-                                when i.indisunique then 'unique'
-                                when x.relispartition then 'partition'
-                                when k.serves then 'foreign key'
-                                else '' end as need,
-                           i.indisreplident, i.indisunique,
-                           concat_ws(' ', a.amname, i.indnkeyatts, i.indkey, i.indclass, i.indcollation, i.indoption,
-                                     regexp_replace(i.indexprs::text, ':location -?\d+', '', 'g'), '/',
-                                     regexp_replace(i.indpred::text, ':location -?\d+', '', 'g')) as shape
-                      from (select oid, relnamespace, relname
-                              from pg_catalog.pg_class
-                             where relkind in ('r', 'm', 'p')
-                               and relpersistence <> 't'
-                               and relhasindex
-                             order by relkind <> 'p', relpages desc, oid
-                             limit 2000) c
-                      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                      join pg_catalog.pg_index i on i.indrelid = c.oid
-                      join pg_catalog.pg_class x on x.oid = i.indexrelid
-                      join pg_catalog.pg_am a on a.oid = x.relam
-                     cross join lateral (
-                            select exists (select
-                                             from pg_catalog.pg_constraint k
-                                            where k.conindid = i.indexrelid
-                                              and k.contype <> 'f') as bound,
-                                   i.indpred is null
-                                   and exists (select
-                                                 from pg_catalog.pg_constraint k
-                                                where k.conrelid = i.indrelid
-                                                  and k.contype = 'f'
-                                                  and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)
-                                       as serves) k
-                     where n.nspname <> 'information_schema'
-                       and n.nspname not like 'pg\_%'
-                     limit 4000) a
-            window alike as (partition by indrelid, shape
-                                 order by works desc, bound desc, indisreplident desc, indisunique desc, uses desc, oid
-                                  rows between unbounded preceding and unbounded following)) s
+      from (select x.oid, n.nspname::text as schema, c.relname::text as "table", x.relname::text as name,
+                   case when i.indpred is null and a.amname in ('btree', 'hash') then
+                       array_to_json(array(
+                           select coalesce((select t.attname::text
+                                              from pg_catalog.pg_attribute t
+                                             where t.attrelid = i.indrelid
+                                               and t.attnum = u.number), '')
+                             from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as u (number)))::text
+                       else '[]' end as columns,
+                   pg_catalog.pg_stat_get_numscans(i.indexrelid) as uses,
+                   k.bound,
+                   i.indisvalid and i.indisready and i.indislive as works,
+                   x.relkind = 'I' as parent,
+                   x.relpages::bigint * 8192 as size_bytes,
+                   case when k.bound then 'constraint'
+                        when i.indisreplident then 'replica identity'
+                        when i.indisunique then 'unique'
+                        when x.relispartition then 'partition'
+                        when k.serves then 'foreign key'
+                        else '' end as need
+              from (select oid, relnamespace, relname
+                      from pg_catalog.pg_class
+                     where relkind in ('r', 'm', 'p')
+                       and relpersistence <> 't'
+                       and relhasindex
+                     order by relkind <> 'p', relpages desc, oid
+                     limit 2000) c
+              join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+              join pg_catalog.pg_index i on i.indrelid = c.oid
+              join pg_catalog.pg_class x on x.oid = i.indexrelid
+              join pg_catalog.pg_am a on a.oid = x.relam
+             cross join lateral (
+                    select exists (select
+                                     from pg_catalog.pg_constraint k
+                                    where k.conindid = i.indexrelid
+                                      and k.contype <> 'f') as bound,
+                           i.indpred is null
+                           and exists (select
+                                         from pg_catalog.pg_constraint k
+                                        where k.conrelid = i.indrelid
+                                          and k.contype = 'f'
+                                          and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)
+                               as serves) k
+             where n.nspname <> 'information_schema'
+               and n.nspname not like 'pg\_%'
+             limit 4000) s
 """
 
 LAST_SCANS = """
@@ -152,7 +139,7 @@ def followed(row: Row, grown: Sequence[int | None], most: int) -> Iterator[Row]:
 
 def listed(row: Row) -> Iterator[tuple[str, Row]]:
     """Give the list of indexes; those of partitioned tables, which hold nothing themselves, left out."""
-    names = ("schema", "table", "name", "size_bytes", "uses", "works", "building", "need", "twin", "parent")
+    names = ("schema", "table", "name", "size_bytes", "uses", "works", "building", "need", "parent")
     last = _list(row, "last_scan") or [None] * len(_list(row, "name"))
     for *told, parent, scanned in zip(*(_list(row, name) for name in names), last, strict=True):
         if not parent:

@@ -17,8 +17,9 @@ from random import Random
 from monitor.baseline import Sum, baseline
 from monitor.history import Baseline, Key, Stretch, Tide
 from monitor.measurement import Measurement
-from monitor.model import Target
+from monitor.model import Finding, Target
 from monitor.planning import Planner
+from monitor.proof import Cure
 from monitor.tide import tide
 
 CYCLE = 15.0
@@ -274,6 +275,12 @@ class Page:
 
     def family(self, _probe: str) -> Mapping[str, Measurement | None]:
         return {}
+
+    def found(self, _rule: str) -> Sequence[Finding]:
+        return ()
+
+    def tried(self, _rule: str) -> Sequence[Cure]:
+        return ()
 
 
 def page(

@@ -2,6 +2,7 @@
 
 from monitor.advisors.index.invalid import Invalid
 from monitor.advisors.index.missing import Missing
+from monitor.advisors.index.no_effect import NoEffect
 from monitor.advisors.index.redundant import Duplicate, RedundantPrefix
 from monitor.advisors.index.rewriting import IndexRewrite
 from monitor.advisors.index.unused import Unused
@@ -19,4 +20,4 @@ def advisors() -> tuple[Advisor, ...]:
 
 
 def _about_indexes() -> tuple[Advisor, ...]:
-    return (Missing(), Invalid(), Duplicate(), RedundantPrefix(), Unused(), IndexRewrite())
+    return (Missing(), Invalid(), Duplicate(), RedundantPrefix(), Unused(), NoEffect(), IndexRewrite())

@@ -1,8 +1,11 @@
-"""The list of indexes: how large each is, how often it was used since when, and what is in vain, as far as is known."""
+"""The list of indexes: how large each is, how often it was used since when, and what the rules about indexes found.
+
+It judges nothing itself: an index is in vain where a rule says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,6 +16,7 @@ from monitor.draw.canvas import Canvas
 from monitor.draw.outlook import Unknown, named
 from monitor.kinds import POSTGRES
 from monitor.measurement import duration
+from monitor.model import Finding, State
 from monitor.status import Glance
 from monitor.trend import Line, Trends
 
@@ -22,8 +26,6 @@ Place = tuple[str, str, str]
 """Database, schema and name of an index."""
 Read = Callable[[str], Sequence[Row]]
 """Gives the indexes of a server as they were read last."""
-LONG = timedelta(days=14)
-"""Statistics that are younger do not tell that an index is not used (the same as index.unused)."""
 HEAD = 10
 """Indexes that are shown below the tables."""
 NEEDS = {
@@ -31,7 +33,7 @@ NEEDS = {
     "replica identity": "it is the table's replica identity",
     "unique": "it keeps values unique",
     "foreign key": "it serves a foreign key",
-    "partition": "it is part of a partitioned table's index",
+    "partition": "it is part of a partitioned table's index, which is judged as a whole",
 }
 
 
@@ -40,11 +42,23 @@ class Mark(StrEnum):
 
     USED = "used"
     NEEDED = "needed"
+    IDLE = "no scan"
     UNUSED = "unused"
     DUPLICATE = "duplicate"
+    COVERED = "covered"
+    VAIN = "no effect"
     INVALID = "invalid"
     BUILDING = "being built"
     UNKNOWN = "not known"
+
+
+JUDGES: Mapping[str, Mark] = {
+    "index.unused": Mark.UNUSED,
+    "index.duplicate": Mark.DUPLICATE,
+    "index.redundant_prefix": Mark.COVERED,
+    "index.no_effect": Mark.VAIN,
+}
+"""Who says that an index could go. That one does not work is the catalogue's own word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +69,8 @@ class Index:
     now: datetime
     line: Line | None = None
     elsewhere: Mapping[str, int | None]
+    findings: Sequence[Finding] = ()
+    """What rules say of it."""
 
     @property
     def place(self) -> Place:
@@ -98,9 +114,8 @@ class Index:
             return [(Mark.BUILDING, "it helps no statement before that is done")]
         if not self.row["works"]:
             return [(Mark.INVALID, "a build failed or was cut short: no statement uses it, and each write pays for it")]
-        twin = self.row["twin"]
-        doubled = [(Mark.DUPLICATE, f"the same as {twin}")] if twin and self.row["need"] != "partition" else []
-        return [*doubled, self._use()]
+        judged = [(JUDGES[each.rule], each.summary) for each in self.findings]
+        return judged if any(mark is Mark.UNUSED for mark, _ in judged) else [*judged, self._use()]
 
     def _use(self) -> tuple[Mark, str]:
         if self.scans:
@@ -112,13 +127,8 @@ class Index:
             return Mark.USED, f"on {named(users)}, not here"
         if blind := [name for name, scans in self.elsewhere.items() if scans is None]:
             return Mark.UNKNOWN, f"no scan here; of its use on {named(blind)} nothing is known"
-        if self.age < LONG:
-            return Mark.UNKNOWN, f"no scan, but scans are counted for {_span(self.age)} only"
-        return Mark.UNUSED, f"no scan in {_span(self.age)}, or since it was made{self._everywhere}"
-
-    @property
-    def _everywhere(self) -> str:
-        return f"; nor on {named([*self.elsewhere])}" if self.elsewhere else ""
+        span = f"in {duration(self.age.total_seconds())}" if self.since else "since they are counted"
+        return Mark.IDLE, span + (f"; nor on {named([*self.elsewhere])}" if self.elsewhere else "")
 
 
 SORTS: Mapping[str, Callable[[Row], tuple[float, float]]] = {
@@ -194,13 +204,16 @@ def listing(glance: Glance, trends: Trends, asked: Asked, read: Read) -> Listing
     rows.sort(key=SORTS.get(asked.sort, SORTS["size"]))
     page = sheet(rows, asked)
     lines = {(line.database or "", *line.key.values()): line for line in trends.lines(INDEXES, server)}
-    others = {name: _elsewhere(read(name), page.rows, glance.now) for name in family(glance, server)}
+    relatives = family(glance, server)
+    others = {name: _elsewhere(read(name), page.rows) for name in relatives}
+    judged = findings(glance, {server, *relatives})
     shown = [
         Index(
             row=row,
             now=glance.now,
             line=lines.get(place(row)),
             elsewhere={name: scans.get(place(row)) for name, scans in others.items()},
+            findings=judged.get(place(row), ()),
         )
         for row in page.rows
     ]
@@ -208,10 +221,21 @@ def listing(glance: Glance, trends: Trends, asked: Asked, read: Read) -> Listing
     return Listing(server=server, sheet=Sheet(asked=asked, rows=shown, total=len(rows)), bytes=whole)
 
 
-def _elsewhere(rows: Iterable[Row], wanted: Iterable[Row], now: datetime) -> Mapping[Place, int | None]:
-    """Count the scans of some indexes on another server; None where too young statistics have none."""
+def findings(glance: Glance, servers: Collection[str]) -> Mapping[Place, Sequence[Finding]]:
+    """Give what rules say at present of the indexes of a primary and its standbys, told or not yet."""
+    found: dict[Place, list[Finding]] = {}
+    for alert in glance.shelf.alerts():
+        finding = alert.finding
+        if finding.rule in JUDGES and alert.state is not State.RESOLVED and finding.target.server in servers:
+            where = (finding.target.database or "", finding.object.schema or "", finding.object.name or "")
+            found.setdefault(where, []).append(finding)
+    return found
+
+
+def _elsewhere(rows: Iterable[Row], wanted: Iterable[Row]) -> Mapping[Place, int]:
+    """Count the scans of some indexes on another server."""
     places = {place(row) for row in wanted}
-    return {place(row): _told(row, now) for row in rows if place(row) in places}
+    return {place(row): int(_figure(row, "uses")) for row in rows if place(row) in places}
 
 
 def family(glance: Glance, server: str) -> Sequence[str]:
@@ -219,11 +243,6 @@ def family(glance: Glance, server: str) -> Sequence[str]:
     above = {each.server: each.replica_of for each in glance.shelf.targets()}
     root = above.get(server) or server
     return sorted(name for name, of in above.items() if name != server and root in {name, of})
-
-
-def _told(row: Row, now: datetime) -> int | None:
-    since, scans = _moment(row, "since"), int(_figure(row, "uses"))
-    return scans if scans or (since and now - since >= LONG) else None
 
 
 def place(row: Row) -> Place:
@@ -238,10 +257,6 @@ def _fits(row: Row, asked: Asked) -> bool:
         return (row["schema"], row["table"]) == (asked.schema, asked.table)
     words = f"{row['schema']}.{row['name']} {row['schema']}.{row['table']}"
     return asked.text.casefold() in words.casefold()
-
-
-def _span(age: timedelta) -> str:
-    return duration(age.total_seconds())
 
 
 def _figure(row: Row, column: str) -> float:

@@ -164,6 +164,10 @@ class Ledger:
         """Give an alert."""
         return self._alerts.get(fingerprint)
 
+    def of(self, source: Target, rule: str) -> Sequence[Alert]:
+        """Give all alerts of a rule on a target, resolved ones not yet forgotten too."""
+        return [each for each in self._alerts.values() if each.finding.rule == rule and each.source == source]
+
     def _judged(self, judgement: Judgement, now: datetime) -> Iterator[Change]:
         accused = _worst(judgement.findings)
         for finding in accused.values():

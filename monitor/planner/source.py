@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from monitor.planner.relations import Refused, Relations, Wanted
 from monitor.planner.sizes import PAGE, pages
@@ -148,18 +148,6 @@ class Source(ABC):
         self._seconds += time.monotonic() - began
         if isinstance(plan, str):
             return plan
-        read = {*_index_names(plan)}
-        used = frozenset(each for each in near if read & self._names[each])
-        return Planned(cost=float(str(plan["Total Cost"])), plan=plan, used=used)
-
-
-def _index_names(plan: Node) -> Iterator[str]:
-    """Give the names of indexes that a plan reads."""
-    waiting: list[object] = [plan]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Mapping):
-            if name := node.get("Index Name"):
-                yield str(name)
-            below = node.get("Plans", ())
-            waiting += below if isinstance(below, list) else ()
+        planned = Planned(cost=float(str(plan["Total Cost"])), plan=plan)
+        read = planned.indexes
+        return replace(planned, used=frozenset(each for each in near if read & self._names[each]))

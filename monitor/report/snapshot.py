@@ -23,7 +23,7 @@ from monitor.probe import Probe, Scope
 from monitor.report.between import through
 from monitor.report.compose import compose
 from monitor.report.glimpse import Glimpse, Past, grown
-from monitor.report.pages import Pages
+from monitor.report.pages import Pages, Said
 from monitor.report.review import Review
 from monitor.report.tally import Tally
 from monitor.rule import Advisor, Judge
@@ -239,10 +239,17 @@ class Look:
         others = relatives(self.server, self.question.servers)
         for database in self.databases:
             target = Target(self.server.name, database)
-            book = Pages(target, newest, histories, self.question.planner, relatives=others)
-            for advisor in self.question.advisors:
-                self.progress(f"{book.target}: {advisor.id}")
-                self._take([await advise(advisor, book)])
+            await self._advised(Pages(target, newest, histories, self.question.planner, relatives=others))
+
+    async def _advised(self, book: Pages) -> None:
+        """Let them speak of one database; those who want to hear others speak last."""
+        said: dict[str, Sequence[Finding]] = {}
+        book = replace(book, said=lambda _, rule: Said(findings=said.get(rule, ())))
+        for advisor in sorted(self.question.advisors, key=lambda each: bool(each.hears)):
+            self.progress(f"{book.target}: {advisor.id}")
+            judgement = await advise(advisor, book)
+            said[advisor.id] = judgement.findings
+            self._take([judgement])
 
     async def _histories(self) -> Mapping[str, History]:
         """Look up what a daemon kept of what grew in the window."""

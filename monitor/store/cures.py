@@ -26,6 +26,7 @@ def proof(document: Mapping[str, Any]) -> Proof:
         value=float(document["value"]),
         what=str(document["what"]),
         better=Better(document["better"]),
+        per=str(document.get("per", "")),
         pace=float(document["pace"]),
     )
 

@@ -129,7 +129,6 @@ def indexes(target: str) -> Sequence[Row]:
         return ()
     rows = [*_indexes(target)]
     changed: dict[int, dict[str, object]] = {
-        1: {"twin": f"{NAMES[0]}_0_idx"},
         2: {"works": False},
         3: {"works": False, "building": True},
         4: {"uses": 0},
@@ -147,7 +146,7 @@ def _indexes(target: str) -> Iterator[Row]:
         yield {
             "target": target, "database": "shop", "schema": "public", "table": name, "name": f"{name}_{place}_idx",
             "size_bytes": 3e9 / (place + 1), "uses": 900_000 // (place + 1), "works": True, "building": False,
-            "need": "" if place % 5 else "constraint", "twin": None, "since": since,
+            "need": "" if place % 5 else "constraint", "since": since,
             "last_scan": (NOW - timedelta(minutes=place)).timestamp(),
         }  # fmt: skip
 

@@ -13,6 +13,7 @@ from monitor.history import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, NoVerdict, Secret, Server, Target
 from monitor.planning import Planner
+from monitor.proof import Cure
 from monitor.recorder import Recorder
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise
@@ -43,6 +44,12 @@ class Pages:
 
     def family(self, _probe: str) -> Mapping[str, Measurement | None]:
         return {}
+
+    def found(self, _rule: str) -> Sequence[Finding]:
+        return ()
+
+    def tried(self, _rule: str) -> Sequence[Cure]:
+        return ()
 
 
 @dataclass

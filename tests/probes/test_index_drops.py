@@ -222,6 +222,61 @@ async def test_a_server_that_counts_nothing_is_told(database: Database) -> None:
     assert unsaid.needs is Needs.SETTING
 
 
+NEEDED = """
+    create extension btree_gist;
+    create table parent (id bigint, code text not null, at date, during tstzrange, primary key (id));
+    create unique index referred on parent (code);
+    create table child (id bigint, code text references parent (code), parent_id bigint references parent);
+    create index for_key on child (parent_id);
+    create index for_code on child (code, id);
+    alter table parent add constraint apart exclude using gist (id with =, during with &&);
+    alter table parent add constraint once unique (at, id) deferrable;
+    create unique index identity on parent (id, code);
+    alter table parent replica identity using index identity;
+    create index ordered on parent (at, code);
+    cluster parent using ordered;
+    create materialized view seen as select id, code from parent;
+    create unique index seen_id on seen (id);
+    create table log (id bigint, who text) partition by list (who);
+    create table log_a partition of log for values in ('a');
+    create index log_who on log (who, id);
+    create index part_too on only log (id);
+    create index own_part on log_a (id);
+    alter index part_too attach partition own_part;
+    create table extended (id int, name text);
+    create index of_extension on extended (name);
+    alter extension btree_gist add table extended;
+    create index in_vain on parent (during);
+"""
+
+
+async def test_what_anything_needs_is_never_told_to_go(any_database: Database) -> None:
+    """Keys on either side, constraints, exclusion, replica identity, CLUSTER, extensions; no part, only the whole.
+
+    What is told can be dropped, by the server's own word: nothing in pg_depend holds it.
+    """
+    await any_database.execute(NEEDED)
+    found = await findings(any_database, Duplicate(), RedundantPrefix(), AT_ONCE)
+    assert {each.subject for each in found} == {"public.in_vain", "public.log_who", "public.part_too"}
+    for finding in found:
+        await any_database.apply(finding.remedy)
+
+
+async def test_after_a_reset_yesterday_nothing_is_said(any_database: Database) -> None:
+    """`pg_stat_reset` makes all counts 0: no verdict, however long the index is there."""
+    await any_database.execute(TABLE)
+    await any_database.execute('create index idle on "Order" (state); select pg_stat_reset()')
+    seen = await look(any_database)
+    counted = shape_of(seen).counted_seconds
+    assert counted is not None
+    assert counted < DAY
+    yesterday = replace(seen, details=with_shape(replace(shape_of(seen), counted_seconds=DAY)))
+    for reading in (seen, yesterday):
+        (unsaid,) = (await advise(Unused(min_bytes=0), book_of(any_database.name, reading))).verdicts
+        assert isinstance(unsaid, NoVerdict)
+        assert unsaid.needs is Needs.HISTORY
+
+
 TREE = """
     create table log (id bigint, at date, who text) partition by range (at);
     create table log_1 partition of log for values from ('2024-01-01') to ('2025-01-01');

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from monitor.advisors.index.choices import Choice
 from monitor.advisors.index.drops import Decision, Fate, decide
 from monitor.advisors.index.redundant import Duplicate, RedundantPrefix
+from monitor.advisors.index.served import served
+from monitor.advisors.index.spared import as_index, spared
 from monitor.advisors.index.unused import Unused
 from monitor.advisors.index.uses import uses_of
 from monitor.model import Finding
+from monitor.planning import Candidate
 from monitor.rules.evaluate import advise
 from monitor.shape import ForeignKey, Index, Shape
 from probes.shape import PROBE
@@ -84,6 +88,44 @@ def test_nothing_is_lost(own: Sequence[Index], references: Sequence[ForeignKey])
         Fate.YOUNG,
         Fate.UNUSED,
     }
+
+
+@settings(max_examples=300, deadline=None)
+@given(some.lists(indexes(), min_size=1, max_size=9), some.data())
+def test_drops_leave_what_additions_rely_on(own: Sequence[Index], data: some.DataObject) -> None:
+    """Of the same cycle: it stays, or what covers it does. And whatever goes as covered is not proposed anew."""
+    there = table(*own)
+    seen = shape(there)
+    relied = data.draw(some.sets(some.sampled_from([each.oid for each in own if each.valid] or [0])))
+    decided = decide(seen, uses_of(seen, NOW), relied, LIMITS)
+    gone = {oid for oid, each in decided.items() if each.fate not in {Fate.KEPT, Fate.YOUNG}}
+    left = replace(there, indexes=tuple(each for each in own if each.oid not in gone))
+    for oid in relied & gone:
+        cover = decided[oid].cover
+        assert cover is not None
+        assert cover.oid not in gone
+    for oid in gone:
+        assert served(_candidate(decided[oid].index), there)
+        assert decided[oid].fate is Fate.UNUSED or served(_candidate(decided[oid].index), left)
+
+
+@settings(max_examples=300, deadline=None)
+@given(some.lists(indexes(), max_size=7), indexes())
+def test_what_an_addition_spares_goes_once_it_stands(own: Sequence[Index], wanted: Index) -> None:
+    """The proposal and the drops afterwards are one judge's word, and nobody else's work is called spared."""
+    there = table(*own)
+    choice = Choice(candidate=_candidate(wanted), helped=(), spent_ms_per_day=0, size_bytes=8192.0 * wanted.pages)
+    told = {each.oid for each in spared(choice, shape(there), NOW)}
+    made = replace(as_index(choice.candidate, wanted.pages), oid=10**6)
+    after = shape(replace(there, indexes=(*own, made)))
+    decided = decide(after, uses_of(after, NOW)).values()
+    assert told == {each.index.oid for each in decided if each.cover and each.cover.oid == made.oid}
+    assert not told & {each.oid for each in own if each.constraint or each.unique or not each.valid}
+
+
+def _candidate(own: Index) -> Candidate:
+    keys, include = own.keys, own.include
+    return Candidate(table=1, schema="public", name="t", keys=keys, include=include, where=own.where)
 
 
 @settings(max_examples=100, deadline=None)

@@ -48,9 +48,9 @@ def shape(*tables: Table, keys: Sequence[ForeignKey] = (), counted: float | None
     return Shape(version_num=180000, tables=by_oid, foreign_keys=tuple(keys), counted_seconds=counted)
 
 
-def decisions(seen: Shape, limits: Limits = LIMITS, kept: Sequence[int] = ()) -> dict[str, Decision]:
+def decisions(seen: Shape, limits: Limits = LIMITS, relied: Sequence[int] = ()) -> dict[str, Decision]:
     """Decide, and give it by the index's name."""
-    decided = decide(seen, uses_of(seen, NOW), kept, limits).values()
+    decided = decide(seen, uses_of(seen, NOW), relied, limits).values()
     return {each.index.name: each for each in decided}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from monitor.advisors.index.candidates import for_foreign_keys, propose
+from monitor.advisors.index.candidates import propose
 from monitor.advisors.index.served import served_everywhere
 from monitor.planning import Query
 from monitor.shape import Writes
@@ -285,17 +285,6 @@ async def test_an_arm_that_is_served_needs_the_others_only(ground: Ground) -> No
     """The primary key answers for one arm."""
     found = await ground.indexes("select * from shop.orders where id = $1 or ref = $2")
     assert found == ["orders (ref)"]
-
-
-async def test_foreign_keys_columns_are_proposed_where_the_parent_is_deleted_from(ground: Ground) -> None:
-    """No plan shows the look-up that a parent's delete makes."""
-    users = ground.shape.named("shop", "users")
-    assert users is not None
-    assert [short(each) for each in for_foreign_keys(ground.shape)] == []
-    deleted = replace(users, writes=Writes(deleted=5))
-    shape = replace(ground.shape, tables={**ground.shape.tables, users.oid: deleted})
-    assert [short(each) for each in for_foreign_keys(shape)] == ["orders (user_id)"]
-    assert [short(each) for each in for_foreign_keys(ground.shape, {users.oid})] == ["orders (user_id)"]
 
 
 async def test_no_table_that_is_not_theirs_gets_an_index(ground: Ground) -> None:

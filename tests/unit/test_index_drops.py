@@ -167,11 +167,19 @@ def test_what_serves_a_foreign_key_is_never_unused() -> None:
     assert "foreign key k" in decided["served"].why
 
 
-def test_what_other_advice_relies_on_stays() -> None:
-    """An index that is kept for a plan is neither unused nor a prefix."""
-    small, large = index("small", "a"), index("large", "a", "b")
-    assert decisions(shape(table(small, large)), kept=[small.oid])["small"].fate is Fate.KEPT
-    assert decisions(shape(table(large)), kept=[large.oid])["large"].fate is Fate.KEPT
+def test_what_a_proposed_index_is_read_with_stays_or_its_cover_does() -> None:
+    """It has no scans only because the plan that wants it needs the proposed one as well."""
+    small, large, lone = index("small", "a"), index("large", "a", "b"), index("lone", "c")
+    decided = decisions(shape(table(small, large, lone)), relied=[small.oid, lone.oid])
+    assert {name: each.fate for name, each in decided.items()} == {
+        "small": Fate.PREFIX,
+        "large": Fate.KEPT,
+        "lone": Fate.KEPT,
+    }
+    assert decided["lone"].why == "a proposed index is read together with it"
+    root, part = index("root", "a", pages=0), index("part", "a")
+    tree = [table(root, kind="p"), table(replace(part, parent=root.oid), oid=2, parent=1)]
+    assert decisions(shape(*tree), relied=[part.oid])["root"].fate is Fate.KEPT
 
 
 def test_unused_begins_exactly_at_its_age_and_size() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.draw.asked import SHOWN, Asked
 from monitor.draw.indexes import HEAD, Index, Listing, Mark, listing
+from monitor.model import Alert, Area, Finding, Object, Severity, State, Target
 from monitor.status import Glance, TargetStatus
 from monitor.trend import Line
 from tests.unit.figures import Figures
@@ -21,7 +22,7 @@ Row = Mapping[str, object]
 def row(name: object = "rooms_at", **changed: object) -> Row:
     plain: dict[str, object] = {
         "target": "shop", "database": "shop", "schema": "public", "table": "rooms", "name": name, "size_bytes": 8192,
-        "uses": 0, "works": True, "building": False, "need": "", "twin": None,
+        "uses": 0, "works": True, "building": False, "need": "",
         "since": (NOW - timedelta(days=30)).timestamp(), "last_scan": None,
     }  # fmt: skip
     return {**plain, **changed}
@@ -46,17 +47,53 @@ def one(**changed: object) -> list[tuple[Mark, str]]:
     return marked({"shop": [row(**changed)]})
 
 
-def test_an_index_without_a_scan_for_weeks_is_unused() -> None:
-    """And it says over which time."""
-    assert one() == [(Mark.UNUSED, "no scan in 30 d, or since it was made")]
+def test_an_index_without_a_scan_is_told_as_that_and_no_more() -> None:
+    """The page judges nothing: how long is too long is the rule's affair."""
+    assert one() == [(Mark.IDLE, "in 30 d")]
+    assert one(since=None) == [(Mark.IDLE, "since they are counted")]
     assert one(uses=1) == [(Mark.USED, "")]
 
 
-@pytest.mark.parametrize(("since", "mark"), [(13.9, Mark.UNKNOWN), (14, Mark.UNUSED)])
-def test_young_statistics_say_nothing(since: float, mark: Mark) -> None:
-    """The limit is that of index.unused; where nobody knows since when, nothing is said either."""
-    assert one(since=(NOW - timedelta(days=since)).timestamp())[0][0] is mark
-    assert one(since=None)[0][0] is Mark.UNKNOWN
+def said(rule: str, *, server: str = "shop", name: str = "rooms_at", state: State = State.FIRING) -> Alert:
+    found = Finding(
+        target=Target(server, "shop"), rule=rule, area=Area.PERFORMANCE, severity=Severity.INFO, title="",
+        subject=f"public.{name}", object=Object("index", schema="public", name=name), summary="so it is", impact="",
+        evidence={},
+    )  # fmt: skip
+    return Alert(finding=found, source=found.target, state=state, starts_at=NOW, last_seen=NOW)
+
+
+def judged(*alerts: Alert, targets: Sequence[TargetStatus] = (), **changed: object) -> list[tuple[Mark, str]]:
+    shelf = glance(Pile(targets_=targets or (server(),), alerts_=alerts))
+    asked = Asked(path="/tables", target="shop")
+    found = listing(shelf, Figures(), asked, lambda _: [row(**changed)])
+    assert found is not None
+    return [*found.sheet.rows[0].marks]
+
+
+@pytest.mark.parametrize("state", [State.FIRING, State.PENDING])
+def test_what_rules_found_is_shown_in_their_words(state: State) -> None:
+    """As soon as they say so; whether an index is used stands beside all but that it is not."""
+    assert judged(said("index.unused", state=state), uses=3) == [(Mark.UNUSED, "so it is")]
+    for rule, mark in (
+        ("index.duplicate", Mark.DUPLICATE),
+        ("index.redundant_prefix", Mark.COVERED),
+        ("index.no_effect", Mark.VAIN),
+    ):
+        assert judged(said(rule, state=state), uses=3) == [(mark, "so it is"), (Mark.USED, "")]
+
+
+def test_what_is_over_or_about_another_index_is_not_shown() -> None:
+    """Nor what a rule says of another server, unless it is its primary."""
+    for other in (
+        said("index.unused", state=State.RESOLVED),
+        said("index.unused", name="other"),
+        said("index.unused", server="copy"),
+        said("index.rewrite"),
+    ):
+        assert judged(other) == [(Mark.IDLE, "in 30 d")]
+    primary = (server("main"), replace(server("shop"), replica_of="main"))
+    assert judged(said("index.unused", server="main"), targets=primary) == [(Mark.UNUSED, "so it is")]
 
 
 @pytest.mark.parametrize("need", ["constraint", "replica identity", "unique", "foreign key", "partition"])
@@ -67,14 +104,8 @@ def test_what_is_needed_is_not_called_unused(need: str) -> None:
     assert why.startswith("no scan, but it ")
 
 
-def test_one_of_two_that_are_alike_is_a_duplicate() -> None:
-    """Beside whether it is used; a part of a partitioned index cannot go by itself."""
-    assert one(twin="rooms_at_2", uses=7) == [(Mark.DUPLICATE, "the same as rooms_at_2"), (Mark.USED, "")]
-    assert one(twin="rooms_at_2", need="partition")[0][0] is Mark.NEEDED
-
-
 def test_what_does_not_work_is_invalid_unless_it_is_being_built() -> None:
-    assert one(works=False, uses=9, twin="x")[0][0] is Mark.INVALID
+    assert one(works=False, uses=9)[0][0] is Mark.INVALID
     assert one(works=False, building=True)[0][0] is Mark.BUILDING
 
 
@@ -86,16 +117,8 @@ def test_the_use_on_a_standby_counts() -> None:
     """Statistics are each server's own: for what is not known there nobody is accused."""
     used, idle = [row(uses=5)], [row()]
     assert marked({"shop": idle, "copy": used}, *cluster()) == [(Mark.USED, "on copy, not here")]
-    assert marked({"shop": idle, "copy": idle}, *cluster())[0] == (
-        Mark.UNUSED, "no scan in 30 d, or since it was made; nor on copy",
-    )  # fmt: skip
+    assert marked({"shop": idle, "copy": idle}, *cluster()) == [(Mark.IDLE, "in 30 d; nor on copy")]
     ((mark, why),) = marked({"shop": idle}, *cluster())
-    assert (mark, why) == (Mark.UNKNOWN, "no scan here; of its use on copy nothing is known")
-
-
-def test_the_standbys_statistics_must_be_old_enough_too() -> None:
-    young = [row(since=(NOW - timedelta(days=1)).timestamp())]
-    ((mark, why),) = marked({"shop": [row()], "copy": young}, *cluster())
     assert (mark, why) == (Mark.UNKNOWN, "no scan here; of its use on copy nothing is known")
 
 

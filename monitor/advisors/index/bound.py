@@ -10,10 +10,10 @@ from monitor.shape import ForeignKey, Index, Shape, Table
 
 
 class Ties:
-    """The ties of a database's indexes; `kept` are oids of those that stay for other reasons."""
+    """The ties of a database's indexes."""
 
-    def __init__(self, shape: Shape, kept: frozenset[int]) -> None:
-        self._shape, self._kept = shape, kept
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
         self._from: dict[int, list[ForeignKey]] = {}
         self._to: dict[int, list[ForeignKey]] = {}
         for key in (*shape.foreign_keys, *shape.outer_keys):
@@ -41,8 +41,6 @@ class Ties:
             return "the table is clustered by it"
         if index.owner:
             return f"it belongs to the extension {index.owner}"
-        if index.oid in self._kept:
-            return "other advice relies on it"
         if index.unique and self._referenced(index):
             return "a foreign key relies on it"
         return "" if rest(index) else "its definition could not be read"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -182,22 +182,3 @@ def _covering(candidate: Candidate, scan: Scan, shape: Shape) -> Iterator[Candid
         wider = replace(candidate, include=tuple(column.name for column in more))
         if not served_everywhere(wider, table, shape):
             yield wider
-
-
-def for_foreign_keys(shape: Shape, key_updated: Collection[int] = ()) -> Iterator[Candidate]:
-    """Give for each foreign key of a big table what its parent's deletes look up, which no plan shows.
-
-    `key_updated`: parents (oids) whose referenced columns are known to be updated.
-    """
-    for own in shape.foreign_keys:
-        child, parent = shape.tables.get(own.table), shape.tables.get(own.parent)
-        if child is None or parent is None or child.parent or not indexable(child, shape):
-            continue
-        if not parent.writes.deleted and parent.oid not in key_updated:
-            continue
-        columns = [column for number in own.columns for column in child.columns if column.number == number]
-        ground = Ground(table=child, shape=shape, rows=max(child.rows, 0.0))
-        keys = tuple(ground.plain(column).key for column in columns)
-        found = Candidate(table=child.oid, schema=child.schema, name=child.name, keys=keys)
-        if keys and not served_everywhere(found, child, shape, free=len(keys)):
-            yield found

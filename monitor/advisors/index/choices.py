@@ -53,6 +53,8 @@ class Choice:
     helped: tuple[Helped, ...]
     spent_ms_per_day: float
     size_bytes: float
+    reads: frozenset[str] = frozenset()
+    """The names of all indexes that the plans of those statements read once it is there."""
 
     @property
     def saved_ms_per_day(self) -> float:

@@ -63,13 +63,14 @@ class Decision:
 
 
 def decide(
-    shape: Shape, uses: Uses, kept: Collection[int] = (), limits: Limits | None = None
+    shape: Shape, uses: Uses, relied: Collection[int] = (), limits: Limits | None = None
 ) -> Mapping[int, Decision]:
     """Say of every index, by oid, whether it could go; the parts of a partitioned one go or stay with it.
 
-    `uses` are those of all servers together, `kept` the indexes that other advice, or a plan, relies on.
+    `uses` are those of all servers together; `relied` are indexes that plans with proposed ones read: they, or what
+    covers them, have to stay.
     """
-    together = _Together(shape, uses, Ties(shape, frozenset(kept)), limits or Limits())
+    together = _Together(shape, uses, frozenset(relied), limits or Limits())
     together.cover()
     together.retire()
     return together.decided
@@ -78,12 +79,13 @@ def decide(
 class _Together:
     """The decision under way."""
 
-    def __init__(self, shape: Shape, uses: Uses, ties: Ties, limits: Limits) -> None:
-        self._shape, self._uses, self._ties, self._limits = shape, uses, ties, limits
+    def __init__(self, shape: Shape, uses: Uses, relied: frozenset[int], limits: Limits) -> None:
+        self._shape, self._uses, self._ties, self._limits = shape, uses, Ties(shape), limits
+        self._advised = set(relied)
         self.decided: dict[int, Decision] = {}
         self._relied: set[int] = set()
         """Indexes that could do another's work: whether or not that one goes now, they must not go with it."""
-        self._tied = {index.oid: ties.of(index) for table in shape.tables.values() for index in table.indexes}
+        self._tied = {index.oid: self._ties.of(index) for table in shape.tables.values() for index in table.indexes}
 
     def cover(self) -> None:
         """Let go what another index covers; partitioned tables first, for their indexes' parts go with them."""
@@ -99,8 +101,8 @@ class _Together:
 
     def retire(self) -> None:
         """Let go what nobody uses, of what is left."""
-        for oid in [*self._relied]:
-            self._relied.update(self._above(oid))
+        for known in (self._relied, self._advised):
+            known.update([above for oid in known for above in self._above(oid)])
         for oid, decision in self.decided.items():
             whole = self.decided.get(decision.index.parent)
             if whole is not None:
@@ -154,6 +156,8 @@ class _Together:
     def _needed(self, index: Index, table: Table) -> str:
         if index.unique:
             return "it keeps rows unique"
+        if index.oid in self._advised:
+            return "a proposed index is read together with it"
         if index.oid in self._relied:
             return "another index could go, as this one does its work"
         return self._ties.of_key(index, table)

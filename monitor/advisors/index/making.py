@@ -3,61 +3,106 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterator
 
+from monitor.advisors.index.attach import FOREIGN
+from monitor.advisors.index.coverage import works
+from monitor.advisors.index.definitions import PARTITIONED as TREE
+from monitor.advisors.index.definitions import created
 from monitor.index_names import Names, Place
+from monitor.index_sql import CONCURRENTLY, MOST_PARTS, PARTITIONED, TOO_MANY, Part, made, unmade
+from monitor.index_sql import created as written
 from monitor.model import Remedy
 from monitor.planning import Candidate
-from monitor.shape import Shape, Table
+from monitor.shape import Index, Shape, Table
 from monitor.sqltext import identifier
 
-CONCURRENTLY = (
-    "CREATE INDEX CONCURRENTLY lets reads and writes go on, waits for transactions that are open, and runs outside a "
-    "transaction. If it is broken off it leaves an invalid index: run the rollback, then try again."
-)
-PARTITIONED = (
-    " A partitioned table cannot be indexed concurrently: the first statement makes an empty index on it alone, then "
-    "each partition gets its own, which is attached; the index is valid once all are."
-)
 VIEW = " Refreshing the materialised view writes to it, too."
 EXTENSION = " The extension needs the right to create in this database; hosted services offer it in their console."
-MOST_PARTS = 50
-TOO_MANY = (
-    f"More than {MOST_PARTS} partitions: create the index on only the partitioned table, then for each partition "
-    "create it concurrently and attach it with alter index ... attach partition ...; in a quiet hour a plain create "
-    "index on the partitioned table does the same in one statement, while writes wait."
-)
+READY = " A partition that has the same index already keeps it: it is only attached."
+FAR = "All its partitions are foreign tables: the index has to be made on the servers that hold them."
 _WORD = re.compile(r"\w+")
 
 
 def remedy(candidate: Candidate, shape: Shape) -> Remedy:
     """Say how to create an index, and how to undo it."""
     table, names = shape.tables[candidate.table], Names(_taken(shape))
-    tree = [*_tree(table, shape)]
-    if len(tree) > MOST_PARTS:
-        return Remedy(caution=_definition(candidate, table, names) + ". " + TOO_MANY)
+    tables = [*_tree(table, shape)]
+    ready = {part.oid: own for part in tables if (own := _ready(candidate, part))}
+    tree = [_part(candidate, part, {each.oid for each in tables}, ready.get(part.oid)) for part in tables]
+    if not tree:
+        return Remedy(caution=FAR)
+    if len(tree) > 1 + MOST_PARTS:
+        return Remedy(caution=f"{written(tree[0], candidate.body, names)}. {TOO_MANY}")
     before = [*_extensions(candidate, shape)]
-    caution = CONCURRENTLY + (PARTITIONED if len(tree) > 1 else "") + (VIEW if table.kind == "m" else "")
+    caution = CONCURRENTLY + (PARTITIONED if tree[0].partitioned else "") + (READY if ready else "")
+    again = (created(ready[part.oid], part) for part in tables if part.oid in ready)
     return Remedy(
-        sql=(*before, *_making(candidate, tree, names)),
-        rollback=tuple(_undoing(candidate, tree, names)),
-        caution=caution + (EXTENSION if before else ""),
+        sql=(*before, *made(tree, candidate.body, names)),
+        rollback=(*unmade(tree, names), *again),
+        caution=caution + (VIEW if table.kind == "m" else "") + (EXTENSION if before else ""),
     )
+
+
+def name_of(candidate: Candidate, shape: Shape) -> str:
+    """Give the full name that the index would get."""
+    place = _place(candidate, shape.tables[candidate.table])
+    return identifier(place.schema, Names(_taken(shape)).of(place))
+
+
+def _tree(table: Table, shape: Shape) -> Iterator[Table]:
+    """Give a table and all below it, parents first.
+
+    With foreign tables among its partitions, which have no indexes, that of the whole would never be valid: only
+    those partitions are given then that can have one.
+    """
+    parts = [*shape.parts(table)]
+    if any(part.kind == FOREIGN for part in parts):
+        yield from (part for part in parts if part.kind != FOREIGN)
+    else:
+        yield from _below(table, shape)
+
+
+def _below(table: Table, shape: Shape) -> Iterator[Table]:
+    yield table
+    for each in shape.tables.values():
+        if each.parent == table.oid:
+            yield from _below(each, shape)
 
 
 def _taken(shape: Shape) -> set[tuple[object, object]]:
     tables = shape.tables.values()
-    indexes = {(index.schema, index.name) for table in tables for index in table.indexes}
-    return {*indexes, *((table.schema, table.name) for table in tables), *((v.schema, v.name) for v in shape.views)}
+    indexes = ((index.schema, index.name) for table in tables for index in table.indexes)
+    views = ((view.schema, view.name) for view in shape.views)
+    return {*indexes, *((table.schema, table.name) for table in tables), *views}
 
 
-def _tree(table: Table, shape: Shape) -> Iterator[Table]:
-    """Give a table and all below it, parents first."""
-    yield table
-    for each in shape.tables.values():
-        if each.parent == table.oid:
-            yield from _tree(each, shape)
+def _part(candidate: Candidate, part: Table, tree: Container[int], ready: Index | None) -> Part:
+    return Part(
+        oid=part.oid,
+        above=part.parent if part.parent in tree else 0,
+        partitioned=part.kind == "p",
+        place=_place(candidate, part),
+        ready=ready.full_name if ready else "",
+    )
+
+
+def _ready(candidate: Candidate, part: Table) -> Index | None:
+    """Give an index of a partition's own that the server takes for the part of this one."""
+    if part.kind == TREE or not part.parent:
+        return None
+    own = (each for each in part.indexes if works(each) and not (each.parent or each.unique))
+    return next((each for each in own if _same(each, candidate)), None)
+
+
+def _same(own: Index, candidate: Candidate) -> bool:
+    ours = (own.method, own.include, own.where, [key.expression for key in own.keys])
+    theirs = (candidate.method, candidate.include, candidate.where, [key.expression for key in candidate.keys])
+    return ours == theirs and all(
+        (mine.opclass, mine.collation, mine.descending, mine.nulls_first)
+        == (key.opclass, key.collation, key.descending, key.nulls_first)
+        for mine, key in zip(own.keys, candidate.keys, strict=True)
+    )
 
 
 def _extensions(candidate: Candidate, shape: Shape) -> Iterator[str]:
@@ -71,28 +116,3 @@ def _place(candidate: Candidate, table: Table) -> Place:
     words = [word for key in candidate.keys for word in _WORD.findall(key.expression)]
     more = [] if candidate.method == "btree" else [candidate.method]
     return Place(table.schema, table.name, (*words, *more, *(["partial"] if candidate.where else [])))
-
-
-def _definition(candidate: Candidate, table: Table, names: Names, *, concurrently: bool = True) -> str:
-    there = replace(candidate, table=table.oid, schema=table.schema, name=table.name)
-    name, only = names.of(_place(candidate, table)), table.kind == "p"
-    return there.definition(name, concurrently=concurrently and not only, only=only)
-
-
-def _making(candidate: Candidate, tree: Sequence[Table], names: Names) -> Iterator[str]:
-    inside = {table.oid: _index(candidate, table, names) for table in tree}
-    for table in tree:
-        yield _definition(candidate, table, names)
-        if table is not tree[0]:
-            yield f"alter index {inside[table.parent]} attach partition {inside[table.oid]}"
-
-
-def _undoing(candidate: Candidate, tree: Sequence[Table], names: Names) -> Iterator[str]:
-    """The root takes with it what is attached; the rest is what a broken-off run left."""
-    for table in tree:
-        how = "" if table.kind == "p" else " concurrently"
-        yield f"drop index{how} if exists {_index(candidate, table, names)}"
-
-
-def _index(candidate: Candidate, table: Table, names: Names) -> str:
-    return identifier(table.schema, names.of(_place(candidate, table)))

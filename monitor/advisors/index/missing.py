@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from monitor.advisors.index.advice import Advice, advice
 from monitor.advisors.index.choices import Choice, Terms
-from monitor.advisors.index.making import remedy
+from monitor.advisors.index.making import name_of, remedy
 from monitor.advisors.index.reading import unread
+from monitor.advisors.index.spared import spared
 from monitor.advisors.index.workload import UNKNOWN_TEXT
 from monitor.errors import Needs
 from monitor.measurement import GIB, duration, plural, size
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy
 from monitor.planning import Candidate
-from monitor.proof import Proof, Sign
+from monitor.proof import Cure, Outcome, Proof, Sign
 from monitor.rule import Advisor, Book
-from monitor.shape import Shape
+from monitor.shape import Index, Shape
 from monitor.shaped import PROBE
 from monitor.sqltext import identifier
 
+DAY = 86400.0
 SHOWN = 10
 NAMED = 3
 UNPLANNED = 0.05
@@ -40,7 +43,8 @@ class Missing(Advisor):
     did not see (other jobs, other days) may read or write differently. A statement counts as helped when its cost
     falls below `part` of what it was and by `units`; what all save must be `times_price` times what writers pay, and
     `least_ms_per_day`. No more than `per_table` indexes are proposed for a table at a time, and in all no more than
-    `budget_bytes`.
+    `budget_bytes`. What was built as proposed and helped nobody is not proposed anew before `again_after`, if it is
+    dropped: the planner would still want it.
     Cost: none on the server beyond the readings of the probes shape and statements: plans are made by an embedded
     PostgreSQL of our own that only has the tables' shape.
     """
@@ -57,14 +61,13 @@ class Missing(Advisor):
     least_ms_per_day: float = 1000.0
     per_table: float = 8
     budget_bytes: float = 1024 * GIB
+    again_after: float = 30 * DAY
 
     async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
         found = await advice(book, self.terms)
-        return [
-            *unread(found.shape),
-            *_unplanned(found),
-            *(self._accuse(book, found, each) for each in found.chosen.choices),
-        ]
+        tried = names_tried(book.tried(self.id), found.statements.taken_at - timedelta(seconds=self.again_after))
+        wanted = (each for each in found.chosen.choices if name_of(each.candidate, found.shape) not in tried)
+        return [*unread(found.shape), *_unplanned(found), *(self._accuse(book, found, each) for each in wanted)]
 
     @property
     def terms(self) -> Terms:
@@ -81,6 +84,7 @@ class Missing(Advisor):
     def _accuse(self, book: Book, found: Advice, choice: Choice) -> Finding:
         candidate, table = choice.candidate, found.shape.tables[choice.candidate.table]
         columns, best = columns_of(candidate, found.shape), choice.helped[0]
+        replaced = spared(choice, found.shape, found.statements.taken_at)
         saved, spent = choice.saved_ms_per_day, choice.spent_ms_per_day
         names = [each.query.name for each in choice.helped]
         subject = f"{table.full_name} ({', '.join(map(_written, columns))})"
@@ -94,7 +98,7 @@ class Missing(Advisor):
             f"the planner's cost of the first falls from {best.before:,.0f} to {best.after:,.0f}",
             impact=f"{table.full_name} is read for far more rows than are asked for; writers would pay "
             f"{_time(spent, found)} for the index, and it would take {size(choice.size_bytes)}",
-            remedy=_remedy(choice, found),
+            remedy=_remedy(choice, found, replaced),
             confidence=_confidence(found, choice),
             count=len(names),
             method=found.method,
@@ -108,11 +112,19 @@ class Missing(Advisor):
             index_method=candidate.method,
             index_where=candidate.where or None,
             include=list(candidate.include) or None,
+            relies_on=_relied(choice, found.shape) or None,
+            makes_redundant=[index.full_name for index in replaced] or None,
             window_seconds=round(found.work.seconds, 1),
             plans=found.plans,
             planner=found.remark,
         )
         return replace(accusation, proof=proof_of(choice, found, str(book.target.database)))
+
+
+def names_tried(cures: Iterable[Cure], since: datetime) -> frozenset[str]:
+    """Name the indexes that were made since then and helped nobody."""
+    vain = (each for each in cures if each.outcome is not Outcome.FIXED and each.at >= since)
+    return frozenset(each.thing.name for each in vain)
 
 
 def columns_of(candidate: Candidate, shape: Shape) -> tuple[str, ...]:
@@ -144,14 +156,25 @@ def _confidence(found: Advice, choice: Choice) -> Confidence:
     return Confidence.MEDIUM if found.statements.snapshot or supposed else Confidence.HIGH
 
 
-def _remedy(choice: Choice, found: Advice) -> Remedy:
+def _relied(choice: Choice, shape: Shape) -> list[str]:
+    """Name the indexes that stand and would be read with it: they must not go."""
+    indexes = (index for table in shape.tables.values() for index in table.indexes)
+    return sorted(index.full_name for index in indexes if index.name in choice.reads)
+
+
+def _remedy(choice: Choice, found: Advice, replaced: Sequence[Index]) -> Remedy:
     candidate = choice.candidate
     made, table = remedy(candidate, found.shape), found.shape.tables[candidate.table]
     before = tuple(sorted(index.full_name for index in table.indexes))
     plain = candidate.method == "btree" and not candidate.where and all(key.column for key in candidate.keys)
     columns = columns_of(candidate, found.shape) if plain else ()
     sign = Sign(kind="index", relation=table.full_name, columns=columns, before=before)
-    return replace(made, caution=made.caution + _supposition(choice, found), sign=sign)
+    return replace(made, caution=made.caution + _afterwards(replaced) + _supposition(choice, found), sign=sign)
+
+
+def _afterwards(replaced: Sequence[Index]) -> str:
+    names = ", ".join(index.full_name for index in replaced)
+    return f" It does all that {names} does: that can go once this one stands, and will be told then." if names else ""
 
 
 def _supposition(choice: Choice, found: Advice) -> str:
@@ -162,16 +185,17 @@ def _supposition(choice: Choice, found: Advice) -> str:
 
 
 def proof_of(choice: Choice, found: Advice, database: str) -> Proof | None:
-    """The time that the statement which gains most takes; nothing where the window is not known."""
+    """The time that a call of the statement which gains most takes; nothing where the window is not known."""
     best = choice.helped[0].query
-    if not found.work.seconds:
+    if not found.work.seconds or not best.calls:
         return None
     return Proof(
         probe="statements",
         metric="exec_seconds",
+        per="calls",
         labels={"statement": best.name, "database": database},
-        value=best.seconds / found.work.seconds,
-        what="seconds a second that the statement runs",
+        value=best.seconds / best.calls,
+        what="seconds that a call of the statement takes",
         pace=best.calls / found.work.seconds,
     )
 

@@ -137,4 +137,5 @@ def _choice(search: Search, candidate: Candidate) -> Choice:
         helped=tuple(sorted(helped, key=lambda each: (-each.saved_ms_per_day, each.query.name))),
         spent_ms_per_day=search.price(candidate),
         size_bytes=search.size_bytes([candidate]),
+        reads=frozenset(name for each in helped for name in search.plans[each.query.name].indexes),
     )

@@ -19,6 +19,7 @@ from monitor.shape import Shape
 from monitor.shaped import PROBE, shape_of
 
 DAY = 86400.0
+MISSING = "index.missing"
 STALE_SECONDS = 7200.0
 """Four readings: what a standby that is down had counted before says nothing of later."""
 
@@ -46,16 +47,18 @@ class Unused(Advisor):
     When it is wrong: jobs that run more seldom than `min_age`, such as those at the end of a quarter: raise it, or
     ignore the index. An index that was used before counts after `unused_for` only. Counted are scans on the primary
     and on every target that is its standby (`replica_of`); standbys that nobody watches are not known here. Never
-    accused: indexes that are unique, keep a constraint, serve a foreign key, replication or CLUSTER, or could take
-    over another's work; those below `min_bytes`; a part of a partitioned table's index (it is judged as a whole). The
-    server does not tell since when an index exists: until it was watched for `min_age`, confidence is low; one that
-    came while we watched has to be that old.
+    accused: indexes that are unique, keep a constraint, serve a foreign key, replication or CLUSTER, could take
+    over another's work, or would be read together with one that index.missing proposes; those below `min_bytes`; a
+    part of a partitioned table's index (it is judged as a whole). The server does not tell since when an index
+    exists: until it was watched for `min_age`, confidence is low; one that came while we watched has to be that
+    old.
     Cost: none beyond the reading of the probe shape.
     """
 
     id: ClassVar[str] = "index.unused"
     area: ClassVar[Area] = Area.PERFORMANCE
     reads: ClassVar[tuple[str, ...]] = (PROBE,)
+    hears: ClassVar[tuple[str, ...]] = (MISSING,)
     severity: Severity = Severity.INFO
     hold: float = 3600.0
     keep: float = KEEP
@@ -71,7 +74,7 @@ class Unused(Advisor):
         others, silent = _standbys(book, seen)
         uses = everywhere(uses_of(shape, seen.taken_at), others.values())
         limits = Limits(min_age=self.min_age, unused_for=self.unused_for, min_bytes=self.min_bytes)
-        decided = await asyncio.to_thread(decide, shape, uses, limits=limits)
+        decided = await asyncio.to_thread(decide, shape, uses, relied_on(shape, book.found(MISSING)), limits)
         decisions = [each for each in decided.values() if not each.index.parent]
         unused = [each for each in decisions if each.fate is Fate.UNUSED]
         if unused and silent:
@@ -127,6 +130,15 @@ class Unused(Advisor):
             limit_seconds=self.unused_for if use.scans else self.min_age,
             limit_bytes=self.min_bytes,
         )
+
+
+def relied_on(shape: Shape, proposals: Iterable[Finding]) -> frozenset[int]:
+    """Give the indexes, by oid, that plans with proposed ones read: no scan of theirs was counted so far."""
+    named = {
+        name for each in proposals if isinstance(of := each.evidence.get("relies_on"), list | tuple) for name in of
+    }
+    indexes = (index for table in shape.tables.values() for index in table.indexes) if named else ()
+    return frozenset(index.oid for index in indexes if index.full_name in named)
 
 
 def _standbys(book: Book, own: Measurement) -> tuple[dict[str, Uses], list[tuple[str, str, Needs | None]]]:
