@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import (
     index_names,
+    row_security,
     shape,
     sight,
     sight_accounts,
@@ -109,6 +110,7 @@ __all__ = [
     "read_statement",
     "reads",
     "redact",
+    "row_security",
     "same_text",
     "shape",
     "shape_of",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from monitor.row_security import Role, Secured
 from monitor.sqltext import identifier
 
 
@@ -195,6 +196,9 @@ class View:
     schema: str
     name: str
     definition: str
+    invoker: bool = False
+    """It reads with the rights of who asks, not of its owner."""
+    barrier: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,6 +212,10 @@ class Function:
     returns: str
     volatility: str
     returns_set: bool = False
+    cost: float = 100.0
+    """As pg_proc has it; of those that are written into the statement that calls them, 1."""
+    parallel: str = "s"
+    """Whether parallel workers may run it: s, r or u."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +248,10 @@ class Shape:
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Tables by full name that were not read, and why (locked, beyond the bound)."""
     in_recovery: bool = False
+    secured: Mapping[int, Secured] = field(default_factory=dict)
+    """Tables under row level security, by oid."""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """Roles that policies, or settings of their own, make plan otherwise than others."""
     watched: Mapping[int, Watched] = field(default_factory=dict)
     """By an index's oid; empty where nothing is remembered from one reading to the next."""
 

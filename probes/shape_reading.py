@@ -21,6 +21,7 @@ from probes.shape_around import (
 from probes.shape_building import Builder, Parts
 from probes.shape_indexes import INDEXES, LOCKED, OPCLASSES, PARTITIONING
 from probes.shape_keys import NOTHING, Keys
+from probes.shape_security import GONE, roles, secured
 from probes.shape_statistics import Statistics
 from probes.shape_tables import COLLATIONS, COLUMNS, LARGEST, MOST, TABLES
 
@@ -29,8 +30,6 @@ BITE = 200
 ENOUGH_SECONDS = 15.0
 """After so long the rest, smaller tables, is left out: the server is too slow for it, or busy."""
 LOCKED_REASON = "locked exclusively, or about to be; it is read next time"
-GONE = "SQLSTATE XX000"
-"""What the server says of a table that it finds in the catalogue, and then no more."""
 Tables: TypeAlias = Mapping[int, Mapping[str, Any]]
 """Rows of tables by oid."""
 
@@ -59,12 +58,14 @@ class Reading:
             await self._bite(oids[begin : begin + BITE], builder, statistics)
         self._count_rest(len(oids), largest["total"] or 0)
         keys = [*map(foreign_key, await self._rows(FOREIGN_KEYS, [*self._tables]))]
+        types = tuple(map(defined_type, await self._rows(TYPES)))
+        under_policies = await secured(self._session, [*self._tables.values()], types)
         return shape.Shape(
             version_num=self._session.facts.version_num,
             tables=self._tables,
             foreign_keys=tuple(key for key in keys if {key.table, key.parent} <= self._tables.keys()),
             outer_keys=tuple(key for key in keys if not {key.table, key.parent} <= self._tables.keys()),
-            types=tuple(map(defined_type, await self._rows(TYPES))),
+            types=types,
             views=tuple(shape.View(**each) for each in await self._views()),
             functions=tuple(
                 shape.Function(**each) for each in await self._rows(FUNCTIONS) if None not in each.values()
@@ -72,6 +73,8 @@ class Reading:
             settings={each["name"]: each["value"] for each in await self._rows(SETTINGS)},
             statistics=statistics.way(analyzed=any(each.rows > 0 for each in self._tables.values())),
             left_out=self._left_out,
+            secured=under_policies,
+            roles=await roles(self._session, under_policies),
             **placed(place),
         )
 

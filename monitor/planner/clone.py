@@ -18,6 +18,7 @@ from monitor.planner.inflation import (
     shrink_all,
     stretch_all,
 )
+from monitor.planner.persons import Persons
 from monitor.planner.relations import Relations, Wanted, quoted
 from monitor.planner.words import (
     WORDS,
@@ -68,6 +69,7 @@ class Clone:
         self.missing: dict[int, str] = {}
         self._notes: list[str] = []
         self._unbuilt: list[str] = []
+        self.persons = Persons(bench, shape)
         self._bench, self._data = bench, data
         self._lexicon = Lexicon()
         self._types: set[str] = set()
@@ -117,6 +119,8 @@ class Clone:
         await self.tables({oid for each in wanted for oid in each.tables})
         for view in dict.fromkeys(view for each in wanted for view in each.views):
             await self._view(view)
+        for each in wanted:
+            await self.persons.ensure(each.role, each.tables - self.missing.keys())
 
     async def tables(self, oids: Collection[int]) -> None:
         """Clone these tables, with indexes, sizes and statistics; a partition needs its parents among them."""
@@ -203,6 +207,13 @@ class Clone:
         for view in wanted.views:
             if why := self._views.get((view.schema, view.name)):
                 return f"view {quoted(view.schema)}.{quoted(view.name)} could not be rebuilt: {why}"
+        return self._unbound(wanted)
+
+    def _unbound(self, wanted: Wanted) -> str:
+        number = self.persons.number(wanted.role)
+        for oid in wanted.tables:
+            if why := self.persons.refused.get((number, oid)):
+                return f"row level security of {self.shape.tables[oid].full_name} could not be rebuilt: {why}"
         return ""
 
     async def fill(self, tables: Sequence[Table], built: Mapping[tuple[str, str], Built] | None = None) -> None:

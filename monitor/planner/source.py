@@ -107,7 +107,7 @@ class Source(ABC):
         return float(PAGE * sum(pages(candidate, part, share) for part in self._relations.parts(table)))
 
     def _want(self, query: Query) -> Wanted | str:
-        key = (query.supposed or query.text, query.given)
+        key = (query.supposed or query.text, query.given, query.roles)
         if key not in self._wanted:
             try:
                 self._wanted[key] = self._relations.wanted(query)
@@ -123,7 +123,7 @@ class Source(ABC):
             return wanted if isinstance(wanted, str) else lacking
         near = frozenset(each for each in candidates if each.table in wanted.tables and each in self._names)
         gone = frozenset(self._indexes(wanted.tables) & {*without})
-        key = (query.supposed or query.text, query.given, near, gone)
+        key = (query.supposed or query.text, query.given, query.roles, near, gone)
         if key not in self._answers:
             if self._spent():
                 return None

@@ -105,6 +105,7 @@ def _query(row: Row) -> Query:
         calls=number(row, "calls"),
         seconds=number(row, "exec_seconds"),
         rows=number(row, "rows"),
+        roles=roles if isinstance(roles := row.get("roles"), tuple) else (),
     )
 
 
