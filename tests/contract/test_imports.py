@@ -105,7 +105,7 @@ HOUSE: dict[str, set[str]] = {
     "measurement": {"errors", "model", "proof"},
     "summed": {"errors", "measurement", "sqltext"},
     "rule": {"errors", "model", "history", "measurement", "planning"},
-    "planner": {*WORDS, "embedded"},
+    "planner": {*WORDS, "embedded", "sqllex"},
     "probe": WORDS,
     "log": {"errors", "model"},
     "schedule": {"errors", "model"},
