@@ -154,6 +154,8 @@ class Table:
     fillfactor: int = 100
     statistics_rows: Mapping[str, float] = field(default_factory=dict)
     """Extended statistics: distinct values by comma-separated column numbers."""
+    dependencies: Mapping[str, float] = field(default_factory=dict)
+    """Extended statistics: how surely the last column's value follows of the others', as `1,2=>3`: 0 to 1."""
 
     @property
     def full_name(self) -> str:

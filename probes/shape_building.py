@@ -31,6 +31,7 @@ class Parts:
     columns: tuple[shape.Column, ...] = ()
     indexes: tuple[shape.Index, ...] = ()
     groups: Mapping[str, float] = field(default_factory=dict)
+    dependencies: Mapping[str, float] = field(default_factory=dict)
     bound: str = ""
     partition_key: str = ""
 
@@ -155,4 +156,5 @@ def _table(row: Mapping[str, Any], parts: Parts) -> shape.Table:
         managed=bool(row["managed"]),
         fillfactor=int(row["fillfactor"] or 100),
         statistics_rows=parts.groups,
+        dependencies=parts.dependencies,
     )

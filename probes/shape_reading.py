@@ -133,6 +133,7 @@ class Reading:
                 columns=tuple(columns.get(oid, NOTHING).columns.values()),
                 indexes=tuple(indexes.get(oid, ())),
                 groups=known.groups.get(oid, {}),
+                dependencies=known.dependencies.get(oid, {}),
                 bound=bound.get("bound") or "",
                 partition_key=bound.get("key") or "",
             )
