@@ -176,7 +176,8 @@ SETTINGS = """
     select s.name, s.reset_val as value
       from begun s
      where (s.category like 'Query Tuning%' and s.name not like 'jit%' and s.name not like 'geqo_seed'
-            or s.name in ('work_mem', 'hash_mem_multiplier', 'max_parallel_workers'))
+            or s.name in ('work_mem', 'hash_mem_multiplier', 'max_parallel_workers', 'max_parallel_workers_per_gather',
+                          'parallel_leader_participation'))
        and s.reset_val is distinct from s.boot_val
      union all
     select 'block_size', pg_catalog.current_setting('block_size')

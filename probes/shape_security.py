@@ -87,7 +87,8 @@ ROLES = r"""
                                             from pg_catalog.pg_database
                                            where datname = pg_catalog.current_database()))
                 and (k.category like 'Query Tuning%' and k.name not like 'jit%' and k.name <> 'geqo_seed'
-                     or k.name in ('work_mem', 'hash_mem_multiplier', 'max_parallel_workers'))
+                     or k.name in ('work_mem', 'hash_mem_multiplier', 'max_parallel_workers',
+                                   'max_parallel_workers_per_gather', 'parallel_leader_participation'))
               group by s.setrole
          )
     select r.rolname::text as name,

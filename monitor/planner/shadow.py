@@ -66,7 +66,7 @@ class Shadow(Source):
     def remark(self) -> str:
         """Tell the versions, and in what the shadow differs."""
         watched = self._shape.version_num // 10000
-        told = [f"planned by a shadow of PostgreSQL 18 (the server has {watched}), without parallel plans"]
+        told = [f"planned by a shadow of PostgreSQL 18 (the server has {watched})"]
         return "; ".join(dict.fromkeys([*told, *self.remarks, *self._clone.differs]))
 
     async def _prepare(self, wanted: Sequence[Wanted]) -> None:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor.planner.parallel import undivided
 from monitor.planner.relations import Refused, Relations, Wanted
 from monitor.planner.sizes import PAGE, pages
 from monitor.planning import Answer, Candidate, Node, Planned, Query
@@ -148,6 +149,7 @@ class Source(ABC):
         self._seconds += time.monotonic() - began
         if isinstance(plan, str):
             return plan
+        plan = undivided(plan)
         read = {*_index_names(plan)}
         used = frozenset(each for each in near if read & self._names[each])
         return Planned(cost=float(str(plan["Total Cost"])), plan=plan, used=used)

@@ -40,9 +40,7 @@ async def planned(database: Database, query: Query, **settings: str) -> Mapping[
     text = query.text
     for number, value in query.given:
         text = text.replace(f"${number}", value)
-    session = await database.connect(
-        **{"jit": "off", "max_parallel_workers_per_gather": "0", "plan_cache_mode": "force_generic_plan", **settings}
-    )
+    session = await database.connect(**{"jit": "off", "plan_cache_mode": "force_generic_plan", **settings})
     await session.execute(f"prepare asked as {text}")
     many = await session.fetchval(
         "select cardinality(parameter_types) from pg_prepared_statements where name = 'asked'"
