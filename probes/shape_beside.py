@@ -61,7 +61,7 @@ class Beside:
         for row in rows:
             self._view = row["oid"]
             if len(row["definition"]) <= LONGEST_VIEW:
-                self.views.append(shape.View(schema=row["schema"], name=row["name"], definition=row["definition"]))
+                self.views.append(shape.View(**{name: value for name, value in row.items() if name != "oid"}))
         self.done = not rows or len(self.views) >= MOST_VIEWS
 
 

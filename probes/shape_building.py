@@ -42,6 +42,7 @@ class Parts:
     columns: tuple[shape.Column, ...] = ()
     indexes: tuple[shape.Index, ...] = ()
     groups: Mapping[str, float] = field(default_factory=dict)
+    dependencies: Mapping[str, float] = field(default_factory=dict)
     bound: str = ""
     partition_key: str = ""
 
@@ -169,6 +170,7 @@ class Builder:
             managed=bool(row["managed"]),
             fillfactor=int(row["fillfactor"] or 100),
             statistics_rows=parts.groups,
+            dependencies=parts.dependencies,
         )
 
 

@@ -10,14 +10,13 @@ from monitor.probe import ProbeError, ProbeTimeout, Session, identifier, shape
 from probes.shape_building import Builder, Parts, Pools
 from probes.shape_indexes import INDEXES, LOCKED, OPCLASSES, PARTITIONING
 from probes.shape_keys import NOTHING, Keys
+from probes.shape_security import GONE
 from probes.shape_statistics import Statistics
 from probes.shape_tables import COLLATIONS, COLUMNS, TABLES
 
 ENOUGH_SECONDS = 15.0
 """After so long no more is tried of a bite that fails: the server is too slow for it, or busy."""
 LOCKED_REASON = "locked exclusively, or about to be; it is read next time"
-GONE = "SQLSTATE XX000"
-"""What the server says of a table that it finds in the catalogue, and then no more."""
 Tables: TypeAlias = Mapping[int, Mapping[str, Any]]
 """Rows of tables by oid."""
 
@@ -88,6 +87,7 @@ class Reading:
                 columns=tuple(columns.get(oid, NOTHING).columns.values()),
                 indexes=tuple(indexes.get(oid, ())),
                 groups=known.groups.get(oid) or NO_GROUPS,
+                dependencies=known.dependencies.get(oid) or NO_GROUPS,
                 bound=bound.get("bound") or "",
                 partition_key=bound.get("key") or "",
             )

@@ -16,6 +16,7 @@ from probes.shape_building import Pools
 from probes.shape_marks import Counts, Mark, changed, counts_of, mark_of
 from probes.shape_numbers import numbers_of
 from probes.shape_reading import Reading, rows_of
+from probes.shape_security import roles, secured
 from probes.shape_statistics import MOST as MOST_COLUMNS
 from probes.shape_statistics import is_lent, way
 from probes.shape_tables import LARGEST, MOST
@@ -243,6 +244,7 @@ class Round:
         inner, outer = list[shape.ForeignKey](), list[shape.ForeignKey]()
         for key in kept.beside.keys:
             (inner if key.table in kept.tables and key.parent in kept.tables else outer).append(key)
+        under_policies = await secured(session, [*kept.tables.values()], kept.beside.types)
         return shape.Shape(
             version_num=session.facts.version_num,
             tables=kept.tables,
@@ -254,6 +256,8 @@ class Round:
             statistics=way(kept.tables.values(), lent=self._mark.lent),
             left_out={**kept.beside.left_out, **left_out, **dict(self._beyond(why))},
             late=late,
+            secured=under_policies,
+            roles=await roles(session, under_policies),
             **await place(session),
         )
 

@@ -13,6 +13,7 @@ from probes.shape_building import Builder
 MOST = 30_000
 """Columns whose statistics are read, those of the largest tables first."""
 _GROUP = re.compile(r'"([-\d, ]+)": (\d+)')
+_DEPENDENCY = re.compile(r'"([-\d, ]+=> -?\d+)": ([\d.]+)')
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Known:
     columns: dict[int, dict[int, shape.ColumnStatistics]] = field(default_factory=dict)
     groups: dict[int, dict[str, float]] = field(default_factory=dict)
     """Distinct values of several columns together, by their numbers."""
+    dependencies: dict[int, dict[str, float]] = field(default_factory=dict)
+    """How surely a column's value follows of others'."""
 
 
 class Statistics:
@@ -44,7 +47,9 @@ class Statistics:
         for row in await self._ask(sight.COLUMN_STATISTICS, asked):
             known.columns.setdefault(row["oid"], {})[row["number"]] = self._builder.statistics(row)
         for row in await self._ask(sight.GROUP_STATISTICS, asked):
-            known.groups.setdefault(row["oid"], {}).update(groups(row["distinct_values"]))
+            known.groups.setdefault(row["oid"], {}).update(groups(row["distinct_values"] or ""))
+            followed = groups(row.get("dependencies") or "", _DEPENDENCY)
+            known.dependencies.setdefault(row["oid"], {}).update(followed)
         return known
 
     async def _ask(self, function: sight.Function, oids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
@@ -72,7 +77,7 @@ def way(tables: Iterable[shape.Table], *, lent: bool) -> str:
     return "none" if analyzed else "direct"
 
 
-def groups(text: str) -> dict[str, float]:
-    """Read distinct values of several columns, as the server writes them: `{"1, 2": 30}`; no expressions."""
-    found = ((numbers.replace(" ", ""), float(count)) for numbers, count in _GROUP.findall(text))
+def groups(text: str, written: re.Pattern[str] = _GROUP) -> dict[str, float]:
+    """Read figures of several columns, as the server writes them: `{"1, 2": 30}`; no expressions."""
+    found = ((numbers.replace(" ", ""), float(count)) for numbers, count in written.findall(text))
     return {numbers: count for numbers, count in found if "-" not in numbers}
