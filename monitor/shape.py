@@ -34,6 +34,8 @@ class Column:
     type: str
     not_null: bool = False
     generated: bool = False
+    virtual: bool = False
+    """Generated when it is read (from 18 on): no index can be on it."""
     collation: str = ""
     """Its quoted name where it is not the type's own."""
     deterministic: bool = True

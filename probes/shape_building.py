@@ -80,7 +80,7 @@ class Builder:
 
     def columns(self, row: Mapping[str, Any], statistics: Mapping[int, shape.ColumnStatistics]) -> Numbered:
         """Give a table's columns from a row of equally long arrays."""
-        names = ("numbers", "names", "types", "not_null", "generated", "collations", "type_collations")
+        names = ("numbers", "names", "types", "not_null", "generated", "virtual", "collations", "type_collations")
         columns = (self._column(each, statistics) for each in zip(*(row[name] for name in names), strict=True))
         return Numbered(
             columns={column.number: column for column in columns},
@@ -89,7 +89,7 @@ class Builder:
         )
 
     def _column(self, each: tuple[Any, ...], statistics: Mapping[int, shape.ColumnStatistics]) -> shape.Column:
-        number, name, type_name, not_null, generated, collation, type_collation = each
+        number, name, type_name, not_null, generated, virtual, collation, type_collation = each
         about = self._read_keys.collations.get(collation, {})
         return self._pools.columns.of(
             shape.Column(
@@ -98,6 +98,7 @@ class Builder:
                 type=intern(type_name),
                 not_null=not_null,
                 generated=generated,
+                virtual=virtual,
                 collation="" if collation == type_collation else str(about.get("name", "")),
                 deterministic=bool(about.get("deterministic", True)),
                 by_bytes=bool(about.get("by_bytes", False)),

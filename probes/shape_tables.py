@@ -80,6 +80,7 @@ COLUMNS = """
            pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod) order by a.attnum) as types,
            pg_catalog.array_agg(a.attnotnull order by a.attnum) as not_null,
            pg_catalog.array_agg(a.attgenerated <> '' order by a.attnum) as generated,
+           pg_catalog.array_agg(a.attgenerated = 'v' order by a.attnum) as virtual,
            pg_catalog.array_agg(a.attcollation::bigint order by a.attnum) as collations,
            pg_catalog.array_agg(t.typcollation::bigint order by a.attnum) as type_collations,
            pg_catalog.array_agg(coalesce(nullif(t.typbasetype, 0), t.oid)::bigint order by a.attnum) as base_types

@@ -54,10 +54,10 @@ async def test_as_many_rows_are_expected_as_by_the_server(any_database: Database
     assert {text: rows for text, rows in bare.items() if real[text] == rows} == {}
 
 
-async def test_dependencies_are_read_as_numbers_of_columns(any_database: Database) -> None:
+async def test_dependencies_are_read_as_numbers_of_columns(database: Database) -> None:
     """Without those of expressions; a column that was dropped keeps its number."""
-    await any_database.execute(WORLD)
-    places = table(await shape_of(await any_database.as_monitor()), "places")
+    await database.execute(WORLD)
+    places = table(await shape_of(await database.as_monitor()), "places")
     assert places.dependencies["2=>3"] == 1.0
     assert "-" not in "".join(places.dependencies)
     assert [each.columns for each in groups(places)] == [(2, 3, 4), (3, 5)]

@@ -10,6 +10,7 @@ from monitor.advisors.index.candidates import propose
 from monitor.advisors.index.given import variants
 from monitor.advisors.index.rewrite import rewrites
 from monitor.planning import Query
+from monitor.shape import Index, IndexKey
 from tests.database import Cluster
 from tests.planned import Ground, plan, shop, short
 
@@ -100,6 +101,8 @@ REWRITTEN = {
     ),
     "a sum": ("select * from shop.lines where product_id + 1 = $1", ("arithmetic", "product_id")),
     "coalesce": ("select * from shop.users where coalesce(born, $1) = $2", ("coalesce", "born")),
+    "a document's key that no text tells": ("select id from shop.users where doc ->> $1 = $2", ("key not told", "doc")),
+    "a key below a key": ("select id from shop.users where doc -> $1 ->> $2 in ($3, $4)", ("key not told", "doc")),
     "NOT IN": (
         "select * from shop.lines where product_id not in (select user_id from shop.orders where amount > position)",
         ("not in", ""),
@@ -132,6 +135,8 @@ FINE = {
     "NOT EXISTS": "select * from shop.lines l where not exists (select from shop.orders o where o.id = l.order_id)",
     "NOT IN of a few": "select * from shop.lines where product_id not in (select id from shop.small)",
     "a pattern where trigrams can be had": "select * from shop.users where email like '%abc'",
+    "a key that the text tells": "select id from shop.users where doc ->> 'tag' = $1",
+    "a range below a key": "select id from shop.users where doc ->> $1 > $2",
     "pages of an index": "select * from shop.users order by id limit $1 offset $2",
 }
 
@@ -153,6 +158,20 @@ async def test_a_pattern_that_no_index_serves_is_told(ground: Ground) -> None:
     bare = replace(ground.shape, extensions={}, available=frozenset())
     (found,) = rewrites(asked(text), await plan(ground.database, text), bare)
     assert (found.kind.value, found.column, found.hidden) == ("leading wildcard", "email", "")
+
+
+async def test_a_key_is_not_asked_after_where_an_index_may_have_it(ground: Ground) -> None:
+    """An index on some key of the document may be on just that one; most of the table needs none."""
+    text = "select id from shop.users where doc ->> $1 = $2"
+    planned = await plan(ground.database, text)
+    assert [*rewrites(asked(text, rows=5000), planned, ground.shape)] == []
+    users = ground.shape.named("shop", "users")
+    assert users is not None
+    key = IndexKey(expression="((doc ->> 'tag'::text))")
+    some = Index(oid=77, schema="shop", name="users_tag", method="btree", keys=(key,), pages=50)
+    keyed = replace(users, indexes=(*users.indexes, some))
+    shape = replace(ground.shape, tables={**ground.shape.tables, users.oid: keyed})
+    assert [*rewrites(asked(text), planned, shape)] == []
 
 
 async def test_a_deep_offset_is_told_by_the_blocks_it_reads(ground: Ground) -> None:

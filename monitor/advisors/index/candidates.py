@@ -17,6 +17,7 @@ from monitor.advisors.index.typical import typical_rows
 from monitor.planning import Candidate, Planned, Query
 from monitor.shape import Shape, Table
 from monitor.sqlconditions import Match, Term
+from monitor.sqltext import identifier
 
 ROWS, PAGES = 2000, 30
 """Smaller tables are read whole in no time."""
@@ -33,9 +34,16 @@ def propose(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:
     """Give the candidates that one query's plan suggests, each by itself or with those it needs beside it."""
     seen: set[Group] = set()
     for group in _groups(query, planned, shape):
-        if group and group not in seen:
+        if group and group not in seen and all(_makeable(each, shape.tables[each.table]) for each in group):
             seen.add(group)
             yield group
+
+
+def _makeable(candidate: Candidate, table: Table) -> bool:
+    """Tell whether PostgreSQL would make it: no index may hold a column that is generated when it is read."""
+    virtual = {column.name for column in table.columns if column.virtual}
+    texts = " ".join([*(key.expression for key in candidate.keys), candidate.where]) if virtual else ""
+    return not virtual.intersection(candidate.include) and not any(identifier(name) in texts for name in virtual)
 
 
 def _groups(query: Query, planned: Planned, shape: Shape) -> Iterator[Group]:

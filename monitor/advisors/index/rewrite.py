@@ -24,6 +24,8 @@ DEEP = 50.0
 """Blocks that are read for each row that comes back, from which on most rows were skipped."""
 _LOOKED_UP = frozenset({Match.EQUAL, Match.IN, Match.RANGE, Match.PREFIX, Match.LIKE})
 _SIGNS = frozenset("+-*/")
+_INTO = frozenset({"->", "->>", "#>", "#>>"})
+"""What looks into a document by a key."""
 
 
 class Kind(StrEnum):
@@ -36,6 +38,11 @@ class Kind(StrEnum):
     PATTERN = "leading wildcard"
     OFFSET = "deep offset"
     NOT_IN = "not in"
+    KEY = "key not told"
+
+
+_UNHIDDEN = frozenset({Kind.PATTERN, Kind.KEY})
+"""They need no index that is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +82,9 @@ def _hiding(scan: Scan, query: Query, shape: Shape, *, few: bool) -> Iterator[Re
         column = scan.table.by_name.get(names.pop()) if len(names) == 1 else None
         kind, by = _hidden(term, ground)
         index = ground.leading(column) if column else None
-        if kind and column and (index or kind is Kind.PATTERN) and not _by_expression(term, scan.table):
+        if kind is Kind.KEY and (not few or (column and _keyed(column.name, scan.table))):
+            continue
+        if kind and column and (index or kind in _UNHIDDEN) and not _by_expression(term, scan.table):
             hidden = index.full_name if index else ""
             yield Rewrite(query=query, kind=kind, table=scan.table, column=column.name, hidden=hidden, by=by)
 
@@ -106,6 +115,8 @@ def _applied(tree: Tree, ground: Ground, term: Term) -> tuple[Kind | None, str]:
         return None, ""
     if "TypeCast" in tree:
         return Kind.CAST, term.left.cast
+    if sign in _INTO and "ParamRef" in str(tree) and term.match in {Match.EQUAL, Match.IN}:
+        return Kind.KEY, sign
     if sign in _SIGNS:
         return Kind.ARITHMETIC, sign
     return (Kind.COALESCE, "coalesce") if "CoalesceExpr" in tree else (None, "")
@@ -117,6 +128,15 @@ def _by_expression(term: Term, table: Table) -> bool:
     return any(
         own.valid and own.keys and not own.keys[0].column and canonical(own.keys[0].expression) == mine
         for own in table.indexes
+    )
+
+
+def _keyed(column: str, table: Table) -> bool:
+    """Tell whether an index looks into that column by some key: it may be the one that is asked for."""
+    return any(
+        own.valid and not key.column and any(sign in key.expression for sign in _INTO) and column in key.expression
+        for own in table.indexes
+        for key in own.keys
     )
 
 
