@@ -15,6 +15,13 @@ SUMMARY = "summary"
 STUBBORN = 5
 """A message that failed so often in a row may itself be what its receiver fails at."""
 
+PASSED = 12
+"""A part or summary that failed so often, some twenty minutes if nothing else is sent, holds up its own alerts only.
+
+A receiver that fails at random must not get a group's messages out of order: that half of all tries fail is common,
+that one message fails so often by chance is not.
+"""
+
 HOPELESS = 24
 """After so many failures in a row, an hour or more, a message is tried in halves even if nothing else gets through."""
 
@@ -59,7 +66,7 @@ class Entry:
     @property
     def stuck(self) -> bool:
         """Tell a part or a summary that failed so often that what has nothing to do with it may pass."""
-        return self.tries >= STUBBORN and (self.part or self.group == SUMMARY)
+        return self.tries >= PASSED and (self.part or self.group == SUMMARY)
 
     @property
     def divisible(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.findings.letters import STUBBORN, Changes, Entry
+from monitor.findings.letters import PASSED, SUMMARY, Changes, Entry
 from monitor.findings.outbox import Outbox
 from monitor.model import Alert
 from monitor.notice import Notice
@@ -39,6 +39,8 @@ class Story:
     """Of each alert that was ever news, the version that was news last."""
     begun: dict[str, int] = field(default_factory=dict)
     """Of each group, the newest version that was sent, whatever came of it; not counting what is stuck."""
+    roots: dict[str, str] = field(default_factory=dict)
+    """Of each group, the newest message that was begun; parts count as the whole that they were."""
     version: int = 0
     now: float = 0.0
 
@@ -78,7 +80,11 @@ class Story:
             self.hear(entry.notice)
 
     def begin(self, entry: Entry) -> None:
-        """A group's messages are sent in order; only what is stuck, and so gave way, may come after newer ones."""
+        """A group's messages are sent in order, parts too; only what is stuck gave way to newer ones."""
+        if not entry.stuck:
+            for group in GROUPS if entry.group == SUMMARY else (entry.group,):
+                assert entry.root >= self.roots.get(group, "")
+                self.roots[group] = entry.root
         version = max((alert.occurrences for alert in entry.notice.alerts), default=0)
         if not (entry.part or entry.stuck) and version:
             for group in {alert.finding.subject.partition("/")[0] for alert in entry.notice.alerts}:
@@ -123,7 +129,7 @@ class Story:
     def stick(self, entry: Entry) -> None:
         """Let it fail until it is stuck, if such a one can be."""
         self.store(self.outbox.failed(entry.id, at(self.now), 0, "no"))
-        for _ in range(STUBBORN):
+        for _ in range(PASSED):
             again = self.outbox.next("ops", at(self.now))
             if again is None:
                 return

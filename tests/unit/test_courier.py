@@ -1,6 +1,7 @@
 """The courier: nobody waits for another, nothing is lost, floods become summaries, and only the culprit dies."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -634,3 +635,90 @@ async def test_the_only_message_there_is_is_tried_in_halves_in_the_end() -> None
     assert told == {*"0123467", "late"}
     assert world.seconds < 24 * 3600
     assert [said for said in world.outcomes if said[1] in {"failed", "dropped"}] == []
+
+
+def fails_at_random(chance: random.Random, part: float) -> Callable[[Notice], None]:
+    """Answer 503 to so many of all messages."""
+
+    def check(_: Notice) -> None:
+        if chance.random() < part:
+            raise BUSY
+
+    return check
+
+
+async def heard_at_random(seed: int) -> tuple[list[Notice], set[tuple[str, int]]]:
+    """Tell a receiver that fails at half of all messages of three groups; give what it heard, and what was news."""
+    chance, world = random.Random(seed), World()
+    ears, told = Ears(check=fails_at_random(chance, 0.5)), set()
+    courier = world.courier(ears)
+    async with running(courier):
+        for number in range(60):
+            group = chance.choice("abc")
+            alerts = [replace(firing(f"{group}{each}"), occurrences=number) for each in chance.sample(range(5), 2)]
+            told |= {(alert.finding.subject, number) for alert in alerts}
+            courier.submit([notice(*alerts, group=group, seconds=number)])
+            for _ in range(chance.randint(0, 12)):
+                await asyncio.sleep(0)
+        await until(lambda: not world.stored)
+    return ears.heard, told
+
+
+def newest_of(heard: Sequence[Notice]) -> dict[str, int]:
+    """Give the newest state of each alert that was heard."""
+    newest: dict[str, int] = {}
+    for alert in (alert for told in heard for alert in told.alerts):
+        newest[alert.finding.subject] = max(alert.occurrences, newest.get(alert.finding.subject, 0))
+    return newest
+
+
+async def test_a_receiver_that_fails_at_random_hears_each_group_in_order() -> None:
+    """Whole messages and their parts: nothing of a group comes before what was said earlier, and nothing is lost."""
+    parts = 0
+    for seed in range(30):
+        heard, told = await heard_at_random(seed)
+        newest = newest_of(heard)
+        assert all(newest[subject] >= number for subject, number in told)
+        begun: dict[str, tuple[int, str]] = {}
+        for each in heard:
+            root, parts = each.key.partition(".")[0], parts + ("." in each.key)
+            latest, by = begun.get(each.group, (-1, ""))
+            number = max(alert.occurrences for alert in each.alerts)
+            assert number >= latest or root == by, (seed, each.key)
+            begun[each.group] = max((number, root), (latest, by))
+    assert parts, "some messages were told in parts"
+
+
+async def test_a_group_waits_for_its_message_that_is_retried_and_no_other_group_does() -> None:
+    """What comes for it meanwhile comes with it, or after it."""
+
+    def deaf_to_shop(told: Notice) -> None:
+        if told.group == "shop" and world.seconds < 1000:
+            raise BUSY
+
+    world = World()
+    ears = Ears(check=deaf_to_shop)
+    courier = world.courier(ears)
+    async with running(courier):
+        courier.submit([notice(firing("a"))])
+        await until(lambda: world.seconds > 10)
+        courier.submit([notice(firing("b"), seconds=20), notice(firing("c"), group="other", seconds=20)])
+        await until(lambda: ears.heard)
+        assert [told.group for told in ears.heard] == ["other"]
+        await until(lambda: not world.stored)
+    assert [alert.finding.subject for told in ears.heard for alert in told.alerts] == ["c", "a", "b"]
+
+
+async def test_a_dead_letter_holds_up_its_group_no_longer() -> None:
+    def deaf_to_a(told: Notice) -> None:
+        if any(alert.finding.subject == "a" for alert in told.alerts):
+            raise BUSY
+
+    ears, world = Ears(check=deaf_to_a), World()
+    courier = world.courier(ears, pace=Pace(messages=1000, deadline=timedelta(minutes=10)))
+    async with running(courier):
+        courier.submit([notice(firing("a"))])
+        await until(lambda: world.states == ["dead"])
+        courier.submit([notice(firing("b"), seconds=world.seconds)])
+        await until(lambda: ears.heard)
+    assert ears.words == [["b firing:warning"]]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from monitor.findings.letters import STUBBORN, SUMMARY, Changes, Entry
+from monitor.findings.letters import PASSED, SUMMARY, Changes, Entry
 from monitor.findings.letters import summary as in_one
 from monitor.findings.outbox import Outbox
 from monitor.model import Alert
@@ -351,7 +351,7 @@ def test_news_of_an_entry_that_is_no_more_changes_nothing() -> None:
 
 def stuck(outbox: Outbox, subject: str) -> Entry:
     """Have what tells of it, and is due, fail until it is stuck."""
-    for number in range(STUBBORN):
+    for number in range(PASSED):
         entry = outbox.next("ops", at(number))
         assert entry is not None
         assert f"{subject} firing:warning" in said(entry)
