@@ -51,6 +51,7 @@ bench: $(DEV) ## what the monitor costs, measured
 	$(BIN)/python -m benchmarks.auth_sweeps
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.shadow
+	$(BIN)/python -m benchmarks.shapes --daemon 9
 	$(BIN)/python -m benchmarks.extras
 
 docs: $(DEV) ## the dashboards and the table of metrics, built from Python

@@ -1,6 +1,6 @@
 """`python -m benchmarks.shadow`: does the shadow plan as the server does? The exam's 84 statements, asked of both.
 
-Generic plans, without parallelism, before and after the exam's right indexes stand. A plan is the same when its nodes
+Generic plans, before and after the exam's right indexes stand. A plan is the same when its nodes
 and the tables they read are; of costs the ratio is told. The real server has the rows, the shadow only their shape.
 """
 
@@ -33,7 +33,7 @@ from tests.versions import NEWEST
 
 SAME, LEAST, MOST = 0.9, 0.5, 2.0
 """The goals: plans that are the same, and costs within these factors of the real ones for as many."""
-FRESH = {"jit": "off", "max_parallel_workers_per_gather": "0", "plan_cache_mode": "force_generic_plan"}
+FRESH = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,8 @@ class Measurement:
     reason: str = ""
     needs: Needs | None = None
     duration_seconds: float = 0.0
+    unfinished: bool = False
+    """The probe reads a little at a time, and wants to go on soon; `reason` may say how far it is."""
     snapshot: bool = False
     """True when no ledger follows: two looks are the two readings of this one report."""
 

@@ -25,6 +25,8 @@ class Query:
     seconds: float = 0.0
     """Execution time of all calls."""
     rows: float = 0.0
+    roles: tuple[str, ...] = ()
+    """Who runs it: planned with their policies and settings; of several with those of the first that is bound."""
     supposed: str = ""
     """A text to plan in its place, where a plan for any value would be blind; "": its own."""
     given: tuple[tuple[int, str], ...] = ()

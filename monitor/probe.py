@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from monitor import (
     index_names,
     index_sql,
+    row_security,
     shape,
     sight,
     sight_accounts,
@@ -111,6 +112,7 @@ __all__ = [
     "read_statement",
     "reads",
     "redact",
+    "row_security",
     "same_text",
     "shape",
     "shape_of",

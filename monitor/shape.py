@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from monitor.row_security import Role, Secured
 from monitor.sqltext import identifier
 
 
@@ -92,7 +93,7 @@ class Index:
     last_scan: datetime | None = None
     """From PostgreSQL 16 on."""
     definition: str = ""
-    """As pg_get_indexdef writes it."""
+    """As pg_get_indexdef writes it from USING on: many indexes have the same; "": not known."""
 
     @property
     def full_name(self) -> str:
@@ -145,6 +146,8 @@ class Table:
     inherits: tuple[int, ...] = ()
     writes: Writes = field(default_factory=Writes)
     sequential_scans: int = 0
+    analyzed: float = 0.0
+    """When its statistics were gathered last, in seconds since 1970; 0: never, or not told."""
     row_security: bool = False
     owner: str = ""
     """The extension that brought it."""
@@ -153,6 +156,8 @@ class Table:
     fillfactor: int = 100
     statistics_rows: Mapping[str, float] = field(default_factory=dict)
     """Extended statistics: distinct values by comma-separated column numbers."""
+    dependencies: Mapping[str, float] = field(default_factory=dict)
+    """Extended statistics: how surely the last column's value follows of the others', as `1,2=>3`: 0 to 1."""
 
     @property
     def full_name(self) -> str:
@@ -195,6 +200,9 @@ class View:
     schema: str
     name: str
     definition: str
+    invoker: bool = False
+    """It reads with the rights of who asks, not of its owner."""
+    barrier: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,6 +216,10 @@ class Function:
     returns: str
     volatility: str
     returns_set: bool = False
+    cost: float = 100.0
+    """As pg_proc has it; of those that are written into the statement that calls them, 1."""
+    parallel: str = "s"
+    """Whether parallel workers may run it: s, r or u."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +251,13 @@ class Shape:
     """How columns' statistics were read: direct, functions (lent by `monitor grants`), or none."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Tables by full name that were not read, and why (locked, beyond the bound)."""
+    late: Mapping[str, str] = field(default_factory=dict)
+    """Tables by full name that stand here as an earlier reading found them, and why."""
     in_recovery: bool = False
+    secured: Mapping[int, Secured] = field(default_factory=dict)
+    """Tables under row level security, by oid."""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """Roles that policies, or settings of their own, make plan otherwise than others."""
     watched: Mapping[int, Watched] = field(default_factory=dict)
     """By an index's oid; empty where nothing is remembered from one reading to the next."""
 

@@ -39,8 +39,8 @@ COLUMNS = """
                          offset 0) a
 """
 
-# Distinct values of several columns together, as {"1, 2": 30}. From 15 on those of all partitions are a row of their
-# own; before, its column is not there, and its name finds the one beside it.
+# Distinct values of several columns together, as {"1, 2": 30}, and what follows of what, as {"1 => 2": 0.9}. From 15 on
+# those of all partitions are a row of their own; before, its column is not there, and its name finds the one beside it.
 GROUPS = """
     with wanted as materialized (
         select c.oid, n.nspname, c.relname, c.relkind = 'p' as whole
@@ -49,15 +49,15 @@ GROUPS = """
           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
          where exists (select from pg_catalog.pg_statistic_ext e where e.stxrelid = c.oid)
     )
-    select w.oid::bigint as oid, s.n_distinct::text as distinct_values
+    select w.oid::bigint as oid, s.n_distinct::text as distinct_values, s.dependencies::text as dependencies
       from wanted w
      cross join (select null::boolean as inherited) absent
-     cross join lateral (select e.n_distinct, inherited
+     cross join lateral (select e.n_distinct, e.dependencies, inherited
                            from pg_catalog.pg_stats_ext e
                           where e.schemaname = w.nspname
                             and e.tablename = w.relname
                          offset 0) s
-     where s.n_distinct is not null
+     where (s.n_distinct is not null or s.dependencies is not null)
        and (s.inherited is null or s.inherited = w.whole)
 """
 
@@ -73,7 +73,7 @@ COLUMN_STATISTICS = Function(
 GROUP_STATISTICS = Function(
     name="group_statistics",
     arguments="in_tables bigint[]",
-    columns="oid bigint, distinct_values text",
+    columns="oid bigint, distinct_values text, dependencies text",
     plain=GROUPS,
 )
 SHAPE = (COLUMN_STATISTICS, GROUP_STATISTICS)

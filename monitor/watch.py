@@ -28,7 +28,7 @@ FIRST_DELAY, LONGEST_DELAY, DENIED_DELAY = 0.25, 2.5, 8.0
 """Seconds between attempts to reconnect: from, to, and to when we are refused for who we are."""
 
 AGAIN_SECONDS = 5.0
-"""When a database that could not be visited is tried again, however seldom its probes are due."""
+"""When a database that could not be visited, or where a probe is not done, is visited again."""
 
 ABSENT_SECONDS = 300.0
 """How seldom, at the most, a database is asked again for what it does not have (no schema auth …)."""
@@ -153,7 +153,7 @@ class Watch:
         self._go_round()
 
     async def _round(self) -> None:
-        """Visit every database that has a probe due; when one cannot be visited, go round again before long."""
+        """Visit every database that has a probe due; when one is not done with, go round again before long."""
         if not self.standing.up:
             return
         try:
@@ -190,23 +190,26 @@ class Watch:
         return max(probe.every, ABSENT_SECONDS) if absent else probe.every
 
     async def _visit(self, database: str, due: Sequence[Probe], *, stay: bool) -> bool:
-        """Run what is due in one database; False when it could not be reached."""
+        """Run what is due in one database; False when it could not be reached, or a probe wants to go on soon."""
         target = Target(self.server.name, database)
-        waiting = list(due)
+        waiting, done = list(due), True
         try:
             async with self.way.visit(database, stay=stay) as session, self._crowd:
                 while waiting:
                     probe = waiting[0]
                     self._asked_at[database, probe.name] = self._clock.monotonic()
-                    await self._taken(probe, database, await self._runner.run(probe, target, session))
+                    seen = await self._runner.run(probe, target, session)
+                    await self._taken(probe, database, seen)
                     waiting.pop(0)
+                    if seen.unfinished:
+                        done, self._asked_at[database, probe.name] = False, -math.inf
         except TargetError as error:
             again = isinstance(error, TargetUnreachable)
             for probe in waiting:
                 self._asked_at[database, probe.name] = -math.inf if again else self._clock.monotonic()
                 await self._cannot(probe, target, error)
             return not again
-        return True
+        return done
 
     async def _taken(self, probe: Probe, database: str, seen: Measurement) -> None:
         absent = seen.result is Result.SKIPPED and seen.needs is None

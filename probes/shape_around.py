@@ -52,7 +52,8 @@ TYPES = r"""
      limit 10000
 """
 
-# A view's text is written only where none of the relations it names is held exclusively; once (`offset 0`).
+# $1 oid: those beyond, some at a time, for each takes its fifth of a millisecond. A view's text is written only where
+# none of the relations it names is held exclusively; once (`offset 0`).
 VIEWS = r"""
     with path as materialized (
              select pg_catalog.set_config('search_path', 'pg_catalog', true) as is_set
@@ -67,10 +68,11 @@ VIEWS = r"""
                                    where datname = pg_catalog.current_database())
          ),
          own as materialized (
-             select c.oid, n.nspname, c.relname
+             select c.oid, n.nspname, c.relname, c.reloptions
                from pg_catalog.pg_class c
                join pg_catalog.pg_namespace n on n.oid = c.relnamespace
               where c.relkind = 'v'
+                and c.oid > $1::bigint::oid
                 and c.relpersistence <> 't'
                 and n.nspname <> 'information_schema'
                 and n.nspname not like 'pg\_%'
@@ -89,18 +91,30 @@ VIEWS = r"""
                                    and e.objid = c.oid
                                    and e.deptype = 'e')
               order by c.oid
-              limit 2000
+              limit 100
          )
-    select v.nspname::text as schema, v.relname::text as name, d.definition
+    select v.oid::bigint as oid,
+           v.nspname::text as schema,
+           v.relname::text as name,
+           d.definition,
+           exists (select
+                     from pg_catalog.pg_options_to_table(v.reloptions) o
+                    where o.option_name = 'security_invoker'
+                      and o.option_value::boolean) as invoker,
+           exists (select
+                     from pg_catalog.pg_options_to_table(v.reloptions) o
+                    where o.option_name = 'security_barrier'
+                      and o.option_value::boolean) as barrier
       from path
      cross join own v
      cross join lateral (select pg_catalog.pg_get_viewdef(v.oid) as definition
                           where path.is_set is not null
                          offset 0) d
-     where pg_catalog.length(d.definition) <= 20000
+     order by v.oid
 """
 
-# Those first on which something depends: expressions of indexes, generated columns, views.
+# Those first on which something depends: expressions of indexes, generated columns, views. What is written in SQL, and
+# may be put in the place of its call, costs no more than what it does.
 FUNCTIONS = r"""
     with path as materialized (
              select pg_catalog.set_config('search_path', 'pg_catalog', true) as is_set
@@ -115,9 +129,14 @@ FUNCTIONS = r"""
            pg_catalog.pg_get_function_identity_arguments(p.oid) as arguments,
            pg_catalog.pg_get_function_result(p.oid) as returns,
            p.provolatile::text as volatility,
-           p.proretset as returns_set
+           p.proretset as returns_set,
+           case when l.lanname = 'sql' and p.provolatile <> 'v' and p.proconfig is null
+                     and not p.prosecdef and not p.proretset then 1
+                else p.procost end::float8 as cost,
+           p.proparallel::text as parallel
       from path
       join pg_catalog.pg_proc p on p.prokind = 'f'
+      join pg_catalog.pg_language l on l.oid = p.prolang
       join pg_catalog.pg_namespace n on n.oid = p.pronamespace
      where path.is_set is not null
        and n.nspname <> 'information_schema'
@@ -131,12 +150,37 @@ FUNCTIONS = r"""
      limit 5000
 """
 
-# What a session of the database begins with. jit changes no plan, and is ours.
+# What a session of the database begins with, but for what only our own role's begin with: of that, what stands for the
+# database, else the server's default, as all that is to be seen. jit changes no plan, and is ours.
 SETTINGS = """
+    with own as materialized (
+             select pg_catalog.split_part(c.line, '=', 1) as name
+               from pg_catalog.pg_db_role_setting s
+               join pg_catalog.pg_roles r on r.oid = s.setrole and r.rolname = session_user
+              cross join pg_catalog.unnest(s.setconfig) as c (line)
+              where s.setdatabase in (0, (select oid
+                                            from pg_catalog.pg_database
+                                           where datname = pg_catalog.current_database()))
+         ),
+         begun as (
+             select s.name, s.category, s.boot_val,
+                    case when s.name not in (select name from own) then s.reset_val
+                         else coalesce((select pg_catalog.substr(c.line, pg_catalog.strpos(c.line, '=') + 1)
+                                          from pg_catalog.pg_db_role_setting d
+                                         cross join pg_catalog.unnest(d.setconfig) as c (line)
+                                         where d.setrole = 0
+                                           and d.setdatabase = (select oid
+                                                                  from pg_catalog.pg_database
+                                                                 where datname = pg_catalog.current_database())
+                                           and pg_catalog.split_part(c.line, '=', 1) = s.name), s.boot_val) end
+                    as reset_val
+               from pg_catalog.pg_settings s
+         )
     select s.name, s.reset_val as value
-      from pg_catalog.pg_settings s
+      from begun s
      where (s.category like 'Query Tuning%' and s.name not like 'jit%' and s.name not like 'geqo_seed'
-            or s.name in ('work_mem', 'hash_mem_multiplier', 'max_parallel_workers'))
+            or s.name in ('work_mem', 'hash_mem_multiplier', 'max_parallel_workers', 'max_parallel_workers_per_gather',
+                          'parallel_leader_participation'))
        and s.reset_val is distinct from s.boot_val
      union all
     select 'block_size', pg_catalog.current_setting('block_size')

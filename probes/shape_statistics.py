@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from probes.shape_building import Builder
 MOST = 30_000
 """Columns whose statistics are read, those of the largest tables first."""
 _GROUP = re.compile(r'"([-\d, ]+)": (\d+)')
+_DEPENDENCY = re.compile(r'"([-\d, ]+=> -?\d+)": ([\d.]+)')
 
 
 @dataclass(frozen=True)
@@ -22,32 +23,33 @@ class Known:
     columns: dict[int, dict[int, shape.ColumnStatistics]] = field(default_factory=dict)
     groups: dict[int, dict[str, float]] = field(default_factory=dict)
     """Distinct values of several columns together, by their numbers."""
+    dependencies: dict[int, dict[str, float]] = field(default_factory=dict)
+    """How surely a column's value follows of others'."""
 
 
 class Statistics:
-    """One way to the statistics of one database, for one reading."""
+    """One way to the statistics of one database; asked for the columns of `known` tables only."""
 
-    def __init__(self, session: Session, builder: Builder, *, lent: bool) -> None:
-        self._session, self._builder, self._lent = session, builder, lent
-        self._left, self._seen = MOST, 0
+    def __init__(self, session: Session, builder: Builder, known: Collection[int], *, lent: bool) -> None:
+        self._session, self._builder, self._known, self._lent = session, builder, known, lent
 
     @classmethod
-    async def opened(cls, session: Session, builder: Builder) -> Statistics:
+    async def opened(cls, session: Session, builder: Builder, known: Collection[int]) -> Statistics:
         """Find the way that there is."""
-        (row,) = await session.fetch(sight.LENT)
-        return cls(session, builder, lent=sight.lent(sight.SHAPE, row["lent"], see=()))
+        return cls(session, builder, known, lent=await is_lent(session))
 
     async def of(self, oids: Sequence[int]) -> Known:
-        """Give what is known of these tables; nothing more once enough columns were read."""
-        if self._left <= 0:
-            return Known()
+        """Give what is known of these tables."""
+        asked = [oid for oid in oids if oid in self._known]
         known = Known()
-        for row in await self._ask(sight.COLUMN_STATISTICS, oids):
+        if not asked:
+            return known
+        for row in await self._ask(sight.COLUMN_STATISTICS, asked):
             known.columns.setdefault(row["oid"], {})[row["number"]] = self._builder.statistics(row)
-            self._left -= 1
-            self._seen += 1
-        for row in await self._ask(sight.GROUP_STATISTICS, oids):
-            known.groups.setdefault(row["oid"], {}).update(groups(row["distinct_values"]))
+        for row in await self._ask(sight.GROUP_STATISTICS, asked):
+            known.groups.setdefault(row["oid"], {}).update(groups(row["distinct_values"] or ""))
+            followed = groups(row.get("dependencies") or "", _DEPENDENCY)
+            known.dependencies.setdefault(row["oid"], {}).update(followed)
         return known
 
     async def _ask(self, function: sight.Function, oids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
@@ -56,14 +58,26 @@ class Statistics:
         )
         return rows
 
-    def way(self, *, analyzed: bool) -> str:
-        """Say how they were read; none where tables were analyzed and nothing was to be seen."""
-        if self._lent:
-            return "functions"
-        return "direct" if self._seen or not analyzed else "none"
+
+async def is_lent(session: Session) -> bool:
+    """Tell whether the functions that read them are lent."""
+    (row,) = await session.fetch(sight.LENT)
+    return sight.lent(sight.SHAPE, row["lent"], see=())
 
 
-def groups(text: str) -> dict[str, float]:
-    """Read distinct values of several columns, as the server writes them: `{"1, 2": 30}`; no expressions."""
-    found = ((numbers.replace(" ", ""), float(count)) for numbers, count in _GROUP.findall(text))
+def way(tables: Iterable[shape.Table], *, lent: bool) -> str:
+    """Say how they were read; none where tables were analyzed and nothing was to be seen."""
+    if lent:
+        return "functions"
+    analyzed = False
+    for table in tables:
+        analyzed = analyzed or table.rows > 0
+        if any(column.statistics for column in table.columns):
+            return "direct"
+    return "none" if analyzed else "direct"
+
+
+def groups(text: str, written: re.Pattern[str] = _GROUP) -> dict[str, float]:
+    """Read figures of several columns, as the server writes them: `{"1, 2": 30}`; no expressions."""
+    found = ((numbers.replace(" ", ""), float(count)) for numbers, count in written.findall(text))
     return {numbers: count for numbers, count in found if "-" not in numbers}

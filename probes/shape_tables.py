@@ -8,8 +8,11 @@ MOST = 10_000
 
 # The catalogue and temporary tables are left out. Partitioned ones have no pages, and come first.
 LARGEST = r"""
-    select pg_catalog.array_agg(r.oid::bigint order by r.place) as oids, pg_catalog.max(r.total) as total
+    select pg_catalog.array_agg(r.oid::bigint order by r.place) as oids,
+           pg_catalog.array_agg(r.relnatts order by r.place) as widths,
+           pg_catalog.max(r.total) as total
       from (select c.oid,
+                   c.relnatts,
                    pg_catalog.row_number() over (order by c.relkind <> 'p', c.relpages desc, c.oid) as place,
                    pg_catalog.count(*) over () as total
               from pg_catalog.pg_class c
@@ -56,7 +59,10 @@ TABLES = r"""
            pg_catalog.pg_stat_get_tuples_updated(c.oid) as updated,
            pg_catalog.pg_stat_get_tuples_hot_updated(c.oid) as hot_updated,
            pg_catalog.pg_stat_get_tuples_deleted(c.oid) as deleted,
-           pg_catalog.pg_stat_get_numscans(c.oid) as sequential_scans
+           pg_catalog.pg_stat_get_numscans(c.oid) as sequential_scans,
+           coalesce(extract(epoch from greatest(pg_catalog.pg_stat_get_last_analyze_time(c.oid),
+                                                pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid)))::float8, 0)
+               as analyzed
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_roles r on r.oid = n.nspowner

@@ -84,7 +84,9 @@ class Stillness:
         for table in read.tables.values():
             for index in table.indexes:
                 still = self._tables[table.oid].get(index.name, Still(index.scans, at, APPEARED))
-                watched[index.oid] = told.setdefault((still.since, still.how), _watched(still, at))
+                if (seen := told.get((still.since, still.how))) is None:
+                    seen = told[still.since, still.how] = _watched(still, at)
+                watched[index.oid] = seen
         return watched
 
 

@@ -20,6 +20,8 @@ Entry: TypeAlias = tuple[int, int]
 """A database's oid and a queryid."""
 
 SHOWN_CHARACTERS = 2000
+WHOLE_CHARACTERS = 4_000_000
+"""Of all texts that are longer than is shown, together: these are kept for index advice, the newest first."""
 KEPT = 2000
 BATCH = 300
 PRESSING = 1.0
@@ -58,6 +60,8 @@ class Text:
     aggregates: bool = False
     matches: bool = False
     redacted: str = ""
+    whole: str = ""
+    """Where more is known than `redacted` shows."""
     tags: tuple[str, ...] = ()
     """What sqlcommenter wrote beside it, as `key=value`."""
 
@@ -73,13 +77,15 @@ class Text:
             "matches": self.matches,
             "tags": self.tags,
             "text": self.redacted,
+            "whole": self.whole,
         }
 
 
 class Texts:
-    """The cache of one server's texts."""
+    """The cache of one server's texts; `room` is for the characters of whole ones together."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = WHOLE_CHARACTERS) -> None:
+        self._room = room
         self._known: dict[Entry, Text] = {}
         self._asked: dict[Entry, datetime] = {}
         self.labels: dict[Entry, str] = {}
@@ -138,6 +144,11 @@ class Texts:
         for entry in [*self._asked][: max(len(self._asked) - KEPT, 0)]:
             del self._asked[entry], self.labels[entry]
             self._known.pop(entry, None)
+        left = self._room
+        for entry in reversed([entry for entry, text in self._known.items() if text.whole]):
+            left -= len(self._known[entry].whole)
+            if left < 0:
+                self._known[entry] = replace(self._known[entry], whole="")
 
 
 async def _read(session: Session, entries: Iterable[Entry]) -> dict[Entry, str]:
@@ -175,7 +186,11 @@ def understood(entry: Entry, sql: str, *, show: bool) -> Text:
         matches=read.matches,
         tags=tags(sql),
     )
-    return replace(text, redacted=_cut(redact(sql, read.kind))) if show else text
+    if not show:
+        return text
+    redacted = redact(sql, read.kind)
+    shown = _cut(redacted)
+    return replace(text, redacted=shown, whole=redacted if shown is not redacted else "")
 
 
 def _cut(text: str) -> str:

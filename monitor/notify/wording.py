@@ -59,7 +59,7 @@ def title(alert: Alert) -> str:
     """What is wrong, or that a target is back; on one line that is never empty."""
     if came_back(alert):
         return f"{line(alert.finding.target.server)} is back after {span(lasting(alert))}"
-    return line(alert.finding.title) or alert.finding.rule or "finding"
+    return line(alert.finding.title) or line(alert.finding.rule) or "finding"
 
 
 def came_back(alert: Alert) -> bool:

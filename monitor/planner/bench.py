@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from monitor.errors import PlannerError, ProbeError, ProbeTimeout, TargetError
@@ -13,6 +13,10 @@ from monitor.planning import Node
 
 SCHEMA = "pgarchitect_shadow"
 PLANNER_ROLE = "pgarchitect_planner"
+PERSON = "pgarchitect_person_"
+"""Begins the names of roles that stand for those of the watched server that policies bind."""
+SETTING = f"(select {SCHEMA}.setting())"
+"""Stands for a setting of the application's: a text that is not known before the statement runs."""
 CHUNK = 200
 """Statements of one transaction: each holds locks until its end."""
 PLAN_SECONDS = 5.0
@@ -42,7 +46,7 @@ OpenSession = Callable[[str], Awaitable[ShadowSession]]
 ROLE = f"""
     do $$ begin
       if to_regrole('{PLANNER_ROLE}') is null then
-        create role {PLANNER_ROLE} nologin;
+        create role {PLANNER_ROLE} nologin bypassrls;
         grant pg_read_all_data, pg_write_all_data to {PLANNER_ROLE};
       end if;
     end $$
@@ -68,18 +72,40 @@ FUNCTIONS = (
       end loop;
     end $$""",
     f"""
-    create function {SCHEMA}.planned(path text, statement text) returns json language plpgsql security definer as $$
+    create function {SCHEMA}.setting() returns text language plpgsql stable parallel safe cost 1
+    as $$ begin return ''; end $$""",
+    f"grant usage on schema {SCHEMA} to {PLANNER_ROLE}",
+)
+PLANNED = """
+    create function {name}(path text, statement text, settings json)
+    returns json language plpgsql security definer as $$
     declare plan json;
     begin
+      perform pg_catalog.set_config(key, value, true) from pg_catalog.json_each_text(settings)
+        where pg_catalog.current_setting(key, true) is not null;
       perform pg_catalog.set_config('search_path', path, true);
       execute 'explain (generic_plan, verbose, format json) ' || statement into plan;
       return plan -> 0 -> 'Plan';
     exception when others then
       return json_build_object('state', sqlstate, 'message', sqlerrm);
-    end $$""",
-    f"grant usage on schema {SCHEMA} to {PLANNER_ROLE}",
-    f"alter function {SCHEMA}.planned owner to {PLANNER_ROLE}",
-)
+    end $$
+"""
+MEMBER = """
+    do $$ begin
+      if to_regrole('{person}') is null then
+        create role {person} nologin;
+        grant {planner} to {person};
+      end if;
+    end $$
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """For whom a statement is planned: a person, 0 one whom no policy binds, with the settings of its sessions."""
+
+    person: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +134,18 @@ class Bench:
         """Make the functions that the others need."""
         for statement in (ROLE, *FUNCTIONS):
             await self.fetch(statement)
+        await self._let_plan(0, PLANNER_ROLE)
+
+    async def add_person(self, number: int) -> None:
+        """Make a role that policies bind, and let it plan."""
+        person = f"{PERSON}{number}"
+        await self.fetch(MEMBER.format(person=person, planner=PLANNER_ROLE))
+        await self._let_plan(number, person)
+
+    async def _let_plan(self, number: int, role: str) -> None:
+        name = f"{SCHEMA}.planned_{number}"
+        await self.fetch(PLANNED.format(name=name))
+        await self.fetch(f"alter function {name} owner to {role}")
 
     async def settle(self, settings: Mapping[str, str]) -> Sequence[str]:
         """Set the session's settings, now and whenever it is opened again; give the names refused."""
@@ -143,12 +181,14 @@ class Bench:
                 failed[begin + int(str(row["place"])) - 1] = failure
         return failed
 
-    async def plan(self, path: str, statement: str) -> Node | Failure:
+    async def plan(self, path: str, statement: str, asker: Asker | None = None) -> Node | Failure:
         """Plan a statement for any values of its parameters."""
+        asker = asker or Asker()
+        sql = f"select {SCHEMA}.planned_{asker.person}($1, $2, $3::text::json)::text as plan"
         try:
             session = await self._opened()
             session.within(PLAN_SECONDS)
-            (row,) = await session.fetch(f"select {SCHEMA}.planned($1, $2)::text as plan", path, statement)
+            (row,) = await session.fetch(sql, path, statement, json.dumps(dict(asker.settings)))
         except ProbeTimeout:
             return Failure(state="57014", message="")
         except (TargetError, ProbeError) as error:

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.planner.bench import Bench
+from monitor.planner.groups import CASTS, DATA, NUMBERS, groups
 from monitor.planner.inflation import (
     COLUMNS,
     EXPRESSIONS,
     RELATIONS,
     column_rows,
     expression_rows,
+    kinds_of,
     relation_rows,
     shrink_all,
     stretch_all,
 )
+from monitor.planner.persons import Persons
 from monitor.planner.relations import Relations, Wanted, quoted
 from monitor.planner.words import (
     WORDS,
@@ -65,9 +68,11 @@ class Clone:
     def __init__(self, bench: Bench, shape: Shape, data: Path) -> None:
         self.shape = shape
         self.relations = Relations(shape)
+        self._with_parts = frozenset(oid for oid, below in self.relations.below.items() if below)
         self.missing: dict[int, str] = {}
         self._notes: list[str] = []
         self._unbuilt: list[str] = []
+        self.persons = Persons(bench, shape)
         self._bench, self._data = bench, data
         self._lexicon = Lexicon()
         self._types: set[str] = set()
@@ -85,6 +90,7 @@ class Clone:
         await self._bench.set_up()
         await self._bench.settle({"client_min_messages": "error", "search_path": path})
         await self._bench.tried([f"create schema if not exists {name}" for name in schemas(self.shape)])
+        await self._bench.tried(CASTS)
         await self._collations()
         await self._extensions()
         waiting = [type_statement(kind) for kind in sorted(self.shape.types, key=lambda kind: bool(kind.base))]
@@ -117,6 +123,8 @@ class Clone:
         await self.tables({oid for each in wanted for oid in each.tables})
         for view in dict.fromkeys(view for each in wanted for view in each.views):
             await self._view(view)
+        for each in wanted:
+            await self.persons.ensure(each.role, each.tables - self.missing.keys())
 
     async def tables(self, oids: Collection[int]) -> None:
         """Clone these tables, with indexes, sizes and statistics; a partition needs its parents among them."""
@@ -132,6 +140,23 @@ class Clone:
         await self._indexes(made)
         await self._foreign_keys()
         await self.fill(made)
+        await self._groups(made)
+
+    async def _groups(self, made: Sequence[Table]) -> None:
+        """Put statistics of several columns in place."""
+        work = {f"g_{table.oid}_{place}": (table, each) for table in made for place, each in enumerate(groups(table))}
+        if not work:
+            return
+        failed = await self._bench.tried([each.statement(name, table) for name, (table, each) in work.items()])
+        tables = [table for table, _ in work.values()]
+        rows = await self._bench.fetch(NUMBERS, [each.schema for each in tables], [each.name for each in tables])
+        numbers = {(row["schema"], row["name"], row["column"]): int(str(row["number"])) for row in rows}
+        data = []
+        for place, (name, (table, each)) in enumerate(work.items()):
+            own = {column.number: numbers[table.schema, table.name, column.name] for column in table.columns}
+            kinds = kinds_of(table, self._with_parts) if place not in failed else ()
+            data += [(name, inherited, *each.data(own)) for inherited in kinds]
+        await self._bench.fetch(DATA, *([row[at] for row in data] for at in range(4)))
 
     def _ordered(self, oids: Collection[int]) -> Iterable[Table]:
         """Give parents before their children."""
@@ -203,6 +228,13 @@ class Clone:
         for view in wanted.views:
             if why := self._views.get((view.schema, view.name)):
                 return f"view {quoted(view.schema)}.{quoted(view.name)} could not be rebuilt: {why}"
+        return self._unbound(wanted)
+
+    def _unbound(self, wanted: Wanted) -> str:
+        number = self.persons.number(wanted.role)
+        for oid in wanted.tables:
+            if why := self.persons.refused.get((number, oid)):
+                return f"row level security of {self.shape.tables[oid].full_name} could not be rebuilt: {why}"
         return ""
 
     async def fill(self, tables: Sequence[Table], built: Mapping[tuple[str, str], Built] | None = None) -> None:
@@ -216,8 +248,7 @@ class Clone:
         await asyncio.to_thread(stretch_all, stretched)
         await self._bench.fetch(RELATIONS, *relation_rows(tables))
         await self._partial([index for index in known if index.where and index.tuples >= 0])
-        with_parts = frozenset(oid for oid, below in self.relations.below.items() if below)
-        columns = column_rows(tables, with_parts)
+        columns = column_rows(tables, self._with_parts)
         for begin in range(0, len(columns[0]), BITE):
             await self._bench.fetch(COLUMNS, *(each[begin : begin + BITE] for each in columns))
         own = {(each.schema, each.name): (table, each.keys) for table in tables for each in table.indexes}

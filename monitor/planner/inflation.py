@@ -98,7 +98,7 @@ def column_rows(tables: Sequence[Table], with_parts: frozenset[int]) -> tuple[li
         for table in tables
         for column in table.columns
         if (known := column.statistics) is not None
-        for inherited in _kinds(table, with_parts)
+        for inherited in kinds_of(table, with_parts)
     ]
     order = (0, 1, 2, 9, 3, 4, 5, 6, 7, 8)
     return tuple([row[at] for row in rows] for at in order)
@@ -125,7 +125,8 @@ def unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def _kinds(table: Table, with_parts: frozenset[int]) -> Iterator[bool]:
+def kinds_of(table: Table, with_parts: frozenset[int]) -> Iterator[bool]:
+    """Tell which statistics a table has: of its own rows (False), of those below it as well (True)."""
     if table.kind != "p":
         yield False
     if table.kind == "p" or table.oid in with_parts:

@@ -27,7 +27,6 @@ SETTINGS = {
     "max_locks_per_transaction": "256",
     "autovacuum": "off",
     "jit": "off",
-    "max_parallel_workers_per_gather": "0",
     "max_logical_replication_workers": "0",
     "io_method": "sync",
     "wal_level": "minimal",
@@ -41,7 +40,7 @@ SETTINGS = {
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
 }
-_OWN = frozenset({"jit", "max_parallel_workers_per_gather", "plan_cache_mode", "block_size"})
+_OWN = frozenset({"jit", "plan_cache_mode", "block_size"})
 """Settings that are the shadow's own, whatever the watched server says."""
 IDLE_SECONDS = 300.0
 KEPT = 3

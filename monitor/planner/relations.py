@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.planning import Query
+from monitor.row_security import Role
 from monitor.shape import Shape, Table, View
 from monitor.sqlreads import is_one, typed
 from monitor.sqltext import StatementKind, identifier, read_statement
@@ -31,6 +32,8 @@ class Wanted:
     """Named ones with all that belongs to them: partitions, parents, tables of views."""
     views: tuple[View, ...] = ()
     """In the order in which they can be made."""
+    role: Role | None = None
+    """Whose policies and settings count; None: nobody's."""
 
 
 class Relations:
@@ -66,6 +69,9 @@ class Relations:
         for schema, name in named:
             if schema not in _SYSTEM:
                 self._add(schema, name, tables, views)
+        role = self._role(query.roles, tables)
+        if role is not None:
+            self._add_policies(role, tables, views)
         bare = [schema for (schema, _), (asked, _) in zip(named, statement.tables, strict=True) if asked is None]
         path = dict.fromkeys([*sorted({*bare} - {*_SYSTEM}), *self._shape.path, *self._shape.extensions.values()])
         return Wanted(
@@ -73,7 +79,36 @@ class Relations:
             path=", ".join(quoted(schema) for schema in path),
             tables=frozenset(tables),
             views=tuple(views.values()),
+            role=role,
         )
+
+    def _role(self, names: Sequence[str], tables: Collection[int]) -> Role | None:
+        """Choose for whom a statement is planned: of several roles the first that a policy binds."""
+        secured = [self._shape.secured[oid] for oid in tables if oid in self._shape.secured]
+        known = [self._shape.roles[name] for name in names if name in self._shape.roles]
+        if secured and names and not known:
+            raise Refused("it reads tables under row level security, and the role that ran it is not known")
+        return next((each for each in known if any(map(each.bound, secured))), next(iter(known), None))
+
+    def _add_policies(self, role: Role, tables: set[int], views: dict[tuple[str, str], View]) -> None:
+        """Add what the policies read that hold for a role, and what those of that read."""
+        done: set[int] = set()
+        while waiting := [oid for oid in tables - done if oid in self._shape.secured]:
+            for oid in waiting:
+                done.add(oid)
+                self._add_read(role, self._shape.tables[oid], tables, views)
+
+    def _add_read(self, role: Role, table: Table, tables: set[int], views: dict[tuple[str, str], View]) -> None:
+        secured = self._shape.secured[table.oid]
+        if secured.unread and role.bound(secured):
+            raise Refused(f"{table.full_name}: {secured.unread}")
+        for condition in (each for policy in role.policies(secured) for each in (policy.using, policy.check) if each):
+            read = read_statement(f"select {condition}")
+            if read is None:
+                raise Refused(f"a policy of {table.full_name} cannot be read")
+            for schema, name in read.tables:
+                if (own := self._schema(schema, name)) not in _SYSTEM:
+                    self._add(own, name, tables, views)
 
     def _schema(self, schema: str | None, name: str) -> str:
         """Find the schema of a name: the only one, or the first of the database's own search path."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from monitor.planner.bench import Bench, Failure
+from monitor.planner.bench import Asker, Bench, Failure
 from monitor.planner.clone import Built, Clone, plannable
 from monitor.planner.relations import Wanted
 from monitor.planner.sizes import pages
@@ -66,9 +66,7 @@ class Shadow(Source):
     def remark(self) -> str:
         """Tell the versions, and in what the shadow differs."""
         watched = self._shape.version_num // 10000
-        told = [f"planned by a shadow of PostgreSQL 18 (the server has {watched}), without parallel plans"]
-        if any(table.row_security for table in self._shape.tables.values()):
-            told.append("row level security is not planned")
+        told = [f"planned by a shadow of PostgreSQL 18 (the server has {watched})"]
         return "; ".join(dict.fromkeys([*told, *self.remarks, *self._clone.differs]))
 
     async def _prepare(self, wanted: Sequence[Wanted]) -> None:
@@ -78,7 +76,9 @@ class Shadow(Source):
         return self._clone.lacking(wanted)
 
     async def _explain(self, wanted: Wanted) -> Node | str:
-        plan = await self._bench.plan(wanted.path, wanted.text)
+        settings = wanted.role.settings if wanted.role else {}
+        asker = Asker(person=self._clone.persons.number(wanted.role), settings=settings)
+        plan = await self._bench.plan(wanted.path, wanted.text, asker)
         return _no_plan(plan) if isinstance(plan, Failure) else plan
 
     def _family(self, candidate: Candidate) -> frozenset[int]:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from monitor.planner.parallel import undivided
 from monitor.planner.relations import Refused, Relations, Wanted
 from monitor.planner.sizes import PAGE, pages
 from monitor.planning import Answer, Candidate, Node, Planned, Query
@@ -107,7 +108,7 @@ class Source(ABC):
         return float(PAGE * sum(pages(candidate, part, share) for part in self._relations.parts(table)))
 
     def _want(self, query: Query) -> Wanted | str:
-        key = (query.supposed or query.text, query.given)
+        key = (query.supposed or query.text, query.given, query.roles)
         if key not in self._wanted:
             try:
                 self._wanted[key] = self._relations.wanted(query)
@@ -123,7 +124,7 @@ class Source(ABC):
             return wanted if isinstance(wanted, str) else lacking
         near = frozenset(each for each in candidates if each.table in wanted.tables and each in self._names)
         gone = frozenset(self._indexes(wanted.tables) & {*without})
-        key = (query.supposed or query.text, query.given, near, gone)
+        key = (query.supposed or query.text, query.given, query.roles, near, gone)
         if key not in self._answers:
             if self._spent():
                 return None
@@ -148,6 +149,7 @@ class Source(ABC):
         self._seconds += time.monotonic() - began
         if isinstance(plan, str):
             return plan
+        plan = undivided(plan)
         planned = Planned(cost=float(str(plan["Total Cost"])), plan=plan)
         read = planned.indexes
         return replace(planned, used=frozenset(each for each in near if read & self._names[each]))

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor.planner.bench import PERSON, SETTING
 from monitor.planner.relations import quoted
 from monitor.planning import Candidate
+from monitor.row_security import STAND_INS, Policy
 from monitor.shape import Column, DefinedType, ForeignKey, Function, Index, Shape, Table, View
+from monitor.sqllex import Lexeme, Token, lexemes
 from monitor.sqltext import identifier, literal
 
 SUBSTITUTE = "text"
 """Stands for types that the shadow has not."""
 _TEXTS = ("text", "character varying", "character", "varchar", "bpchar", "citext")
-_STAND_IN_VALUES: Mapping[str, str] = {
-    "boolean": "true",
-    "uuid": "'00000000-0000-0000-0000-000000000000'",
-    "json": "'{}'",
-    "jsonb": "'{}'",
-    "text": "''",
-    "character varying": "''",
-    "name": "''",
-    "smallint": "0",
-    "integer": "0",
-    "bigint": "0",
-    "numeric": "0",
-    "real": "0",
-    "double precision": "0",
-    "date": "'2000-01-01'",
-    "timestamp without time zone": "'2000-01-01'",
-    "timestamp with time zone": "'2000-01-01'",
-    "interval": "'1 day'",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +71,13 @@ def function_statement(function: Function) -> str:
     if function.returns_set and not returns.upper().startswith(("SETOF ", "TABLE")):
         returns = f"setof {returns}"
     volatility = {"i": "immutable", "s": "stable"}.get(function.volatility, "volatile")
-    value = _STAND_IN_VALUES.get(returns.removeprefix("pg_catalog."), "null")
+    value = STAND_INS.get(returns.removeprefix("pg_catalog."), "null")
     body = "return" if function.returns_set else f"return {value}"
+    parallel = {"s": "safe", "r": "restricted"}.get(function.parallel, "unsafe")
     name = identifier(function.schema, function.name)
     return (
-        f"create function {name}({function.arguments}) returns {returns} language plpgsql {volatility} parallel safe "
-        f"as $pgarchitect$ begin {body}; end $pgarchitect$"
+        f"create function {name}({function.arguments}) returns {returns} language plpgsql {volatility} "
+        f"parallel {parallel} cost {function.cost or 1} as $pgarchitect$ begin {body}; end $pgarchitect$"
     )
 
 
@@ -149,7 +134,66 @@ def _named(table: Table, numbers: tuple[int, ...]) -> str:
 
 
 def view_statement(view: View) -> str:
-    return f"create view {identifier(view.schema, view.name)} as {view.definition.rstrip().rstrip(';')}"
+    options = [name for name, on in (("security_invoker", view.invoker), ("security_barrier", view.barrier)) if on]
+    how = f" with ({', '.join(options)})" if options else ""
+    definition = unforeseen(view.definition.rstrip().rstrip(";"))
+    return f"create view {identifier(view.schema, view.name)}{how} as {definition}"
+
+
+def policy_statement(table: Table, person: int, place: int, policy: Policy, strangers: Collection[str] = ()) -> str:
+    """Make a policy that holds for one person; `strangers` are functions whose value nothing can be told of."""
+    command = {"r": "select", "a": "insert", "w": "update", "d": "delete"}.get(policy.command, "all")
+    using = f" using ({unforeseen(policy.using, strangers)})" if policy.using else ""
+    check = f" with check ({unforeseen(policy.check, strangers)})" if policy.check else ""
+    return (
+        f"create policy pgarchitect_{person}_{place} on {table.full_name} "
+        f"as {'permissive' if policy.permissive else 'restrictive'} for {command} to {PERSON}{person}{using}{check}"
+    )
+
+
+def strangers(shape: Shape) -> Collection[str]:
+    """Give functions without arguments whose documents planning would take for empty: what is in them is not known."""
+    plain = (each for each in shape.functions if not each.arguments and not each.returns_set)
+    return {identifier(each.schema, each.name) for each in plain if each.returns in {"json", "jsonb"}}
+
+
+def unforeseen(sql: str, strangers: Collection[str] = ()) -> str:
+    """Let planning not foresee what current_setting, and those functions, will give: the shadow has no such settings.
+
+    A sub-select of its own is not evaluated before the statement runs.
+    """
+    parts, at, tokens = [], 0, [*lexemes(sql)]
+    for place, token in enumerate(tokens):
+        if token.start < at or (place and _is(tokens[place - 1], ".")):
+            continue
+        end = _end_of_call(tokens, place)
+        if not end or _called(sql, tokens, place) not in {"current_setting", *strangers}:
+            continue
+        instead = SETTING if token.text == "current_setting" else f"(select {sql[token.start : end]})"
+        parts += [sql[at : token.start], instead]
+        at = end
+    return "".join([*parts, sql[at:]])
+
+
+def _called(sql: str, tokens: Sequence[Token], place: int) -> str:
+    """Give the name that begins at this place, with its schema."""
+    last = place + 2 if len(tokens) > place + 2 and _is(tokens[place + 1], ".") else place
+    return sql[tokens[place].start : tokens[last].end]
+
+
+def _end_of_call(tokens: Sequence[Token], place: int) -> int:
+    """Find where the parentheses of a call end, whose name begins at this place; 0 where it is none."""
+    place += 3 if len(tokens) > place + 1 and _is(tokens[place + 1], ".") else 1
+    depth = 0
+    for token in tokens[place:]:
+        depth += _is(token, "(") - _is(token, ")")
+        if depth <= 0:
+            return token.end if _is(token, ")") else 0
+    return 0
+
+
+def _is(token: Token, mark: str) -> bool:
+    return token.kind is Lexeme.MARK and token.text == mark
 
 
 def schemas(shape: Shape) -> Iterator[str]:

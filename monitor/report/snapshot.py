@@ -195,8 +195,12 @@ class Look:
             async with self._way.visit(database, stay=len(self.databases) == 1) as session:
                 while waiting:
                     self.progress(f"{target}: {waiting[0].name}")
-                    self._note(await self._runner.run(waiting[0], target, session))
-                    waiting.pop(0)
+                    seen = await self._runner.run(waiting[0], target, session)
+                    self._note(seen)
+                    if seen.unfinished:
+                        self.progress(f"{target}: {seen.probe}: {seen.reason}")
+                    else:
+                        waiting.pop(0)
 
         try:
             await self._steadily(round_of_probes)

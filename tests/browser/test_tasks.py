@@ -174,7 +174,7 @@ async def test_a_page_whose_monitor_is_gone_says_so(browser: Browser) -> None:
         await page.goto(web.url)
         await expect(page.locator("#lost")).to_be_hidden()
         await web.stop()
-        await expect(page.locator("#lost")).to_contain_text("Connection lost: last seen at")
+        await expect(page.locator("#lost")).to_contain_text("Connection lost: last seen at", timeout=30_000)
         await expect(page.get_by_text(SLOT.title)).to_be_visible()
 
 

@@ -21,7 +21,7 @@ from monitor import __version__
 from monitor.config import load_config
 from monitor.whole import whole_catalog
 from tests.conftest import absent
-from tests.contract.test_dockerfile import CHECKOUT, last
+from tests.dockerfile import CHECKOUT, last
 
 FOLDER = CHECKOUT / "dashboards"
 COMPOSE: Mapping[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))

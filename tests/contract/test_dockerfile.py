@@ -1,16 +1,15 @@
-"""The Dockerfile, which cannot be built here: each path, command and option it names is there, and it is locked down.
+"""The Dockerfile: each path, command and option it names is there, and it is locked down.
 
-What can be run of it is run: the wheel from what it copies, its command by the real command line, its health check.
+What is quick of it is run: the wheel from what it copies, its command by the real command line, its health check. All
+of it is run in tests/end_to_end/test_image.py.
 """
 
-import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,46 +19,9 @@ from monitor import __version__
 from monitor.config_model import DEFAULT_STORE, Web
 from monitor.expose import server as web_server
 from tests.conftest import absent
+from tests.dockerfile import CHECKOUT, FILE, health_check, instructions, last, stages
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-FILE = CHECKOUT / "Dockerfile"
 SECRET = re.compile(r"pass|secret|token|key|dsn|credential", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One instruction: its word, and the rest on one line."""
-
-    word: str
-    rest: str
-
-    @property
-    def words(self) -> list[str]:
-        """Give the JSON form's elements, or what blanks separate."""
-        return list(map(str, json.loads(self.rest))) if self.rest.startswith("[") else self.rest.split()
-
-
-def instructions() -> list[Instruction]:
-    """Read the file: comments dropped, continued lines joined."""
-    lines = [line for line in FILE.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [Instruction(*line.split(None, 1)) for line in joined.splitlines() if line.strip()]
-
-
-def stages() -> list[list[Instruction]]:
-    """Split by FROM."""
-    found: list[list[Instruction]] = []
-    for each in instructions():
-        if each.word == "FROM":
-            found.append([])
-        if found:
-            found[-1].append(each)
-    return found
-
-
-def last(word: str) -> Instruction:
-    """Give the final stage's last instruction of this kind: the one that counts."""
-    return [each for each in stages()[-1] if each.word == word][-1]
 
 
 def copied() -> list[str]:
@@ -218,8 +180,7 @@ class Ill(Door):
 
 def test_its_health_check_tells_well_from_ill_from_gone() -> None:
     """The very program, on another port: 0 for 200, 1 for anything else, also when nobody listens."""
-    _, _, check = last("HEALTHCHECK").rest.partition("CMD ")
-    program, *arguments = json.loads(check)
+    program, *arguments = health_check()
     assert program == "python"
     assert "'/healthz'" in Path(web_server.__file__).read_text().replace('"', "'")
 

@@ -1,15 +1,16 @@
 """The manifests for Kubernetes: kinds and versions, one pod that is locked in, and names that fit each other."""
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
+import jsonschema_rs
 import pytest
 import yaml
 from typer.main import get_group
@@ -22,9 +23,8 @@ from monitor.embedded import free_port
 from monitor.whole import whole_catalog
 from tests.database import Database
 from tests.faults.harness import Daemon
+from tests.manifests import CHECKOUT, CONTAINER, FOLDER, MANIFESTS, POD, Manifest, mounted, written
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-FOLDER = CHECKOUT / "config" / "kubernetes"
 VERSIONS = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
     "ConfigMap": "v1",
@@ -35,35 +35,10 @@ VERSIONS = {
     "PodMonitor": "monitoring.coreos.com/v1",
 }
 NAME = "pgarchitect"
-
-Manifest = dict[str, Any]
-
-
-def manifests() -> dict[str, Manifest]:
-    """Read every file: one object in each, by its kind."""
-    read = [yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))]
-    return {str(each["kind"]): each for each in read}
-
-
-MANIFESTS = manifests()
-POD: Manifest = MANIFESTS["Deployment"]["spec"]["template"]["spec"]
-(CONTAINER,) = POD["containers"]
 LABELS = {"app.kubernetes.io/name": NAME}
-
-
-def written(folder: Path) -> Path:
-    """Write the ConfigMap's and the Secret's files where the test may read them, and give the configuration."""
-    for name, text in MANIFESTS["Secret"]["stringData"].items():
-        (folder / name).write_text(text)
-    text = MANIFESTS["ConfigMap"]["data"]["monitor.yaml"]
-    file = folder / "monitor.yaml"
-    file.write_text(text.replace(mounted("secrets"), str(folder)))
-    return file
-
-
-def mounted(volume: str) -> str:
-    (path,) = [each["mountPath"] for each in CONTAINER["volumeMounts"] if each["name"] == volume]
-    return str(path)
+SCHEMAS = json.loads((CHECKOUT / "tests" / "schemas" / "kubernetes-1.37.json").read_text())
+OF_OTHERS = {"Kustomization", "PodMonitor"}
+"""Kinds that Kubernetes itself does not know: of kubectl, of the Prometheus operator."""
 
 
 @pytest.fixture
@@ -108,6 +83,27 @@ def test_one_writer_of_the_store_at_a_time() -> None:
         1,
         {"type": "Recreate"},
     )
+
+
+def checked(manifest: Manifest) -> list[str]:
+    """Give what Kubernetes' own schema has against an object; it knows each field, and no other."""
+    group, _, version = manifest["apiVersion"].rpartition("/")
+    schema = SCHEMAS | {"$ref": f"#/$defs/io.k8s.api.{group or 'core'}.{version}.{manifest['kind']}"}
+    return [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(manifest)]
+
+
+@pytest.mark.parametrize("kind", sorted(VERSIONS.keys() - OF_OTHERS))
+def test_kubernetes_knows_every_field(kind: str) -> None:
+    assert checked(MANIFESTS[kind]) == []
+
+
+def test_a_slip_in_a_manifest_is_seen() -> None:
+    """A field that is not there, at any depth, and a value of another type."""
+    slips = (("readOnlyRootFileSystem: true", "readOnlyRootFilesystem: true"), ("replicas: one", "replicas: 1"))
+    text = (FOLDER / "deployment.yaml").read_text()
+    for wrong, right in slips:
+        assert right in text
+        assert len(checked(yaml.safe_load(text.replace(right, wrong)))) == 1
 
 
 def test_the_pod_may_do_nothing_it_need_not() -> None:

@@ -13,8 +13,9 @@ from typer.main import get_group
 from monitor.cli.app import USAGE, app
 from monitor.config import load_config
 from monitor.config_model import DEFAULT_STORE
+from monitor.memory import THRIFTY
 from monitor.whole import whole_catalog
-from tests.faults.harness import THRIFTY
+from tests.conftest import absent
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 UNIT = CHECKOUT / "config" / "systemd" / "pgarchitect.service"
@@ -83,7 +84,7 @@ def here(tmp_path: Path) -> Path:
 def analyzed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     program = shutil.which("systemd-analyze")
     if program is None:
-        pytest.skip("systemd-analyze is not installed; the directives are checked against the list above")
+        absent("systemd-analyze is not installed; the directives are checked against the list above")
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 

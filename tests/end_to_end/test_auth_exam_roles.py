@@ -13,6 +13,8 @@ from tests.end_to_end import auth_worlds as worlds
 from tests.end_to_end.auth_casts import BLIND, Cast, printed
 from tests.end_to_end.auth_reports import MISSING, ORPHAN, Report, configuration, look, looks
 
+pytestmark = pytest.mark.soak
+
 PROFILES, NOTES = "public.profiles (id)", "app.notes (user_id)"
 ALL = ({PROFILES: 2, NOTES: 1}, {PROFILES: 6})
 NOTHING: tuple[dict[str, int], dict[str, int]] = ({}, {})

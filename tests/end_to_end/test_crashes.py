@@ -179,5 +179,5 @@ async def kill(database: Database, told: Hook, folder: Path, crashes: int) -> No
         assert all(life.done() and not life.cancelled() for life in lives), running.tail()
     watching.cancel()
     heard = heard_of(told)
-    print(f"{sickness.items} items, {len(heard)} statuses, {len(told.alerts)} alerts said")  # noqa: T201 - a measurement
+    print(f"{crashes} crashes, {sickness.items} items, {len(heard)} statuses, {len(told.alerts)} alerts said")  # noqa: T201 - a measurement
     assert {status: names for status, names in heard.items() if len(names) > 1} == {}

@@ -17,7 +17,7 @@ import pytest
 
 from tests.database import Database
 from tests.end_to_end.hooks import RULE, TABLE, hook, settings
-from tests.faults.harness import THRIFTY, Daemon, daemon
+from tests.faults.harness import Daemon, daemon
 
 pytestmark = pytest.mark.soak
 
@@ -156,8 +156,9 @@ async def insert(database: Database, count: int) -> None:
 async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
     """Every one is in the ledger, nobody is flooded, the daemon answers all the time, and memory comes back.
 
-    It runs with the allocator of our unit and image. Memory is measured when one finding has come, was told and ended,
-    and people have looked at it; and again when all have. What is over is still there, with all that it said.
+    It is started as people start it, and chooses its allocator by itself. Memory is measured when one finding has come,
+    was told and ended, and people have looked at it; and again when all have. What is over is still there, with all
+    that it said.
     """
     await database.execute(TABLE)
     with hook() as grouped, hook() as apart:
@@ -169,7 +170,7 @@ async def test_ten_thousand_at_once(database: Database, tmp_path: Path) -> None:
             receivers={"grouped": {"webhook": {"url": grouped.url}}, "apart": {"webhook": {"url": apart.url}}},
             route={"receiver": "grouped", "group_by": ["rule"], "group_wait": 0, "group_interval": 2, "routes": routes},
         )
-        async with daemon(tmp_path, {"shop": database.dsn}, config, THRIFTY) as running:
+        async with daemon(tmp_path, {"shop": database.dsn}, config) as running:
             await running.up()
             await insert(database, 1)
             await reaches(running, "firing", 1)

@@ -1,4 +1,4 @@
-"""The exam's command: `python -m tests.exam serve|prove|grade|run`; README.md beside this file says what each does."""
+"""The exam's command: `python -m tests.exam serve|prove|grade|run|follow`; README.md beside it says what each does."""
 
 import argparse
 import asyncio
@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.exam import advising, grading, proving, world
+from tests.exam import advising, carrying, grading, proving, world
 from tests.exam.grade import Grade
+from tests.exam.model import Exam
+from tests.exam.worlds import WORLDS
 from tests.versions import NEWEST
 
 
@@ -28,8 +30,9 @@ async def ready(options: argparse.Namespace) -> AsyncIterator[str]:
         return
     async with world.server(options.major) as running:
         say("filling")
-        dsn = await world.load(running, options.scale)
-        await world.work(dsn, say)
+        place = WORLDS[options.world]
+        dsn = await place.load(running, options.scale)
+        await place.work(dsn, say)
         yield dsn
 
 
@@ -46,7 +49,7 @@ async def prove(options: argparse.Namespace) -> int:
     failed = 0
     async with ready(options) as dsn:
         print(proving.HEAD)
-        async for proof in proving.proofs(dsn, options.only, say):
+        async for proof in proving.proofs(dsn, exam_of(options), options.only, say):
             failed += not proof.holds
             print(proof.line(), flush=True)
     print(f"\n{failed} not proved" if failed else "\nall proved")
@@ -57,7 +60,7 @@ async def grade(options: argparse.Namespace) -> int:
     """Grade a report on the database it was made of."""
     report = json.loads(Path(options.json).read_text(encoding="utf-8"))
     async with ready(options) as dsn:
-        return told(await grading.graded(dsn, report, build=options.build, aged=options.aged))
+        return told(await grading.graded(dsn, report, build=options.build, aged=options.aged, exam=exam_of(options)))
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -67,7 +70,21 @@ async def run(options: argparse.Namespace) -> int:
         report = await advising.advice(dsn, aged=options.aged)
         if options.json:
             Path(options.json).write_text(json.dumps(report, indent=1), encoding="utf-8")
-        return told(await grading.graded(dsn, report, build=options.build, aged=options.aged))
+        exam = exam_of(options)
+        return told(await grading.graded(dsn, report, build=options.build, aged=options.aged, exam=exam))
+
+
+async def follow(options: argparse.Namespace) -> int:
+    """Build all that is advised, time the statements before and after, and ask again."""
+    async with world.server(options.major) as running:
+        done = await carrying.followed(WORLDS[options.world], running, options.scale, say)
+    say("")
+    print(f"{options.world} on PostgreSQL {options.major}\n{done.text()}")
+    return 0 if done.holds else 1
+
+
+def exam_of(options: argparse.Namespace) -> Exam:
+    return WORLDS[options.world].exam
 
 
 def told(grade: Grade) -> int:
@@ -78,8 +95,9 @@ def told(grade: Grade) -> int:
 
 def parser() -> argparse.ArgumentParser:
     commands = argparse.ArgumentParser(prog="python -m tests.exam", description=__doc__)
-    commands.add_argument("command", choices=["serve", "prove", "grade", "run"])
+    commands.add_argument("command", choices=["serve", "prove", "grade", "run", "follow"])
     commands.add_argument("--dsn", default=os.environ.get("EXAM_DSN"), help="superuser's DSN of what `serve` made")
+    commands.add_argument("--world", choices=[*WORLDS], default=world.EXAM.name, help="which database")
     commands.add_argument("--scale", type=float, default=1.0, help="share of the rows: 1 or 0.25")
     commands.add_argument("--major", type=int, default=NEWEST, help="PostgreSQL's version")
     commands.add_argument("--json", help="the report: to grade, or where `run` puts it")
@@ -93,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
-    command = {"serve": serve, "prove": prove, "grade": grade, "run": run}[options.command]
+    command = {"serve": serve, "prove": prove, "grade": grade, "run": run, "follow": follow}[options.command]
     try:
         return asyncio.run(command(options))
     except advising.AdviceError as failure:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from tests.exam.world import DATABASE
+from tests.exam.world import EXAM
 
 ROLE = "exam_monitor"
 SECONDS = 300
@@ -48,7 +48,7 @@ async def advice(dsn: str, *, aged: bool) -> dict[str, Any]:
     own = await monitors(dsn)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "exam.yaml"
-        config.write_text(CONFIG % DATABASE, encoding="utf-8")
+        config.write_text(CONFIG % EXAM.name, encoding="utf-8")
         where = ("--config", str(config)) if aged else ("--dsn", "env:EXAM_DSN")
         out = await monitor("advise", *where, "--format", "json", dsn=own)
     report: dict[str, Any] = json.loads(out)

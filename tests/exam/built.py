@@ -29,7 +29,7 @@ SQL = """
       join pg_namespace t on t.oid = c.relnamespace
       left join pg_constraint k on k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')
       left join pg_stat_all_indexes s on s.indexrelid = i.indexrelid
-     where n.nspname in ('shop', 'saas', 'ledger', 'auth', 'public') and not x.relispartition
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and not x.relispartition
         or n.oid = pg_my_temp_schema()
 """
 
@@ -64,7 +64,7 @@ class Built:
 
 
 async def indexes(session: asyncpg.Connection) -> dict[str, Built]:
-    """Give those of the exam by name."""
+    """Give those of the database by name."""
     rows = [dict(row) for row in await session.fetch(SQL)]
     return {row["name"]: Built(**{key: plain(value) for key, value in row.items()}) for row in rows}
 

@@ -16,6 +16,7 @@ class Kind(Enum):
     EXTRA = "neither right nor proved"
     REPEATED = "said before, in other words"
     AGREED = "said before, about the same index"
+    REMARK = "a foreign key that no delete looks up here"
     FORBIDDEN = "FORBIDDEN"
     BROKEN = "BROKEN"
     DROPPED = "rightly dropped"
@@ -52,12 +53,12 @@ class Grade:
 
     @property
     def recall(self) -> float:
-        return (self.expected - len(self.missed)) / self.expected
+        return (self.expected - len(self.missed)) / self.expected if self.expected else 1.0
 
     @property
     def precision(self) -> float:
         good, bad = self.count(*GOOD), self.count(*BAD)
-        return good / (good + bad) if good + bad else 0.0
+        return good / (good + bad) if good + bad else float(not self.expected)
 
     @property
     def passed(self) -> bool:

@@ -10,21 +10,22 @@ from tests.exam.built import Built
 from tests.exam.executing import Outcome, outcome
 from tests.exam.grade import Grade, Kind, Mark
 from tests.exam.matching import Answers, answers, drop_of, right_of, wrong_of
-from tests.exam.model import Drop, Index, Right
+from tests.exam.model import Drop, Exam, Index, Right
 from tests.exam.timing import Watch
-from tests.exam.world import DROPS, RIGHTS
+from tests.exam.world import EXAM
 
-PROPOSING = frozenset({"index.missing", "index.missing_foreign_key"})
+MISSING, FOREIGN_KEY = "index.missing", "index.missing_foreign_key"
+PROPOSING = frozenset({MISSING, FOREIGN_KEY})
 DROPPING = frozenset({"index.unused", "index.duplicate", "index.redundant_prefix", "index.invalid"})
 
 Finding = Mapping[str, Any]
 
 
-async def graded(dsn: str, report: Mapping[str, Any], *, build: bool, aged: bool) -> Grade:
+async def graded(dsn: str, report: Mapping[str, Any], *, build: bool, aged: bool, exam: Exam = EXAM) -> Grade:
     """Grade a report on the database it was made of. With `build` extras are built and timed."""
     session = await asyncpg.connect(dsn)
     try:
-        desk = Desk(known=await answers(session), drops=[drop for drop in DROPS if aged or not drop.aged])
+        desk = Desk(exam=exam, known=await answers(session, exam), aged=aged)
         for finding in report["findings"]:
             if proposes(finding):
                 desk.propose(finding, await outcome(session, finding))
@@ -32,7 +33,7 @@ async def graded(dsn: str, report: Mapping[str, Any], *, build: bool, aged: bool
                 desk.drop(finding, await outcome(session, finding))
         desk.forbid()
         if build:
-            await desk.prove(Watch(dsn, session))
+            await desk.prove(Watch(dsn, session, exam))
         return desk.grade()
     finally:
         await session.close()
@@ -47,13 +48,19 @@ def proposes(finding: Finding) -> bool:
 class Desk:
     """Marks one finding after the other."""
 
+    exam: Exam
     known: Answers
-    drops: Sequence[Drop]
+    aged: bool
     marks: list[Mark] = field(default_factory=list)
     answered: dict[Right, Built] = field(default_factory=dict)
     others: dict[int, Built] = field(default_factory=dict)
     """What is not right, by the place of its mark."""
     dropped: dict[Drop, str] = field(default_factory=dict)
+
+    @property
+    def drops(self) -> Sequence[Drop]:
+        """Those that are asked for."""
+        return [drop for drop in self.exam.drops if self.aged or not drop.aged]
 
     def propose(self, finding: Finding, seen: Outcome) -> None:
         rule, subject = finding["rule"], finding["subject"]
@@ -74,7 +81,7 @@ class Desk:
     def forbid(self) -> None:
         """Mark what must not be proposed: at all, or beside a right one that was."""
         for place, built in list(self.others.items()):
-            wrong = wrong_of(built)
+            wrong = wrong_of(built, self.exam.wrongs)
             if wrong and all(self._answered(table, index) for table, index in wrong.given):
                 self.marks[place] = replace(self.marks[place], kind=Kind.FORBIDDEN, about=wrong.why)
                 del self.others[place]
@@ -90,10 +97,12 @@ class Desk:
 
     def grade(self) -> Grade:
         missed = [
-            f"{right.table} {right.answers[0]} for: {right.shape}" for right in RIGHTS if right not in self.answered
+            f"{right.table} {right.answers[0]} for: {right.shape}"
+            for right in self.exam.rights
+            if right not in self.answered
         ]
         undropped = [f"drop of {' or '.join(drop.any_of)}" for drop in self.drops if drop not in self.dropped]
-        return Grade(marks=self.marks, missed=[*missed, *undropped], expected=len(RIGHTS) + len(self.drops))
+        return Grade(marks=self.marks, missed=[*missed, *undropped], expected=len(self.exam.rights) + len(self.drops))
 
     def _answered(self, table: str, index: Index) -> bool:
         return any(right.table == table and index in right.answers for right in self.answered)
@@ -111,11 +120,15 @@ class Desk:
         if right:
             self.answered[right] = built
             return Mark(kind=Kind.RIGHT, rule=rule, what=what, about=right.shape)
+        if rule == FOREIGN_KEY and any(
+            (built.table, built.keys) == (table, index.keys) for table, index in self.exam.remarks
+        ):
+            return Mark(kind=Kind.REMARK, rule=rule, what=what)
         self.others[len(self.marks)] = built
         return Mark(kind=Kind.EXTRA, rule=rule, what=what)
 
     def _dropped(self, rule: str, name: str) -> Mark:
-        drop = drop_of(name, DROPS)
+        drop = drop_of(name, self.exam.drops)
         if drop is None:
             return Mark(kind=Kind.WRONGLY_DROPPED, rule=rule, what=name, about="it is needed")
         if drop not in self.dropped:

@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from tests.exam.built import Built, meaning
-from tests.exam.model import Drop, Match, Right, Wrong
-from tests.exam.world import RIGHTS, WRONGS
+from tests.exam.model import Drop, Exam, Match, Right, Wrong
 
 Answers = Mapping[Right, Sequence[Built]]
 
 
-async def answers(session: asyncpg.Connection) -> Answers:
+async def answers(session: asyncpg.Connection, exam: Exam) -> Answers:
     """Give what each right index's answers are to this server."""
-    return {right: [await meaning(session, right.table, each) for each in right.answers] for right in RIGHTS}
+    return {right: [await meaning(session, right.table, each) for each in right.answers] for right in exam.rights}
 
 
 def right_of(built: Built, known: Answers) -> Right | None:
@@ -23,8 +22,8 @@ def right_of(built: Built, known: Answers) -> Right | None:
     return None
 
 
-def wrong_of(built: Built) -> Wrong | None:
-    return next((wrong for wrong in WRONGS if built.table == wrong.table and stands_for(wrong, built)), None)
+def wrong_of(built: Built, wrongs: Sequence[Wrong]) -> Wrong | None:
+    return next((wrong for wrong in wrongs if built.table == wrong.table and stands_for(wrong, built)), None)
 
 
 def stands_for(wrong: Wrong, built: Built) -> bool:

@@ -102,6 +102,42 @@ class School:
     wrongs: tuple[Wrong, ...]
     drops: tuple[Drop, ...]
     keeps: tuple[Keep, ...]
+    remarks: tuple[tuple[str, Index], ...] = ()
+    """What index.missing_foreign_key asks of big tables though no parent loses a row here: neither right nor wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """Schools of one database of this name, which are worked at and asked about together."""
+
+    name: str
+    schools: tuple[School, ...]
+    path: str = "public"
+    """Where statements look for tables whose schema they do not name."""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple(shape for school in self.schools for shape in school.shapes)
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        return tuple(right for school in self.schools for right in school.rights)
+
+    @property
+    def wrongs(self) -> tuple[Wrong, ...]:
+        return tuple(wrong for school in self.schools for wrong in school.wrongs)
+
+    @property
+    def drops(self) -> tuple[Drop, ...]:
+        return tuple(drop for school in self.schools for drop in school.drops)
+
+    @property
+    def remarks(self) -> tuple[tuple[str, Index], ...]:
+        return tuple(remark for school in self.schools for remark in school.remarks)
+
+    @property
+    def keeps(self) -> tuple[Keep, ...]:
+        return tuple(keep for school in self.schools for keep in school.keeps)
 
 
 def btree(*keys: str, where: str | None = None) -> Index:

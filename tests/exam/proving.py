@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import asyncpg
 
 from tests.exam.built import indexes
-from tests.exam.model import Drop, Index, Right, Wrong
-from tests.exam.timing import CALLED, GAIN, WORTH_MS, Effect, Watch
-from tests.exam.world import DROPS, KEEPS, RIGHTS, WRONGS, Say
+from tests.exam.model import Drop, Exam, Index, Right, Wrong
+from tests.exam.timing import GAIN, WORTH_MS, Effect, Watch
+from tests.exam.world import Say
 
 UNNOTICED_MS = 0.1
 """A call may become slower by so much without an index that goes."""
@@ -42,24 +42,24 @@ HEAD = """| | index | statement it changes most | before, ms | after, ms | times
 |---|---|---|---|---|---|---|---|---|"""
 
 
-async def proofs(dsn: str, only: str, say: Say) -> AsyncIterator[Proof]:
+async def proofs(dsn: str, exam: Exam, only: str, say: Say) -> AsyncIterator[Proof]:
     """Prove what names `only`, one after the other."""
     session = await asyncpg.connect(dsn)
-    watch = Watch(dsn, session)
+    watch = Watch(dsn, session, exam)
     try:
-        for right in RIGHTS:
+        for right in exam.rights:
             for answer in right.answers if only in right.table else ():
                 say(f"{right.table} {answer}")
                 yield await of_right(watch, right, answer)
-        for wrong in WRONGS:
+        for wrong in exam.wrongs:
             if only in wrong.table:
                 say(f"{wrong.table} {wrong.index}")
                 yield await of_wrong(watch, wrong)
-        for drop in DROPS:
+        for drop in exam.drops:
             if only in drop.any_of[0]:
                 async for each in of_drop(watch, drop):
                     yield each
-        yield await of_the_rest(session)
+        yield await of_the_rest(session, exam)
     finally:
         await session.close()
 
@@ -97,7 +97,7 @@ async def of_drop(watch: Watch, drop: Drop) -> AsyncIterator[Proof]:
 
 def proof(what: str, index: str, seen: Effect, shape: str, *, holds: bool, why: str = "") -> Proof:
     """Put it into a line; a difference in writing that is none is not shown as one."""
-    shown = shape in seen.before and (not CALLED[shape].writes or seen.gain(shape) >= GAIN)
+    shown = shape in seen.before and (not seen.shapes[shape].writes or seen.gain(shape) >= GAIN)
     told = shape if shown else "none"
     return Proof(
         what=what,
@@ -111,9 +111,9 @@ def proof(what: str, index: str, seen: Effect, shape: str, *, holds: bool, why: 
     )
 
 
-async def of_the_rest(session: asyncpg.Connection) -> Proof:
+async def of_the_rest(session: asyncpg.Connection, exam: Exam) -> Proof:
     """Of the other indexes only those that are listed as to be kept are without a scan."""
-    listed = {keep.name for keep in KEEPS} | {name for drop in DROPS for name in drop.any_of}
+    listed = {keep.name for keep in exam.keeps} | {name for drop in exam.drops for name in drop.any_of}
     found = await indexes(session)
     idle = sorted(each.name for each in found.values() if not each.scans and not each.constrains)
     strangers = [name for name in idle if name not in listed]

@@ -16,6 +16,7 @@ from tests.exam.grading import graded
 from tests.exam.ledger import STATEMENT
 from tests.exam.ledger_work import ENTRIES
 from tests.exam.model import Drop, Index, Right
+from tests.exam.world import EXAM
 from tests.versions import NEWEST, binaries
 
 SMALL = 0.01
@@ -65,41 +66,41 @@ async def grade(dsn: str, *findings: Mapping[str, Any], aged: bool = True) -> Gr
 
 def answers(place: int) -> Iterator[dict[str, Any]]:
     """Findings with the right answer at this place of each list (the last one of a shorter list)."""
-    for number, right in enumerate(world.RIGHTS):
+    for number, right in enumerate(EXAM.rights):
         answer = right.answers[min(place, len(right.answers) - 1)]
         yield missing(right.table, answer, f"answer_{number}")
 
 
 def test_the_exam_is_as_large_as_was_asked_for() -> None:
     """Statements, right indexes, wrong ones and those to drop, over three schemas."""
-    assert len(world.SCHOOLS) >= 3
-    assert len(world.SHAPES) >= 42
-    assert len(world.RIGHTS) >= 20
-    assert len(world.WRONGS) >= 20
-    assert len([drop for drop in world.DROPS if not drop.aged]) >= 4
-    assert len(world.KEEPS) >= 4
+    assert len(EXAM.schools) >= 3
+    assert len(EXAM.shapes) >= 42
+    assert len(EXAM.rights) >= 20
+    assert len(EXAM.wrongs) >= 20
+    assert len([drop for drop in EXAM.drops if not drop.aged]) >= 4
+    assert len(EXAM.keeps) >= 4
 
 
 def test_names_are_told_once() -> None:
     """Shapes are known by their names; what may go and what has to stay are different indexes."""
-    names = [shape.name for shape in world.SHAPES]
+    names = [shape.name for shape in EXAM.shapes]
     assert len(set(names)) == len(names)
-    droppable = [name for drop in world.DROPS for name in drop.any_of]
+    droppable = [name for drop in EXAM.drops for name in drop.any_of]
     assert len(set(droppable)) == len(droppable)
-    assert not {keep.name for keep in world.KEEPS} & set(droppable)
+    assert not {keep.name for keep in EXAM.keeps} & set(droppable)
 
 
-@pytest.mark.parametrize("right", world.RIGHTS, ids=lambda right: f"{right.table} {right.answers[0]}")
+@pytest.mark.parametrize("right", EXAM.rights, ids=lambda right: f"{right.table} {right.answers[0]}")
 def test_a_right_index_is_right_for_a_statement_on_its_table(right: Right) -> None:
     """The shape exists, and it is said to read the table."""
-    (shape,) = [shape for shape in world.SHAPES if shape.name == right.shape]
+    (shape,) = [shape for shape in EXAM.shapes if shape.name == right.shape]
     assert right.table in shape.tables
 
 
 @pytest.mark.parametrize("place", [0, 1, 5])
 async def test_right_answers_pass(small: str, place: int) -> None:
     """Whichever of the answers is given: each is found, none is wrong, and nothing is left behind."""
-    names = [drop.any_of[min(place, len(drop.any_of) - 1)] for drop in world.DROPS]
+    names = [drop.any_of[min(place, len(drop.any_of) - 1)] for drop in EXAM.drops]
     result = await grade(small, *answers(place), *await unneeded(small, *names))
     assert result.missed == []
     assert {each.kind for each in result.marks} == {Kind.RIGHT, Kind.DROPPED}
@@ -108,11 +109,11 @@ async def test_right_answers_pass(small: str, place: int) -> None:
 
 async def test_wrong_indexes_are_forbidden(small: str) -> None:
     """One forbidden proposal spoils the exam; what cannot be built does so as well."""
-    wrongs = [missing(wrong.table, wrong.index) for wrong in world.WRONGS]
+    wrongs = [missing(wrong.table, wrong.index) for wrong in EXAM.wrongs]
     result = await grade(small, *wrongs, *answers(0))
-    unbuildable = [UNBUILDABLE & set(wrong.index.keys) for wrong in world.WRONGS]
+    unbuildable = [UNBUILDABLE & set(wrong.index.keys) for wrong in EXAM.wrongs]
     expected = [Kind.BROKEN if each else Kind.FORBIDDEN for each in unbuildable]
-    assert [each.kind for each in result.marks] == [*expected, *[Kind.RIGHT] * len(world.RIGHTS)]
+    assert [each.kind for each in result.marks] == [*expected, *[Kind.RIGHT] * len(EXAM.rights)]
     assert not result.passed
 
 
@@ -126,11 +127,11 @@ async def test_half_an_answer_is_forbidden_only_beside_the_whole_one(small: str)
 
 async def test_indexes_that_are_needed_may_not_go(small: str) -> None:
     """Also where the server itself would refuse."""
-    result = await grade(small, *await unneeded(small, *(keep.name for keep in world.KEEPS)))
-    assert result.count(Kind.WRONGLY_DROPPED) == len(world.KEEPS)
+    result = await grade(small, *await unneeded(small, *(keep.name for keep in EXAM.keeps)))
+    assert result.count(Kind.WRONGLY_DROPPED) == len(EXAM.keeps)
 
 
-@pytest.mark.parametrize("drop", [drop for drop in world.DROPS if len(drop.any_of) > 1], ids=lambda drop: drop.why)
+@pytest.mark.parametrize("drop", [drop for drop in EXAM.drops if len(drop.any_of) > 1], ids=lambda drop: drop.why)
 async def test_of_a_pair_only_one_may_go(small: str, drop: Drop) -> None:
     """The second one is a wrong drop, whichever it is; to say the first one twice is none."""
     first, second = await unneeded(small, *drop.any_of)
@@ -140,10 +141,10 @@ async def test_of_a_pair_only_one_may_go(small: str, drop: Drop) -> None:
 
 async def test_unused_indexes_count_only_when_asked_for(small: str) -> None:
     """The server's statistics are minutes old: without `aged` nobody is blamed for leaving them, or for naming them."""
-    (aged, *_) = [drop for drop in world.DROPS if drop.aged]
+    (aged, *_) = [drop for drop in EXAM.drops if drop.aged]
     result = await grade(small, *await unneeded(small, aged.any_of[0]), aged=False)
     assert [each.kind for each in result.marks] == [Kind.AGED]
-    assert result.expected == len(world.RIGHTS) + len([drop for drop in world.DROPS if not drop.aged])
+    assert result.expected == len(EXAM.rights) + len([drop for drop in EXAM.drops if not drop.aged])
 
 
 async def test_what_the_sql_does_counts_and_not_what_is_said(small: str) -> None:
@@ -197,7 +198,7 @@ async def test_every_statement_of_the_workload_runs(small: str) -> None:
     """Each shape once, in the role and with the setting it asks for, rolled back."""
     session = await asyncpg.connect(small)
     try:
-        for shape in world.SHAPES:
+        for shape in EXAM.shapes:
             rows = await world.values(session, shape)
             async with world.at_work(small, shape, await world.setting(session, shape)) as own:
                 change = own.transaction()

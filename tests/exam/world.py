@@ -1,4 +1,4 @@
-"""The exam's database: made, filled at full or at a smaller scale, and put to work."""
+"""An exam's database: made, filled at full or at a smaller scale, and put to work."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -10,19 +10,14 @@ import asyncpg
 
 from monitor.embedded import EmbeddedServer
 from tests.exam.ledger import LEDGER
-from tests.exam.model import Shape
+from tests.exam.model import Exam, Shape
 from tests.exam.saas import SAAS
 from tests.exam.shop import SHOP
 from tests.versions import NEWEST, binaries
 
-SCHOOLS = (SHOP, SAAS, LEDGER)
-SHAPES = tuple(shape for school in SCHOOLS for shape in school.shapes)
-RIGHTS = tuple(right for school in SCHOOLS for right in school.rights)
-WRONGS = tuple(wrong for school in SCHOOLS for wrong in school.wrongs)
-DROPS = tuple(drop for school in SCHOOLS for drop in school.drops)
-KEEPS = tuple(keep for school in SCHOOLS for keep in school.keeps)
+EXAM = Exam(name="exam", schools=(SHOP, SAAS, LEDGER), path="shop, public")
+DATABASE, SHAPES, RIGHTS = EXAM.name, EXAM.shapes, EXAM.rights
 
-DATABASE = "exam"
 BATCH = 500
 SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
@@ -55,29 +50,36 @@ async def server(major: int = NEWEST) -> AsyncIterator[EmbeddedServer]:
         yield running
 
 
-async def load(running: EmbeddedServer, scale: float) -> str:
-    """Make the exam's database; give its DSN."""
-    admin = await asyncpg.connect(running.dsn())
-    await admin.execute(f"create database {DATABASE}")
-    await admin.execute(f"alter database {DATABASE} set search_path = shop, public")
-    await admin.close()
-    session = await asyncpg.connect(running.dsn(DATABASE))
+async def load(running: EmbeddedServer, scale: float, exam: Exam = EXAM) -> str:
+    """Make an exam's database; give its DSN."""
+    dsn = await create(running, exam)
+    session = await asyncpg.connect(dsn)
     try:
-        await session.execute(
-            "create extension pg_stat_statements schema public; create extension pg_trgm schema public"
-        )
-        await fill(session, scale)
+        await fill(session, scale, exam)
     finally:
         await session.close()
-    return running.dsn(DATABASE)
+    return dsn
 
 
-async def fill(session: asyncpg.Connection, scale: float) -> None:
+async def create(running: EmbeddedServer, exam: Exam) -> str:
+    """Make the database, empty; give its DSN."""
+    admin = await asyncpg.connect(running.dsn())
+    await admin.execute(f"create database {exam.name}")
+    await admin.execute(f"alter database {exam.name} set search_path = {exam.path}")
+    await admin.close()
+    session = await asyncpg.connect(running.dsn(exam.name))
+    await session.execute("create extension pg_stat_statements schema public; create extension pg_trgm schema public")
+    await session.close()
+    return running.dsn(exam.name)
+
+
+async def fill(session: asyncpg.Connection, scale: float, exam: Exam) -> None:
     await session.execute(HELP.format(scale=scale))
-    for school in SCHOOLS:
+    for school in exam.schools:
         await session.execute("select setseed(0.42)")
         await session.execute(Path(__file__).with_name(f"{school.name}.sql").read_text(encoding="utf-8"))
-    await break_index(session)
+    if LEDGER in exam.schools:
+        await break_index(session)
     await session.execute("vacuum analyze")
 
 
@@ -97,21 +99,26 @@ async def values(session: asyncpg.Connection, shape: Shape) -> Values:
     return [tuple(row) for row in await session.fetch(shape.values)]
 
 
-async def work(dsn: str, say: Say) -> None:
+async def work(dsn: str, say: Say, exam: Exam = EXAM) -> None:
     """Set the counters to nothing and run each shape as often as it says."""
     session = await asyncpg.connect(dsn)
-    drawn = {shape.name: await values(session, shape) for shape in SHAPES}
-    settings = {shape.name: await setting(session, shape) for shape in SHAPES}
-    await session.execute("select pg_stat_reset()")
-    await session.execute("analyze")
-    await session.execute("select pg_stat_statements_reset()")
+    drawn = {shape.name: await values(session, shape) for shape in exam.shapes}
+    settings = {shape.name: await setting(session, shape) for shape in exam.shapes}
+    await begin(session)
     await session.close()
-    for shape in SHAPES:
+    for shape in exam.shapes:
         say(shape.name)
         async with at_work(dsn, shape, settings[shape.name]) as own:
             rows = islice(cycle(drawn[shape.name]), shape.calls)
             while batch := list(islice(rows, BATCH)):
                 await own.executemany(shape.sql, batch)
+
+
+async def begin(session: asyncpg.Connection) -> None:
+    """Count everything from now on."""
+    await session.execute("select pg_stat_reset()")
+    await session.execute("analyze")
+    await session.execute("select pg_stat_statements_reset()")
 
 
 async def setting(session: asyncpg.Connection, shape: Shape) -> str | None:

@@ -24,14 +24,6 @@ APPLICATION = "pgarchitect"
 Labels = frozenset[tuple[str, str]]
 Samples = Mapping[tuple[str, Labels], float]
 
-THRIFTY = {
-    "PYTHONMALLOC": "malloc",
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "131072",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
-}
-"""The allocator of the unit and the image: free memory goes back to the system."""
-
 STARTING = 30.0
 """Seconds it may take to load and to make its store while others keep the cores busy; promises count from then."""
 WATCHING = '"watching"'

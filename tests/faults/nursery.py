@@ -17,7 +17,7 @@ MOTHER = """
 import json, os, sys
 import aiosqlite, aiohttp.web, asyncpg, sqlalchemy.dialects.sqlite.aiosqlite
 import monitor.cli.run, monitor.daemon, monitor.receivers, monitor.notify.webhook
-from monitor.cli import main
+from monitor.cli.app import main
 from monitor.whole import whole_catalog
 
 whole_catalog()

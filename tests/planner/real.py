@@ -35,14 +35,12 @@ def candidate(shape: Shape, name: str, *columns: str, schema: str = "public", **
     return Candidate(table=on.oid, schema=schema, name=name, keys=tuple(keys), **more)
 
 
-async def planned(database: Database, query: Query) -> Mapping[str, Any]:
-    """Plan on the real server: for any values, or with those given."""
+async def planned(database: Database, query: Query, **settings: str) -> Mapping[str, Any]:
+    """Plan on the real server: for any values, or with those given; in a session with further settings."""
     text = query.text
     for number, value in query.given:
         text = text.replace(f"${number}", value)
-    session = await database.connect(
-        jit="off", max_parallel_workers_per_gather="0", plan_cache_mode="force_generic_plan"
-    )
+    session = await database.connect(**{"jit": "off", "plan_cache_mode": "force_generic_plan", **settings})
     await session.execute(f"prepare asked as {text}")
     many = await session.fetchval(
         "select cardinality(parameter_types) from pg_prepared_statements where name = 'asked'"

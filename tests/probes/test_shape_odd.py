@@ -13,7 +13,8 @@ from monitor.sqltext import identifier
 from probes.shape import PROBE
 from probes.shape_around import VIEWS, search_path
 from probes.shape_indexes import INDEXES
-from probes.shape_reading import LOCKED_REASON, Reading
+from probes.shape_reading import LOCKED_REASON
+from probes.shape_rounds import whole
 from tests.database import Database
 from tests.looking import Eye
 from tests.patience import PATIENCE
@@ -51,7 +52,7 @@ THREE = """
 """
 
 
-async def test_a_locked_table_is_left_out_and_waited_for_by_nobody(any_database: Database) -> None:
+async def test_a_locked_table_stays_as_it_was_and_is_waited_for_by_nobody(any_database: Database) -> None:
     """The lock is granted, then merely awaited by one who stands behind a reader; the rest is read, in no time."""
     await any_database.execute(THREE)
     holder, reader = await any_database.connect(), await any_database.connect()
@@ -70,8 +71,9 @@ async def test_a_locked_table_is_left_out_and_waited_for_by_nobody(any_database:
         await waiting
         free = await shape(eye)
     for held in (locked, awaited):
-        assert held.left_out == {"public.one": LOCKED_REASON}
-        assert [table.name for table in held.tables.values()] == ["two"]
+        assert [*held.late] == ["public.one"]
+        assert held.late["public.one"].endswith(f"ago: {LOCKED_REASON}")
+        assert [table.name for table in held.tables.values()] == ["one", "two"]
         assert [view.name for view in held.views] == ["other"]
     assert (free.left_out, len(free.tables), len(free.views)) == ({}, 2, 2)
 
@@ -86,7 +88,7 @@ async def test_a_lock_that_comes_in_between_is_met_by_the_timeout(database: Data
             await holder.execute("begin; lock table one in access exclusive mode")
 
     async with look.server.visit(look.database) as session:
-        read = await Reading(Before(session, take)).taken()
+        read = await whole(Before(session, take))
     assert read.left_out == {"public.one": LOCKED_REASON}
     assert [table.name for table in read.tables.values()] == ["two"]
     await holder.execute("rollback")
@@ -103,7 +105,7 @@ async def test_what_goes_in_between_spoils_nothing(database: Database, look: Eye
             await database.execute("alter table one drop column a; drop view if exists seen")
 
     async with look.server.visit(look.database) as session:
-        read = await Reading(Before(session, drop)).taken()
+        read = await whole(Before(session, drop))
     assert "one" in [table.name for table in read.tables.values()]
     assert read.views == ()
 
@@ -118,7 +120,7 @@ async def test_a_failure_that_is_no_tables_doing_is_not_hidden(database: Databas
 
     async with look.server.visit(look.database) as session:
         with pytest.raises(ProbeError, match="42703"):
-            await Reading(Before(session, fail)).taken()
+            await whole(Before(session, fail))
 
 
 class Before:
@@ -289,7 +291,7 @@ async def test_more_tables_than_are_read_are_counted(database: Database, look: E
     await database.execute("insert into two select generate_series(1, 1000)")
     await database.execute("vacuum two")
     async with look.server.visit(look.database) as session:
-        read = await Reading(session, most=1).taken()
+        read = await whole(session, most=1)
     assert [table.name for table in read.tables.values()] == ["two"]
     assert read.left_out == {"1 smallest tables": "only the 1 largest are read"}
 

@@ -15,7 +15,8 @@ from monitor.store.hours import StoredHours
 from probes.statements import PROBE
 from tests.database import Database
 
-NAPS = (0.004, 0.004, 0.012, 0.02)
+NAPS = (0.01, 0.01, 0.06, 0.13)
+"""Seconds; their spread is some 0.05, far above what a busy machine adds."""
 
 LAST_MINUTE = 58
 """From here on, a minute later might be another hour."""
@@ -52,7 +53,7 @@ async def test_the_growth_of_squares_tells_the_spread_of_the_calls_in_between(an
     calls, seconds, squares = (figure(row, name) for name in ("calls", "exec_seconds", "exec_squares"))
     assert calls == len(NAPS)
     deviation = math.sqrt(squares / calls - (seconds / calls) ** 2)
-    assert deviation == pytest.approx(0.0066, abs=0.003)
+    assert deviation == pytest.approx(0.049, abs=0.025)
     assert "exec_squares" not in {metric.column for metric in PROBE.metrics}
 
 

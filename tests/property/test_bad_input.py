@@ -41,7 +41,7 @@ def refused_or_read(text: str) -> None:
             assert str(wrong)  # noqa: PT017 - either way is well
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_any_tree_of_known_keys_is_read_or_refused_with_a_message(tree: dict[str, object]) -> None:
     refused_or_read(yaml.safe_dump(tree, allow_unicode=True))

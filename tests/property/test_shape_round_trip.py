@@ -68,7 +68,7 @@ async def test_a_rebuilt_definition_is_the_same_to_the_server(any_database: Data
         (index.definition, again)
         for table in read.tables.values()
         for index in table.indexes
-        if (again := await rebuilt(connection, table, index)) != index.definition
+        if not (again := await rebuilt(connection, table, index)).endswith(f" {index.definition}")
     ]
     assert differing == []
 

@@ -25,16 +25,15 @@ def key(name: str, *, descending: bool = False, nulls_first: bool | None = None,
     return IndexKey(expression=name, column=number, descending=descending, nulls_first=nulls, **given)
 
 
-def index(name: str, *keys: IndexKey | str, table: str = "t", **given: Any) -> Index:
+def index(name: str, *keys: IndexKey | str, **given: Any) -> Index:
     """An index of 100 pages that is valid and was never scanned."""
     whole = tuple(key(each) if isinstance(each, str) else each for each in keys)
     columns = ", ".join(each.expression for each in whole)
-    unique = "UNIQUE " if given.get("unique") else ""
     plain = Index(oid=next(OIDS), schema="public", name=name, method="btree", keys=whole, pages=100)
     made = replace(plain, **given)
     where = f" WHERE {made.where}" if made.where else ""
-    text = f"CREATE {unique}INDEX {name} ON public.{table} USING {made.method} ({columns}){where}"
-    return replace(made, definition=made.definition or text)
+    text = f"USING {made.method} ({columns}){where}"
+    return replace(made, definition=given.get("definition", text))
 
 
 def table(*indexes: Index, oid: int = 1, **given: Any) -> Table:

@@ -217,7 +217,7 @@ def swollen(alert: Alert, filler: str, times: int) -> Alert:
     return replace(alert, finding=finding)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     st.sampled_from([_Chat(LIBRARY, Secret(each)) for each in SERVICES]),
     st.lists(alerts(), min_size=1, max_size=12),

@@ -102,21 +102,20 @@ async def test_a_client_that_does_not_read_is_let_go() -> None:
     """Once the system takes no more for it: its events are not kept, and its place is another's."""
     pile = Pile(targets_=[server()])
     pace = replace(QUICK, beat=0, look=0, streams=1)
-    deaf = socket.socket()
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    async with serving(pile, None, pace=pace) as web:
-        change = asyncio.create_task(restless(pile))
-        deaf.connect(("127.0.0.1", web.port))
-        deaf.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        async with asyncio.timeout(PATIENCE):
-            statuses: list[int] = []
-            while 200 not in statuses:
-                await asyncio.sleep(0.1)
-                async with listening(web.url) as answer:
-                    statuses.append(answer.status)
-        assert statuses[0] == 503
-        change.cancel()
-    deaf.close()
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        async with serving(pile, None, pace=pace) as web:
+            change = asyncio.create_task(restless(pile))
+            deaf.connect(("127.0.0.1", web.port))
+            deaf.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            async with asyncio.timeout(10 * PATIENCE):
+                statuses: list[int] = []
+                while 200 not in statuses:
+                    await asyncio.sleep(0.1)
+                    async with listening(web.url) as answer:
+                        statuses.append(answer.status)
+            assert statuses[0] == 503
+            change.cancel()
 
 
 async def test_streams_end_at_once_when_the_door_closes(caplog: pytest.LogCaptureFixture) -> None:

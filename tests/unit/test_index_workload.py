@@ -195,3 +195,12 @@ def test_what_somebody_tried_once_is_no_workload(calls: float, seconds: float, *
     """Few calls count where they took long: a nightly job."""
     found = work(statement("q", "select * from u where a = $1", calls=calls, exec_seconds=seconds))
     assert (names(found), found.left_out) == (["q"] if wanted else [], {})
+
+
+def test_a_text_longer_than_is_shown_is_read_as_a_whole() -> None:
+    """It is planned, and what it writes counts; only its beginning is for people."""
+    whole = f"update u set b = $1 where a in ({', '.join(f'${at}' for at in range(2, 900))})"
+    found = work({**statement("long", whole), "text": whole[:1999] + "…", "whole": whole})
+    assert [query.text for query in found.queries] == [whole]
+    assert [(each.table, each.change) for each in found.writings] == [(2, Change.UPDATE)]
+    assert found.left_out == {}

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from monitor.shape import Index, Table
 from monitor.sqltext import identifier
 
-_NAME = r'(?:"(?:[^"]|"")*"|[^\s".]+)'
-_DEFINITION = re.compile(
-    rf"CREATE (?P<unique>UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_NAME}(?:\.{_NAME})? (?P<rest>USING .*)\Z", re.DOTALL
-)
 PARTITIONED = "p"
 
 
 def rest(index: Index) -> str:
     """Give its definition from USING on: method, keys, INCLUDE, storage parameters, WHERE; "": not known."""
-    found = _DEFINITION.match(index.definition)
-    return found["rest"] if found else ""
+    return index.definition
 
 
 def created(index: Index, table: Table, name: str = "", *, alone: bool = False) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from monitor.advisors.index.choices import Choice, Chosen, Ground, Group, Helped, needed
 from monitor.advisors.index.search import Plans, Search, way
+from monitor.advisors.index.twins import take_twins, twins
 from monitor.planning import Candidate
 
 NEEDLESS = "what it would save is not worth its price, or another serves better"
@@ -18,7 +19,8 @@ NEEDLESS = "what it would save is not worth its price, or another serves better"
 async def choose(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> Chosen:
     """Choose from the groups that were proposed for each statement, by its name."""
     every = _members(groups)
-    refused = await ground.source.propose(every)
+    wider = twins(every, ground.shape)
+    refused = await ground.source.propose([*dict.fromkeys((*every, *wider.values()))])
     able = {name: [needed(group) for group in own if not group & refused.keys()] for name, own in groups.items()}
     search, everything = await _begun(ground, able)
     used = {way(each) for name in search.ways for each in everything[name].used}
@@ -27,6 +29,7 @@ async def choose(ground: Ground, groups: Mapping[str, Sequence[Group]]) -> Chose
     # What the planner likes best may be too dear for those who write, or too big: a second choice may not be.
     unhelped = _proposed(search, {name: able[name] for name in search.ways if not search.helps(name)})
     await _greedy(search, [group for group in unhelped if group not in search.outcomes], everything)
+    take_twins(search, {narrow: twin for narrow, twin in wider.items() if twin not in refused})
     return await _settled(search, refused, every)
 
 
