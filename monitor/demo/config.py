@@ -29,6 +29,7 @@ probes:
   timeouts: {{every: 10s}}
   server: {{every: 5s}}
   indexes: {{every: 10s}}
+  shape: {{every: 10s}}
   auth_links: {{every: 5s}}
   auth_states: {{every: 5s}}
   plans: {{every: 5s, least_ms: 5}}
@@ -47,6 +48,7 @@ rules:
   statements.regressed: {{every: 5s, min_calls: 25, errors: 2, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}
   tables.sequential_scans: {{every: 5s, hold: 0s, whole_reads: 2, note: {note}}}
+  index.missing: {{every: 10s, hold: 0s, note: {note}}}
   auth_links.orphaned_profile: {{hold: 0s, note: {note}}}
   auth_links.missing_profile: {{hold: 0s, note: {note}}}
   pool.saturation: {{hold: 5s, note: {note}}}

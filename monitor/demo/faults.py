@@ -14,7 +14,7 @@ from monitor.sqltext import read_statement
 SEARCH = """
     select id, asked_at, question
       from public.question_history
-     where question like $1
+     where strpos(question, $1) > 0
        and user_id = $2
      order by asked_at desc
      limit 20
@@ -92,6 +92,16 @@ PLANTED: tuple[Fault, ...] = (
         rule="tables.sequential_scans",
         subject="public.question_history",
         made_by="the same search reads all of question_history each time (turns.search)",
+    ),
+    Fault(
+        rule="index.missing",
+        subject="public.question_history (user_id, asked_at)",
+        made_by="the same search: a planner of our own says what an index would bring (turns.search)",
+    ),
+    Fault(
+        rule="index.missing",
+        subject="public.invitations (code)",
+        made_by="what the deployment drops is missed (turns.deploy)",
     ),
     Fault(
         rule="index.missing_foreign_key",
