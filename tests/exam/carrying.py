@@ -91,19 +91,26 @@ class Followed:
         return "\n".join([self.grade.text(), self.carried.text(), *late, "holds" if self.holds else "DOES NOT HOLD"])
 
 
-async def followed(place: World, running: EmbeddedServer, scale: float, say: Say) -> Followed:
-    """Make a world, let it work, ask for advice, grade and follow it, and let it work on."""
+async def followed(place: World, running: EmbeddedServer, scale: float, say: Say, *, whole: bool = True) -> Followed:
+    """Make a world, let it work, ask for advice, grade and follow it, and let it work on.
+
+    Without `whole` extras are not timed by themselves, and it does not work on.
+    """
     dsn = await place.load(running, scale)
     await place.work(dsn, say)
     say("monitor advise")
     report = await advice(dsn, aged=False)
-    grade = await graded(dsn, report, build=True, aged=False, exam=place.exam)
+    grade = await graded(dsn, report, build=whole, aged=False, exam=place.exam)
     say("following")
     done = await carried(dsn, place.exam, report)
+    return Followed(grade=grade, carried=done, healthy=await _healthy(place, dsn, say) if whole else ())
+
+
+async def _healthy(place: World, dsn: str, say: Say) -> Sequence[str]:
+    """Let it work with the indexes it has; give those that are missed."""
     await place.work(dsn, say)
-    later = await advice(dsn, aged=False)
-    healthy = [each["summary"] for each in later["findings"] if each["rule"] == MISSING]
-    return Followed(grade=grade, carried=done, healthy=healthy)
+    report = await advice(dsn, aged=False)
+    return [each["summary"] for each in report["findings"] if each["rule"] == MISSING]
 
 
 async def carried(dsn: str, exam: Exam, report: Mapping[str, Any]) -> Carried:

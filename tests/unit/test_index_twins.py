@@ -32,6 +32,13 @@ async def test_an_index_is_widened_to_the_foreign_key_that_has_none() -> None:
     assert names(await scene(keyed()).choose()) == ["t1 a"]
 
 
+async def test_one_index_for_a_foreign_key_is_enough() -> None:
+    """Statements ask by either of its columns: one of the two indexes is widened."""
+    both = {"a": ((look("a"),),), "b": ((look("b"),),)}
+    asked = Scene(statements=both, groups={each: alone(candidate(each)) for each in both}, shape=keyed(KEY))
+    assert sorted(names(await asked.choose())) == ["t1 a b", "t1 b"]
+
+
 async def test_it_stays_narrow_where_the_other_column_is_updated() -> None:
     """Updates of b write to no index so far."""
     busy = replace(scene(keyed(KEY)), writings=(updates(1000, "b"),))

@@ -48,12 +48,23 @@ def _widened(candidate: Candidate, own: ForeignKey, shape: Shape) -> Candidate:
 
 
 def take_twins(search: Search, known: Mapping[Candidate, Candidate]) -> None:
-    """Choose twins in place of what was chosen, where they fit into the budget and cost writers no more."""
+    """Choose twins in place of what was chosen, one for each key, where they fit and cost writers no more."""
     for narrow, wider in known.items():
-        group = frozenset({wider})
-        if narrow in search.chosen and search.price(wider) <= search.price(narrow) and search.fits(group):
-            search.chosen = search.beside(group)
-            search.plans = {name: _instead(plan, narrow, wider) for name, plan in search.plans.items()}
+        if narrow in search.chosen and not any(_same_key(each, wider) for each in search.chosen):
+            _take(search, narrow, wider)
+
+
+def _same_key(one: Candidate, wider: Candidate) -> bool:
+    """Tell whether an index serves a foreign key that another one serves, in whichever order."""
+    begun = {key.column for key in one.keys[: len(wider.keys)]}
+    return one.table == wider.table and _plain(one) and begun == {key.column for key in wider.keys}
+
+
+def _take(search: Search, narrow: Candidate, wider: Candidate) -> None:
+    group = frozenset({wider})
+    if search.price(wider) <= search.price(narrow) and search.fits(group):
+        search.chosen = search.beside(group)
+        search.plans = {name: _instead(plan, narrow, wider) for name, plan in search.plans.items()}
 
 
 def _instead(plan: Planned, narrow: Candidate, wider: Candidate) -> Planned:
