@@ -1,7 +1,7 @@
 """Shape: tables, columns, statistics and indexes in numbers, for the advisors of indexes; never a row's value.
 
 Advisors take it by `shape_of`; siblings: shape_*. Cost: catalogue only, at most 50 ms of the server's time a visit: a
-database of 200 tables in one, a larger one in several, 5 s apart. Later only what changed is read anew. A table that is
+database of 100 tables in one, a larger one in several, 5 s apart. Later only what changed is read anew. A table that is
 locked exclusively stays as it was. Statistics of 30,000 columns at most, the largest tables' first.
 """
 
@@ -55,10 +55,10 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     if seen.snapshot and late:
         await kept.end(session, LATE)
     if kept.round is not None:
-        known = kept.shape is not None and handed.taken_at is not None
-        taken_at = handed.taken_at if known and handed.taken_at else seen.taken_at
-        details = handed.details if known else {}
-        return replace(seen, unfinished=True, reason=kept.waiting, taken_at=taken_at, details=details)
+        seen = replace(seen, unfinished=True, reason=kept.waiting)
+        if kept.shape is None or handed.taken_at is None:
+            return seen
+        return replace(seen, taken_at=handed.taken_at, details=handed.details)
     if kept.shape is None:
         return seen
     watched = memory.of(Stillness).looked(kept.shape, seen.taken_at.timestamp())
