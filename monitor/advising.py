@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from monitor.desk import Desk
 from monitor.errors import Needs
@@ -41,15 +42,19 @@ class Advising:
         self._next.clear()
         self._lacking.clear()
 
-        def trigger(advisor: Advisor) -> Callable[[], None]:
-            async def ask() -> None:
-                for server, databases in [*watched()]:
-                    await self.ask(server, advisor, databases)
+        async def ask(advisor: Advisor) -> None:
+            for server, databases in [*watched()]:
+                await self.ask(server, advisor, databases)
 
-            return lambda: tasks.start(f"advisor {advisor.id}", ask)
+        def ask_all(chosen: Sequence[Advisor]) -> None:
+            for advisor in chosen:
+                tasks.start(f"advisor {advisor.id}", partial(ask, advisor))
 
+        paces: dict[float, list[Advisor]] = {}
         for advisor in advisors:
-            schedule.every(min(advisor.every, SOONEST), f"advisor {advisor.id}", trigger(advisor))
+            paces.setdefault(min(advisor.every, SOONEST), []).append(advisor)
+        for pace, chosen in paces.items():  # one trigger a pace, one awakening
+            schedule.every(pace, f"advisor every {pace:g} s", partial(ask_all, chosen))
 
     async def ask(self, server: Server, advisor: Advisor, databases: Sequence[str]) -> None:
         """Let an advisor speak of each database that has been read, and that it has not spoken of for its time."""

@@ -51,8 +51,8 @@ TICK_SECONDS = 10.0
 REST_SECONDS = 0.005
 """For each server, the rest between two judgements on itself: many servers that are down shake it all the time."""
 
-RELEASE_SECONDS = 15.0
-"""How often memory that is free is given back to the system."""
+RELEASE_SECONDS = 60.0
+"""How often memory that is free is given back to the system: what is needed again at once has to be fetched anew."""
 
 LEAN_SECONDS = 60.0
 """How long what is over stays whole in memory: who is told of its end may look at it now."""

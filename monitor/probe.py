@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from monitor import (
@@ -303,7 +304,7 @@ class Probe:
         """The columns whose growth matters."""
         return (*(metric.column for metric in self.metrics if metric.kind is Kind.COUNTER), *self.counts)
 
-    @property
+    @cached_property
     def parts(self) -> Sequence[Probe]:
         """Give all that is exported: the probe itself, and as it would be with each aside's labels and metrics."""
         own = (replace(self, labels=each.labels, metrics=each.metrics, asides=()) for each in self.asides)

@@ -167,7 +167,13 @@ def shown(server: Server, seen: Measurement) -> Measurement:
 
 
 def _of_wanted(server: Server, rows: Sequence[Row]) -> Sequence[Row]:
-    return [row for row in rows if _wanted(server, row.get("database"))]
+    """Ask once of each database, however many rows are of it."""
+    unwanted = {name for name in set(map(_database, rows)) if not _wanted(server, name)}
+    return [row for row in rows if _database(row) not in unwanted] if unwanted else rows
+
+
+def _database(row: Row) -> str:
+    return str(row.get("database") or "")
 
 
 def _wanted(server: Server, database: object) -> bool:

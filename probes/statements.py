@@ -82,7 +82,8 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     busy, slow = busiest(window, options.top), slowest(window, options.top)
     ranked = [key_of(row) for row in busy]
     members = memory.of(Members).choose(ranked, seen.taken_at, top=options.top, hold=options.hold)
-    chosen = [*busy, *slow, *(row for row in window if key_of(row) in members)]
+    picked = {key_of(row): row for row in (*busy, *slow, *(row for row in window if key_of(row) in members))}
+    chosen = list(picked.values())
     spent = {entry_of(row): seconds(row) for row in chosen}
     await texts.learn(session, spent, seen.taken_at, show=options.text != "off")
     plans, summed = memory.server.of(Plans), dict(groups(window, chosen, texts, view))
@@ -99,9 +100,9 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
         "block_size": constants["block_size"],
         **memory.of(Evictions).grown(seen.taken_at, constants, WINDOW),
     }
-    known = {key_of(row): row for row in chosen if key_of(row) in members}
+    known = {key: row for key, row in picked.items() if key in members}
     grown = view.shown(seen.grown or ())
-    steps = memory.of(Steps).take(seen, grown, {key_of(row) for row in chosen}, texts, view)
+    steps = memory.of(Steps).take(seen, grown, picked.keys(), texts, view)
     shown = exposed(grown, members, known, texts, view)
     captions = memory.of(Captions).take(shown, known.values(), texts, view) if options.info else ()
     by_class = memory.of(Classes).take(grown, texts, view)

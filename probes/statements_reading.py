@@ -148,7 +148,8 @@ class Known:
 
     def _start(self, read: Mapping[str, Column]) -> None:
         """Begin a full reading: drop what has gone, else keep the order, which makes growth cheap to find."""
-        if self._places.keys() - set(_identities(read)) or len(self._places) != len(self._since):
+        known = self._places.keys()
+        if known and (known - set(_identities(read)) or len(known) != len(self._since)):
             self.columns, self._since = _empty(), _column({}, "since")
             self._places = {}
         size = LEAST_BITS
@@ -160,6 +161,9 @@ class Known:
         length = len(self._since)
         places = [*self._placed(_identities(read), since)]
         if not places:
+            return
+        if not length and len(self._since) == len(places):  # the first of all: nothing to copy
+            self.columns = dict(read)
             return
         new = [at for at, place in enumerate(places) if place >= length]
         for name, values in read.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, TypeAlias
@@ -69,7 +69,7 @@ class Steps:
     def __init__(self) -> None:
         self._steps: deque[tuple[Step, float, datetime]] = deque(maxlen=KEPT)
 
-    def take(self, seen: Measurement, grown: Iterable[Row], chosen: set[Key], texts: Texts, view: View) -> Walk:
+    def take(self, seen: Measurement, grown: Iterable[Row], chosen: Container[Key], texts: Texts, view: View) -> Walk:
         """Remember what grew since the last reading; a reset or a gap is no interval, and ends none but old ones."""
         if seen.grown is not None:
             self._steps.append((_step(grown, chosen, texts, view), seen.grown_seconds, seen.taken_at))
@@ -78,7 +78,7 @@ class Steps:
         return Walk(tuple(step for step, _, _ in self._steps), sum(seconds for _, seconds, _ in self._steps))
 
 
-def _step(rows: Iterable[Row], chosen: set[Key], texts: Texts, view: View) -> Step:
+def _step(rows: Iterable[Row], chosen: Container[Key], texts: Texts, view: View) -> Step:
     step: dict[Doer, tuple[float, float]] = {}
     for row in rows:
         label = texts.labels.get(entry_of(row)) if row["toplevel"] and key_of(row) in chosen else None

@@ -91,10 +91,11 @@ class SequentialScans(Advisor):
 
     def _scanned(self, tables: Measurement) -> Iterator[_Scanned]:
         """Give the big tables that were read whole often enough."""
-        names = Counter(str(row["table"]) for row in tables.rows if row.get("kind") == "table")
-        for row in tables.changes:
-            if row.get("kind") != "table" or number(row, "size_bytes") < self.min_bytes:
-                continue
+        grown = [row for row in tables.changes if row.get("kind") == "table"]
+        big = [row for row in grown if number(row, "size_bytes") >= self.min_bytes]
+        # Of thousands of tables most are small: their names are counted where there is something to tell.
+        names = Counter(str(row["table"]) for row in tables.rows if row.get("kind") == "table") if big else Counter()
+        for row in big:
             table = _scanned(row, tables.window_seconds, unique=names[str(row["table"])] == 1)
             often = table.reads >= self.whole_reads and table.per_minute >= self.per_minute
             if often and table.rows >= self.min_rows:

@@ -269,8 +269,9 @@ def _unrounded(grown: float, before: float) -> float:
 
 
 _NUMBERS = (int, float)  # a tuple: `int | float` takes thrice the time
+_AT_LEAST_0 = (0.0).__le__
 
 
 def _is_sound(grown: Deltas) -> bool:
     """A row counts only when every counter is known and none fell."""
-    return None not in grown and all(delta >= 0 for delta in grown)  # type: ignore[operator]  # `in` does not narrow
+    return None not in grown and all(map(_AT_LEAST_0, grown))  # type: ignore[arg-type]  # `in` does not narrow

@@ -30,7 +30,7 @@ from monitor.kinds import POSTGRES
 from monitor.lasting import Identity
 from monitor.measurement import Measurement, Row
 from monitor.model import Result, Target
-from monitor.probe import Facts, Memory, PerTarget, Probe, Session, Shape
+from monitor.probe import Facts, Memory, Probe, Session, Shape
 
 log = structlog.get_logger()
 
@@ -222,7 +222,8 @@ async def _cause(probe: Probe, session: Guarded, error: MonitorError) -> Monitor
 
 def options_for(probe: Probe, target: Target) -> object:
     """Give the probe's options, narrowed to a target where they differ by target."""
-    return probe.options.for_target(target) if isinstance(probe.options, PerTarget) else probe.options
+    options = probe.options
+    return options.for_target(target) if hasattr(options, "for_target") else options
 
 
 async def read(probe: Probe, session: Session, memory: Memory, options: object) -> Sequence[Row]:

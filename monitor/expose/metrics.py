@@ -33,6 +33,8 @@ class Exposition:
         self.compat = compat or Compat()
         self._limit = limit
         self._layouts: dict[Part, Layout] = {}
+        self._laid_out: dict[Part, Probe] = {}
+        """Which probe a layout was made of, where no name became free since."""
         self._families: dict[str, Family] = {}
         self._servers: dict[str, dict[Place, Reading]] = {}
         self._left_away: Counter[str] = Counter()
@@ -110,6 +112,7 @@ class Exposition:
             self.revision += 1
         for readings in self._servers.values():
             self._drop(readings, [key for key in readings if key[0] == name])
+        self._laid_out.clear()
         for part in [part for part in self._layouts if part[0] == name]:
             for _, each in self._layouts.pop(part).columns:
                 self._families.pop(each.name, None)
@@ -135,6 +138,12 @@ class Exposition:
 
     def _layout(self, probe: Probe, part: Part) -> Layout:
         """Lay a probe out anew only when its columns changed: counters outlive a reload of the configuration."""
+        if self._laid_out.get(part) is not probe:
+            self._lay_out(probe, part)
+            self._laid_out[part] = probe
+        return self._layouts[part]
+
+    def _lay_out(self, probe: Probe, part: Part) -> None:
         known = self._layouts.get(part)
         own = {each.name for _, each in known.columns} if known else set()
         shape = layout(probe, RESERVED | (self._families.keys() - own))
@@ -143,7 +152,7 @@ class Exposition:
                 del self._families[name]
             self._families.update({each.name: each for _, each in shape.columns})
             self._layouts[part] = shape
-        return shape
+            self._laid_out.clear()
 
     def _joined(self, *, openmetrics: bool) -> bytes:
         chunks: dict[str, list[bytes]] = {name: [] for name in self._families}

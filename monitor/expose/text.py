@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeAlias
 
 from monitor.probe import Kind
@@ -59,9 +60,16 @@ def escape(text: str) -> str:
 
 def label_value(value: object) -> str:
     """Write a column's value as a label shows it: cut, and safe between quotes."""
+    if isinstance(value, str):  # by far the most
+        return _label_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return "" if value is None else _label_text(str(value))
+
+
+@lru_cache(maxsize=2000)
+def _label_text(text: str) -> str:
+    """Remember what was written: the same labels come with each reading."""
     return escape(text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 1] + "…")
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, insert
+from sqlalchemy import Connection, Delete, Insert, Row, Select, Table, bindparam, delete, insert
 from sqlalchemy.util import await_only
 
 BITE = 500
@@ -44,10 +44,15 @@ def _built(rows: Iterable[Row[Any]], build: Callable[[Row[Any]], T | None]) -> l
 
 def remove(connection: Connection, table: Table, keys: Iterable[Values]) -> None:
     """Delete rows by their primary keys; what is not there is gone already."""
-    own = and_(*(column == bindparam(f"old_{column.name}") for column in table.primary_key))
     names = [column.name for column in table.primary_key]
     for bite in bites(keys):
-        connection.execute(delete(table).where(own), [{f"old_{name}": key[name] for name in names} for key in bite])
+        connection.execute(_deletion(table), [{f"old_{name}": key[name] for name in names} for key in bite])
+
+
+@cache
+def _deletion(table: Table) -> Delete:
+    """Make it once a table: to build a statement takes longer than to run it."""
+    return delete(table).where(*(column == bindparam(f"old_{column.name}") for column in table.primary_key))
 
 
 def replace(connection: Connection, table: Table, rows: Iterable[Values]) -> None:
@@ -59,9 +64,14 @@ def replace(connection: Connection, table: Table, rows: Iterable[Values]) -> Non
     for bite in bites(rows):
         newest = {tuple(row[name] for name in names): row for row in bite}.values()
         remove(connection, table, newest)
-        connection.execute(insert(table), list(newest))
+        connection.execute(_insertion(table), list(newest))
 
 
 def append(connection: Connection, table: Table, rows: Iterable[Values]) -> None:
     for bite in bites(rows):
-        connection.execute(insert(table), bite)
+        connection.execute(_insertion(table), bite)
+
+
+@cache
+def _insertion(table: Table) -> Insert:
+    return insert(table)

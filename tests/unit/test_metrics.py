@@ -273,7 +273,7 @@ def test_a_probe_declared_anew_keeps_its_counters() -> None:
     """A reload of the configuration is no reason to fall."""
     exposition = Exposition()
     exposition.absorb(TABLES, reading([table(scans=10)]))
-    again = Probe(**{**vars(TABLES), "every": 30})
+    again = replace(TABLES, every=30)
     exposition.absorb(again, reading([table(scans=2)], None))
     assert scans(exposition) == 10
 
@@ -287,6 +287,9 @@ def test_two_columns_never_share_a_name() -> None:
     for probe, column in ((first, "c"), (second, "b_c"), (own, "success")):
         exposition.absorb(probe, reading([{column: 1}], target=SERVER, probe=probe.name))
     assert set(samples(exposition)) == {("pgarchitect_a_b_c", "", "")}
+    exposition.drop_probe("a_b")
+    exposition.absorb(second, reading([{"b_c": 1}], target=SERVER, probe="a"))
+    assert set(samples(exposition)) == {("pgarchitect_a_b_c_total", "", "")}, "the name is free now"
     assert clashes([first, second, own]) == ["pgarchitect_a_b_c", "pgarchitect_probe_success"]
 
 

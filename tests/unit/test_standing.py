@@ -1,36 +1,31 @@
-"""What a server-wide reading shows: nothing of databases that are not to be looked at."""
+"""What of a reading is shown where some databases are not to be looked at."""
 
-from monitor.measurement import Measurement
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from monitor.measurement import Measurement, Row
 from monitor.model import Secret, Server, Target
-from monitor.probe import Row
 from monitor.standing import shown
-from tests.unit.shelf import NOW
 
-SHOP = Server(name="shop", dsn=Secret("postgresql://db"), exclude=("scratch",))
-
-
-def row(database: str | None) -> Row:
-    return {"database": database, "calls": 1}
+SHOP = Server(name="shop", dsn=Secret("postgresql://monitor@db/shop"), exclude=("scratch_.*",))
 
 
-def test_rows_of_excluded_databases_are_left_out_everywhere() -> None:
-    """Of the rows, of what is exposed in their place, and of asides; what is of no database stays."""
-    rows = [row("shop"), row("scratch"), row(""), row(None)]
-    seen = Measurement(target=Target("shop"), probe="statements", taken_at=NOW, rows=rows, exposed=rows)
-    left = shown(SHOP, seen)
-    assert left.rows == left.exposed == [row("shop"), row(""), row(None)]
-
-
-def test_what_is_exposed_is_sifted_also_where_the_rows_name_no_database() -> None:
-    """Rows of pg_stat_statements have an oid only; the series made of them have a name."""
-    seen = Measurement(
-        target=Target("shop"),
-        probe="statements",
-        taken_at=NOW,
-        rows=[{"dbid": 1}],
-        exposed=[row("shop"), row("scratch")],
-        asides={"classes": [row("scratch"), row("shop")]},
+def reading(*rows: Row) -> Measurement:
+    """A reading of the server as a whole, with an aside of the same rows."""
+    return Measurement(
+        target=Target("shop"), probe="pool", taken_at=datetime.now(UTC), rows=rows, exposed=rows, asides={"more": rows}
     )
-    left = shown(SHOP, seen)
-    assert left.rows == [{"dbid": 1}]
-    assert left.exposed == left.asides["classes"] == [row("shop")]
+
+
+def test_rows_of_unwanted_databases_are_left_out() -> None:
+    """Of the rows, of what is exposed and of asides; what is of no database stays."""
+    kept: list[Row] = [{"database": "shop"}, {"database": ""}, {"database": None}, {"database": "shop"}]
+    seen = shown(SHOP, reading(*kept, {"database": "scratch_1"}))
+    assert [*seen.rows] == [*(seen.exposed or ())] == [*seen.asides["more"]] == kept
+
+
+def test_a_database_that_is_no_text_is_no_trouble() -> None:
+    """A probe of somebody's own may give a list."""
+    seen = shown(SHOP, reading({"database": ["shop"]}, {"database": "scratch_1"}))
+    assert [*seen.rows] == [{"database": ["shop"]}]
