@@ -9,6 +9,7 @@ import re
 from enum import StrEnum
 
 from monitor.sqllex import Lexeme
+from monitor.sqlprobing import hides, pries, ruins, waits
 from monitor.sqlskeleton import BROKEN_OUT, CONSTANTS, LEFT_OVER, LITERAL, Text, read
 from monitor.sqltautology import always_true
 
@@ -33,20 +34,25 @@ class Attack(StrEnum):
 # What a text of no shape lacks, quickest first: plain words, then expressions that begin with plain letters.
 _WORDS = (
     "union", "pg_sleep", "generate_series", "chr", "ascii", "_to_xml", "pg_read_", "pg_ls_dir", "lo_import",
-    "lo_export", "pg_shadow", "pg_authid", "pg_user", "substr",
+    "lo_export", "pg_shadow", "pg_authid", "pg_user", "substr", "dblink", "intersect", "except", "version", "repeat",
 )  # fmt: skip
-_CONDITION = r"(?:[\s(]|/\*.*?\*/|not\b)*(?:['\d]|true\b|false\b|null\b|exists\b)"
+_CONDITION = (
+    r"(?:[\s(]|/\*.*?\*/|not\b)*(?:['\d]|true\b|false\b|null\b|exists\b|(?:current_|session_|random\s*\(|now\s*\(|version\s*\(|"
+    r"length\s*\(|lower\s*\(|upper\s*\(|left\s*\(|get_byte|select\b))"
+)
 _SUSPECT = (
     re.compile(r"or\b(?<!\wor)" + _CONDITION, re.DOTALL),
     re.compile(r"and\b(?<!\wand)" + _CONDITION, re.DOTALL),
     re.compile(r"case\s+when\W*\d"),
-    re.compile(r"--(?<=['\d)\s]--)"),
+    re.compile(r"--(?<=['\d)\s;]--)|--\s*[%'\")]"),
+    re.compile(r"::\s*(?:int|numeric)|\bcast\s*\(\W*(?:select\b)?\W*(?:version|current_|session_)"),
+    re.compile(r"/\s*\(\s*select\b|order by\W*(?:case when\W*)?select\b"),
     re.compile(r"/\*(?<=['\d)\s]/\*)"),
     re.compile(r";\s*[^\s;]"),
-    re.compile(r"\|\|\s*\(\s*select\b"),
+    re.compile(r"\|\|\s*(?:\(\s*select\b|current_|session_)"),
     re.compile(r"\bor\s+([\w.]+)\s*=\s*\1\b"),
 )
-_UNION = re.compile(rf"{BROKEN_OUT}union (?:all |distinct )?(?:\( )*select ")
+_UNION = re.compile(rf"{BROKEN_OUT}(?:union|intersect|except) (?:all |distinct )?(?:\( )*(?:select |values \( )")
 _CATALOGUE = re.compile(
     r"\b(?:from|join) (?:\( )*(?:pg_catalog \. )?(?:information_schema \. |pg_(?:shadow|user|roles|authid|"
     r"auth_members|database|tables|class|attribute|namespace|proc|settings|views|group|largeobject|hba_file_rules) )"
@@ -61,6 +67,10 @@ _FIGURES = re.compile(rf"\A(?:\( )*select (?:(?!from\b)\S+ )*?(?:{LITERAL} |(?:c
 """A program's own figures: labels and sums."""
 _OF_THE_SERVER = re.compile(r"\b(?:from|join) (?:\( )*(?:pg_catalog|information_schema|pg_\w+)\b")
 _MADE_UP = re.compile(rf"(?:null|{LITERAL}) (?:,|\|\|)|version \( \)|current_user|current_database \( \)|chr \(")
+_ALL_COLUMNS = re.compile(r"(?:\( )*select (?:\w+ \. )?\* from ")
+_PADDING = re.compile(r"(?:(?:null|L[ns]\d+) , )+(?:null|L[ns]\d+) \Z")
+"""Constants only, beside all columns of a table: who counts columns writes that."""
+_OF_ITSELF = re.compile(r"\A(?:[^;]*? , )?(?:version|inet_server_addr) \( \)")
 _FROM = re.compile(r"\b(?:from|into|update|join) (?!select\b)(?:\w+ \. )*\w+")
 
 _STACKED = re.compile(rf"(?P<end>{LITERAL} (?:\) )*); (?=\S)")
@@ -75,7 +85,9 @@ _CHANGE = re.compile(
     r"(?:drop|truncate|grant|revoke|shutdown|create|alter|copy|do|delete|update|insert|exec|execute|declare|set|call) |"
     r"select .*(?:pg_sleep|generate_series|pg_read_file|lo_|dblink|version \(|current_)"
 )
-_RUIN_NEXT = re.compile(r"; (?:drop|truncate|grant|revoke|(?:alter|create) (?:role|user)) ")
+_RUIN_NEXT = re.compile(
+    r"; (?:(?:drop|truncate|grant|revoke|(?:alter|create) (?:role|user)) |delete from (?:\w+ \. )?\w+ (?:; )?\Z)"
+)
 _OF_A_LIST = re.compile(r"\b(?:order by|limit|offset) ")
 _EVERY_ROW = re.compile(r"(?:delete from|update) (?!.*\bwhere\b)")
 
@@ -119,6 +131,10 @@ def attack(sql: str, *, cut: bool = False) -> Attack | None:
         (_extracts, Attack.EXTRACTION),
         (always_true, Attack.TAUTOLOGY),
         (_truncated, Attack.TRUNCATION),
+        (waits, Attack.DELAY),
+        (ruins, Attack.STACKED),
+        (pries, Attack.EXTRACTION),
+        (hides, Attack.TRUNCATION),
     )
     return next((shape for test, shape in tests if test(text)), None)
 
@@ -138,6 +154,8 @@ def _united(text: Text) -> bool:
             continue
         if _OF_PEOPLE.search(rest) or (_CATALOGUE.search(rest) and _MADE_UP.search(rest)):
             return True
+        if (not text.cut and _ALL_COLUMNS.match(before) and _PADDING.match(rest)) or _OF_ITSELF.search(rest):
+            return True
     return False
 
 
@@ -154,14 +172,15 @@ def _stacked(text: Text) -> bool:
         read = _SELECTED.match(before) and _RUIN.match(second)
         if text.comment and (read or ((plain or _hides(text)) and _CHANGE.match(second))):
             return True
-        if plain and (_RUIN.match(second) or _EVERY_ROW.match(second) or _asks_the_server(before, second)):
+        every = not text.cut and _EVERY_ROW.match(second)
+        if plain and (_RUIN.match(second) or every or _asks_the_server(before, second)):
             return True
     return False
 
 
 def _ruins_a_list(text: Text) -> bool:
     """Tell ruin behind a query's order or limit, on its line: there an input is no constant."""
-    ruin = _RUIN_NEXT.search(text.skeleton)
+    ruin = None if text.cut else _RUIN_NEXT.search(text.skeleton)
     before = text.skeleton[: ruin.start()] if ruin and "\n" not in text.sql else ""
     query = _SELECTED.match(before) and _FROM.search(before) and "; " not in before
     return bool(query and _OF_A_LIST.search(before))

@@ -27,6 +27,9 @@ class Text:
     torn: bool = False
     """A remark on the way begins with a quote that once closed a constant."""
 
+    remarks: Sequence[str] = ()
+    """All comments to a line's end."""
+
     @property
     def adjacent(self) -> bool:
         """Tell whether that comment begins right where the last lexeme ends."""
@@ -45,7 +48,7 @@ class Text:
 LITERAL = r"L[nszt]\d+"
 BROKEN_OUT = rf"{LITERAL} (?::: \w+ )?(?:\) )*"
 """Where an input's own end may be: behind a constant."""
-LEFT_OVER = pattern(r"[\s+-]*'(?=[\s);,]|\Z)")
+LEFT_OVER = pattern(r"[\s+-]*%?'(?=[\s);,]|\Z)")
 """A comment's begin where a quote was left over: nobody begins a remark with it, whatever stands before."""
 
 
@@ -63,7 +66,15 @@ def read(sql: str, *, cut: bool) -> Text:
     last = tokens[-1] if tokens and not cut else None
     hides = last is not None and (last.kind is Lexeme.LINE_COMMENT or _opens_comment(sql, last))
     comment = last if hides and last and kept and "\n" not in sql[kept[-1].end : last.start] else None
-    return Text(sql=sql, skeleton=_skeleton(kept), tokens=kept, cut=cut, comment=comment, torn=_torn(sql, tokens))
+    return Text(
+        sql=sql,
+        skeleton=_skeleton(kept),
+        tokens=kept,
+        cut=cut,
+        comment=comment,
+        torn=_torn(sql, tokens),
+        remarks=[each.text for each in tokens if each.kind is Lexeme.LINE_COMMENT],
+    )
 
 
 def _torn(sql: str, tokens: Sequence[Token]) -> bool:

@@ -15,6 +15,16 @@ SLACK = 0.01
 BLOCK_SECONDS = 0.001
 """What a block may take from a network disk, when the caches are cold."""
 
+SURE = 2.5
+"""What is slower by less than this needs more than one reading, however even."""
+
+STEADY = 0.08
+"""The hours of a steady statement differ by less than this part of their median."""
+
+NARROW, MODE = 0.5, 0.15
+"""Times spread by less than this part of what they used to be, where the hours' own spread leaves room for so many
+calls of the kind, are one of the ways the statement always ran (two plans, two kinds of values)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
@@ -96,3 +106,14 @@ def times(stretch: Stretch) -> Times:
         squares=values["exec_squares"],
         over=stretch.seconds,
     )
+
+
+def was_so(now: Times, before: Baseline) -> bool:
+    """Tell whether the hours before had such calls among others: their spread allows it, and these are all alike."""
+    narrow = now.deviation * before.median < NARROW * before.within * now.mean
+    return narrow and before.within**2 >= MODE * (now.mean - before.median) ** 2
+
+
+def swings(now: Times, before: Baseline) -> bool:
+    """Tell whether its hours differ so much that a little more than twice may be one of their swings."""
+    return now.mean < SURE * before.median and before.spread > STEADY * before.median

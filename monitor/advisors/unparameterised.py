@@ -72,7 +72,9 @@ class Unparameterised(Advisor):
     bind) and whether the sets repeat as constants of a program would (then confidence is medium). LIMIT, OFFSET, null,
     true, false and the length of a list do not count. Superusers (unless `superusers`), the monitor's role, `roles` and
     `applications` (globs; people's and migrations' tools) are left out. Attacks that change an identifier, or come in
-    whole as somebody's own statement, are not seen; nor is what no sample met: below `min_samples` of them, as in a
+    whole as somebody's own statement, are not seen; nor those that look as programs write: a second plain statement, a
+    union among own tables, a remark behind a number (of 330 attacks in tests/unit/injections 37 pass by, of 204
+    harmless texts none is told); nor is what no sample met: below `min_samples` of them, as in a
     snapshot without a window, what was met is told, but that is no verdict on the rest.
     Cost: none beyond the samples of the probe activity. No constant is kept: salted hashes, in memory, for an hour.
     """
