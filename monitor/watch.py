@@ -9,6 +9,7 @@ import asyncio
 import math
 import random
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from monitor.collect.runner import Clock, Runner, failed
 from monitor.collect.way import way_to
 from monitor.errors import MonitorError, Needs, ProbeError, TargetDenied, TargetError, TargetUnreachable
+from monitor.lending import Lent
 from monitor.measurement import Measurement
 from monitor.model import Result, Server, Target
 from monitor.probe import Probe, Scope
@@ -104,6 +106,12 @@ class Watch:
         if self._of_databases:
             often = min(probe.every for probe in self._of_databases)
             schedule.every(often, f"{self.prefix}databases", self._go_round)
+
+    def lend(self, database: str) -> AbstractAsyncContextManager[Lent]:
+        """Lend a session in one database to who plans there; raises TargetError, at once while the server is down."""
+        if self.standing.up is False:
+            raise TargetUnreachable(self.standing.reason)
+        return self.way.apart(database)
 
     async def close(self) -> None:
         """End the watch and both sessions."""

@@ -15,6 +15,7 @@ from monitor.collect.way import way_to
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
+from monitor.lending import Lending
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, Result, Server, Target
 from monitor.overlap import told_once
@@ -54,7 +55,7 @@ class Question:
     """What the configuration says to ignore; findings it covers are counted and not shown."""
     past: Past | None = None
     """Whom to ask for what a daemon kept of earlier hours."""
-    planner: Planner | None = None
+    planner: Lending | None = None
     """Who can tell what a planner would do with an index that is not there."""
 
     @property
@@ -235,10 +236,16 @@ class Look:
         others = relatives(self.server, self.question.servers)
         for database in self.databases:
             target = Target(self.server.name, database)
-            book = Pages(target, newest, histories, self.question.planner, relatives=others)
+            book = Pages(target, newest, histories, self._planner(database), relatives=others)
             for advisor in self.question.advisors:
                 self.progress(f"{book.target}: {advisor.id}")
                 self._take([await advise(advisor, book)])
+        await self._way.close()  # a planner may have asked the server again
+
+    def _planner(self, database: str) -> Planner | None:
+        """Give who plans, with sessions on the server to be had."""
+        planner = self.question.planner
+        return None if planner is None else planner.beside(lambda: self._way.apart(database))
 
     async def _histories(self) -> Mapping[str, History]:
         """Look up what a daemon kept of what grew in the window."""

@@ -58,7 +58,7 @@ async def plans_of(book: Book, shape: Shape) -> AsyncIterator[PlanSource]:
         async with book.planner.opened(shape) as source:
             yield source
     except PlannerError as error:
-        raise ProbeSkipped(str(error), Needs.REPAIR) from None
+        raise ProbeSkipped(str(error), error.needs) from None
 
 
 async def _asked(found: Advice, source: PlanSource, terms: Terms) -> Advice:
