@@ -46,4 +46,4 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
     return replace(seen, details=with_shape(replace(read, watched=watched)))
 
 
-PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, observe=observe, detail=detail)
+PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, patient=True, observe=observe, detail=detail)

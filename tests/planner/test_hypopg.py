@@ -1,6 +1,5 @@
 """hypopg on the watched server: the same interface and answers as the shadow's, and nothing left in the session."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -22,7 +21,7 @@ from monitor.planning import Planner, PlanSource
 from monitor.shape import Shape
 from tests.database import SETTINGS, Cluster, Database
 from tests.debian import hypopg_server
-from tests.patience import PATIENCE
+from tests.labour import at_work
 from tests.planner.reading import shape_of
 from tests.planner.real import candidate, outline, queries
 
@@ -261,29 +260,6 @@ async def test_the_time_of_everything_on_the_server_is_counted(debian: Database)
     assert (answer.planned, "limit" in answer.cut) == ({}, True)
 
 
-SPIN = "do $$ begin while clock_timestamp() < now() + interval '30 s' loop end loop; end $$"
-
-
-@asynccontextmanager
-async def at_work(database: Database, many: int) -> AsyncIterator[None]:
-    """So many sessions compute, and one waits for a lock."""
-    holder, waiting = await database.connect(), await database.connect()
-    await holder.execute("begin; lock table secret")
-    sessions = [await database.connect() for _ in range(many)]
-    tasks = [asyncio.create_task(session.execute(SPIN)) for session in sessions]
-    tasks.append(asyncio.create_task(waiting.execute("select from secret")))
-    try:
-        yield
-    finally:
-        await database.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where query like 'do $$ begin while%'"
-        )
-        await holder.close()
-        await asyncio.wait(tasks)
-        assert sum(task.exception() is None for task in tasks) == 1
-        await waiting.close()
-
-
 async def test_a_busy_server_is_left_alone(debian: Database) -> None:
     """More sessions at work than max_parallel_workers, and at least four; those that wait for a lock do not count."""
     monitor, shape = await seeing(debian), await shape_of(debian)
@@ -291,15 +267,18 @@ async def test_a_busy_server_is_left_alone(debian: Database) -> None:
     async with lent(monitor) as session:
         assert await busy(session) == ""
         async with at_work(debian, 4):
-            await asyncio.sleep(0.5)
             assert await busy(session) == ""
-        why = ""
         async with at_work(debian, 5):
-            for _ in range(int(50 * PATIENCE)):
-                if why := await busy(session):
-                    break
-                await asyncio.sleep(0.1)
+            why = await busy(session)
             told = await refused(monitor, shape)
     assert "5 sessions are at work" in why
     assert told.needs is Needs.TIME
     assert "put off" in str(told)
+
+
+async def test_a_partial_index_is_as_small_as_its_share(debian: Database) -> None:
+    shape = await shape_of(debian)
+    whole, part = candidate(shape, "orders", "at"), candidate(shape, "orders", "at", where="(customer < 50)")
+    async with lent(await seeing(debian)) as session, hypopg(session, shape, Limits(seconds=60)) as source:
+        assert await source.propose([whole, part]) == {}
+        assert source.size_bytes(part) < 0.1 * source.size_bytes(whole)
