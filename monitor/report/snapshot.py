@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -17,8 +17,8 @@ from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
 from monitor.lending import Lending
 from monitor.measurement import Measurement
-from monitor.model import Finding, Judgement, Result, Server, Target
-from monitor.overlap import told_once
+from monitor.model import Finding, Judgement, NoVerdict, Result, Server, Target
+from monitor.overlap import FOREIGN_KEY, awaited_by, held_back, told_once
 from monitor.planning import Planner
 from monitor.probe import Probe, Scope
 from monitor.report.between import through
@@ -237,10 +237,23 @@ class Look:
         for database in self.databases:
             target = Target(self.server.name, database)
             book = Pages(target, newest, histories, self._planner(database), relatives=others)
+            judgements = []
             for advisor in self.question.advisors:
                 self.progress(f"{book.target}: {advisor.id}")
-                self._take([await advise(advisor, book)])
+                judgements.append(await advise(advisor, book))
+            self._take(judgements)
+            self._take_back(target, awaited_by(judgements))
         await self._way.close()  # a planner may have asked the server again
+
+    def _take_back(self, target: Target, awaited: Collection[str | None]) -> None:
+        """Hold back findings that had better wait, now that this is known."""
+        held = [each for each in self.findings if each.rule == FOREIGN_KEY and each.target == target]
+        held = [each for each in held if each.subject in awaited]
+        if held:
+            self.findings = [each for each in self.findings if each not in held]
+            said: tuple[Finding | NoVerdict, ...] = (*held, *self.standing.unsaid.get((target, FOREIGN_KEY), ()))
+            judgement = Judgement(rule=FOREIGN_KEY, source=target, hold=0, keep=0, verdicts=said)
+            self.standing.said([held_back(judgement, awaited)])
 
     def _planner(self, database: str) -> Planner | None:
         """Give who plans, with sessions on the server to be had."""

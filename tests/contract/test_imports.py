@@ -63,7 +63,7 @@ HOUSE: dict[str, set[str]] = {
     "sqlconditions": {"sqltext", "sqltrees"},
     "index_names": set(),
     "sqlwrites": {"sqltext"},
-    "overlap": {"model"},
+    "overlap": {"errors", "model"},
     "shape": {"sqltext"},
     "shaped": {"errors", "measurement", "shape"},
     "planning": {"shape", "sqltext"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from monitor.advisors.index.advice import Advice, advice
+from monitor.advisors.index.awaited import awaited
 from monitor.advisors.index.choices import Choice, Terms
 from monitor.advisors.index.making import remedy
 from monitor.advisors.index.reading import unread
@@ -42,7 +43,8 @@ class Missing(Advisor):
     `least_ms_per_day`. No more than `per_table` indexes are proposed for a table at a time, and in all no more than
     `budget_bytes`.
     Cost: none on the server beyond the readings of the probes shape and statements: plans are made by an embedded
-    PostgreSQL of our own that only has the tables' shape.
+    PostgreSQL of our own that only has the tables' shape. With `planner: {source: hypopg}` they are made on the server:
+    one session, at most 300 plans and 2 s, every half hour, and not while it is busy.
     """
 
     id: ClassVar[str] = "index.missing"
@@ -63,6 +65,7 @@ class Missing(Advisor):
         return [
             *unread(found.shape),
             *_unplanned(found),
+            *awaited(found),
             *(self._accuse(book, found, each) for each in found.chosen.choices),
         ]
 
@@ -180,6 +183,10 @@ def _unplanned(found: Advice) -> Iterator[NoVerdict]:
     """Say what was not looked at: the search was cut short, or much of the workload cannot be planned."""
     if found.chosen.cut:
         yield NoVerdict(reason=f"the search was cut short: {found.chosen.cut}", needs=Needs.TIME)
+    if found.method == "hypopg" and found.chosen.refused:
+        first = next(iter(found.chosen.refused.values()))
+        what = plural(len(found.chosen.refused), "index", "indexes")
+        yield NoVerdict(reason=f"{what} could not be tried: {first}; a shadow knows more", needs=Needs.SETTING)
     lost = {name: found.work.times.get(name, 0.0) for name in found.refused}
     whole, unknown = sum(found.work.times.values()), sum(lost.values())
     if whole and unknown > UNPLANNED * whole:
