@@ -152,9 +152,19 @@ class Hypopg(Source):
         try:
             with self._timed():
                 await self._create([candidate], self._ask)
+                if candidate.where:
+                    self._shares[candidate] = await self._share(candidate)
         except (ProbeError, TargetDenied) as error:
             _usable(await self._fetch(INSTALLED), self._session.facts.role)  # it may have gone meanwhile
             self._refusals[candidate] = f"hypopg would not make it: {_first(error)}"
+
+    async def _share(self, candidate: Candidate) -> float:
+        """Ask which share of its table's rows a partial index would hold."""
+        table = self._shape.tables[candidate.table]
+        part = next(self._relations.parts(table), table)
+        (row,) = await self._ask(f"explain (format json) select from {part.full_name} where {candidate.where}")
+        rows = float(json.loads(str(next(iter(row.values()))))[0]["Plan"]["Plan Rows"])
+        return min(rows / part.rows, 1.0) if part.rows > 0 else 1.0
 
     async def _create(self, candidates: Sequence[Candidate], ask: Ask) -> None:
         sql = f"""
