@@ -16,7 +16,7 @@ from tests.database import SETTINGS, Cluster, Database
 from tests.debian import hypopg_server
 from tests.end_to_end.command import monitor
 from tests.end_to_end.test_advise import WORLD, missing, traffic
-from tests.faults.harness import daemon
+from tests.faults.harness import Samples, daemon, series
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -91,7 +91,6 @@ async def test_without_hypopg_it_is_said_and_nothing_is_called_well(shop: Databa
 @asynccontextmanager
 async def busily(database: Database) -> AsyncIterator[None]:
     """Somebody asks for orders of a customer all the time."""
-
     over = asyncio.Event()
 
     async def ask() -> None:
@@ -107,6 +106,11 @@ async def busily(database: Database) -> AsyncIterator[None]:
         await task
 
 
+def _of(samples: Samples, state: str) -> list[float]:
+    found = series(samples, "pgarchitect_findings", rule="index.missing", state=state)
+    return [*found.values()]
+
+
 async def test_the_daemon_lends_a_session_and_tells_what_two_rounds_say(shop: Database, tmp_path: Path) -> None:
     """Pending after the first round, firing after the next; planned by hypopg, and given back."""
     role = await seeing(shop)
@@ -117,5 +121,6 @@ async def test_the_daemon_lends_a_session_and_tells_what_two_rounds_say(shop: Da
         "rules": rules,
     }
     async with busily(shop), daemon(tmp_path, {"shop": role.dsn}, settings) as running:
+        await running.until(15, "pending", lambda seen: sum(_of(seen, "pending")) == 1)
         finding = await running.fires("index.missing", 15 * PATIENCE)
     assert finding["evidence"]["method"] == "hypopg"
