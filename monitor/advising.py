@@ -21,9 +21,9 @@ SOONEST = 60.0
 
 
 class Advising:
-    """Who is asked next, of what; `planner` tells what a planner would do with an index that is not there."""
+    """Who is asked next, of what; `planner`, for a target, tells what would be with an index that is not there."""
 
-    def __init__(self, desk: Desk, planner: Planner | None = None) -> None:
+    def __init__(self, desk: Desk, planner: Callable[[Target], Planner] | None = None) -> None:
         self._desk, self._planner = desk, planner
         self._next: dict[tuple[Target, str], float] = {}
         """When advisors that speak seldom are asked again, by target and rule."""
@@ -62,7 +62,8 @@ class Advising:
         others = relatives(server, (each.server for each in standings.values()))
         for database in databases:
             target = Target(server.name, database)
-            known = (self._desk.newest, self._desk.recorder.histories, self._planner)
+            planner = self._planner(target) if self._planner is not None else None
+            known = (self._desk.newest, self._desk.recorder.histories, planner)
             book = Pages(target, *known, relatives=others, said=self._said_of)
             if self._is_due(advisor, book):
                 judgement = await advise(advisor, book)

@@ -8,6 +8,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -30,9 +31,10 @@ from monitor.findings.ledger import Ledger
 from monitor.handling import DaemonHandling
 from monitor.memories import Memories
 from monitor.memory import release
-from monitor.model import Alert, Server, State
+from monitor.model import Alert, Server, State, Target
 from monitor.pending import Pending
 from monitor.planners import planner_of
+from monitor.planning import Planner
 from monitor.report.present import Present
 from monitor.report.review import Review
 from monitor.roster import Roster
@@ -87,7 +89,7 @@ class Daemon:
             heard=self._heard,
         )
         self._planner = planner_of(config.planner)
-        self._advising = Advising(self._desk, self._planner)
+        self._advising = Advising(self._desk, self._planner_for)
         self._hours = StoredHours(self._telling.keeper)
         self._memories = Memories(self._roster.runner, self._telling.keeper, self._clock)
         self._desk.recorder.retention = config.retention_statements
@@ -268,6 +270,9 @@ class Daemon:
 
     def _ask_advisors(self) -> None:
         self._advising.begin(self._advisors(), self._watched, self._schedule, self._tasks)
+
+    def _planner_for(self, target: Target) -> Planner:
+        return self._planner.beside(partial(self._roster.lend, target))
 
     def _watched(self) -> Iterator[tuple[Server, Sequence[str]]]:
         return ((watch.server, watch.standing.databases) for watch in self._roster.watches.values())

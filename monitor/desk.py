@@ -19,6 +19,7 @@ from monitor.findings.ledger import Change, Ledger
 from monitor.lean import Lean
 from monitor.measurement import Measurement, Row, measured
 from monitor.model import Alert, Judgement, NoVerdict, Result, Server, State, Target
+from monitor.overlap import MISSING, Patience
 from monitor.pending import Pending
 from monitor.probe import Probe
 from monitor.recorder import Recorder
@@ -59,6 +60,7 @@ class Desk:
         self.shaken: Callable[[], None] = lambda: None
         """Called when a server came or went, or still does not answer, or a probe began to fail, or to be answered."""
         self.ignores = Ignores()
+        self._patience = Patience()
         self._pending = pending
         self.whole = asyncio.Lock()
         """Held by who needs the ledger without half of a measurement in it."""
@@ -103,7 +105,7 @@ class Desk:
 
     def _accepted(self, server: Server, judgements: Sequence[Judgement]) -> Sequence[Judgement]:
         found = wanted(server, judgements)
-        judgements = self._heeded(found)
+        judgements = self._heeded(self._patience.heeded(found))
         if server.name in self.shelf.servers:
             self.shelf.servers[server.name].said(judgements, found)
         return judgements
@@ -160,6 +162,8 @@ class Desk:
 
     def end_rules(self, rules: Collection[str]) -> None:
         """End what rules said that judge no more."""
+        if MISSING in rules:
+            self._patience.forget()
         self._end((alert.source, alert.finding.rule) for alert in self.ledger.alerts if alert.finding.rule in rules)
 
     def end_probes(self, probes: Collection[str]) -> None:
@@ -193,6 +197,7 @@ class Desk:
         self.shelf.drop(name)
         self.exposition.drop_target(name)
         self.recorder.end_server(name)
+        self._patience.forget(name)
         self.newest = {key: seen for key, seen in self.newest.items() if key[0].server != name}
         self._busy.pop(name, None)
 

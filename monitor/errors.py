@@ -113,4 +113,8 @@ class EmbeddedError(MonitorError):
 
 
 class PlannerError(MonitorError):
-    """No planner can be asked what it would do with an index that is not there."""
+    """No planner can be asked what it would do with an index that is not there; `needs` says what is missing."""
+
+    def __init__(self, reason: str, needs: Needs = Needs.REPAIR) -> None:
+        self.needs = needs
+        super().__init__(reason)

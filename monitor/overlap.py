@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
-from monitor.model import Alert, Finding, State, Target
+from monitor.errors import Needs
+from monitor.model import Alert, Finding, Judgement, NoVerdict, State, Target
 
 MISSING, FOREIGN_KEY, SCANS = "index.missing", "index.missing_foreign_key", "tables.sequential_scans"
 
@@ -33,6 +35,49 @@ def told_once(findings: Sequence[Finding]) -> list[Finding]:
     """Leave out what another finding's index brings."""
     wide = [each for each in findings if each.rule == MISSING]
     return [each for each in findings if not any(covers(one, each) for one in wide)]
+
+
+def awaited_by(judgements: Iterable[Judgement]) -> set[str | None]:
+    """Give the foreign keys, as subjects, for which a search that was cut short may have a wider index yet."""
+    own = (judgement for judgement in judgements if judgement.rule == MISSING)
+    return {each.subject for judgement in own for each in judgement.no_verdicts if each.subject}
+
+
+def held_back(judgement: Judgement, awaited: Collection[str | None]) -> Judgement:
+    """Say nothing yet of the foreign keys that are awaited."""
+    if judgement.rule != FOREIGN_KEY or not awaited:
+        return judgement
+    said = (_not_yet(each) if each.subject in awaited else each for each in judgement.verdicts)
+    return replace(judgement, verdicts=tuple(said))
+
+
+def _not_yet(verdict: Finding | NoVerdict) -> NoVerdict:
+    return NoVerdict(
+        reason="index.missing was cut short and may want a wider index, which serves this key too; give it more plans "
+        "(planner: {plans: …}), or run: monitor advise",
+        needs=Needs.TIME,
+        subject=verdict.subject,
+    )
+
+
+class Patience:
+    """What a daemon holds back of each database, by what the newest search said."""
+
+    def __init__(self) -> None:
+        self._awaited: dict[Target, set[str | None]] = {}
+
+    def heeded(self, judgements: Sequence[Judgement]) -> Sequence[Judgement]:
+        """Hold back what had better wait."""
+        for judgement in judgements:
+            if judgement.rule == MISSING:
+                self._awaited[judgement.source] = awaited_by([judgement])
+        return [held_back(judgement, self._awaited.get(judgement.source, ())) for judgement in judgements]
+
+    def forget(self, server: str | None = None) -> None:
+        """Hold nothing back any more, of one server or of all."""
+        self._awaited = {
+            target: awaited for target, awaited in self._awaited.items() if server not in {None, target.server}
+        }
 
 
 class Wider:

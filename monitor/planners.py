@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 from monitor.collect.private import private_session
 from monitor.config_model import Planning
+from monitor.lending import Lending
 from monitor.planner.choice import Choice
 from monitor.planner.planners import Planners
 from monitor.planner.source import Limits
-from monitor.planning import Planner
 
 PATIENT = Limits(plans=3000, seconds=60.0)
 """Somebody waits for the answer, once; a daemon asks every half hour for as long as it lives."""
@@ -23,7 +23,7 @@ def planner_of(chosen: Planning, limits: Limits | None = None) -> Choice:
 
 
 @asynccontextmanager
-async def planning(chosen: Planning | None = None, limits: Limits | None = None) -> AsyncIterator[Planner]:
+async def planning(chosen: Planning | None = None, limits: Limits | None = None) -> AsyncIterator[Lending]:
     """Yield a planner; nothing of it is left behind."""
     choice = planner_of(chosen or Planning(), limits)
     try:

@@ -268,6 +268,8 @@ class Probe:
     window: float = 0.0
     samples: bool = False
     """It shows a moment, so that a snapshot asks it again and again between its two readings."""
+    patient: bool = False
+    """It is dear, and may be late: while the server is busy, a daemon puts it off, an hour at most."""
     needs: tuple[str, ...] = ()
     shape: Shape = Shape.ROWS
     key: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
@@ -14,7 +15,9 @@ from monitor.collect.runner import Clock, Runner
 from monitor.config import Config
 from monitor.desk import Desk
 from monitor.discovery import Look, Lookout
-from monitor.model import Server
+from monitor.errors import TargetUnreachable
+from monitor.lending import Lent
+from monitor.model import Server, Target
 from monitor.probe import Probe
 from monitor.schedule import Schedule, Tasks
 from monitor.watch import Watch
@@ -48,6 +51,13 @@ class Roster:
     def problem(self) -> str:
         """What is wrong with discovery's files; "" when nothing is."""
         return str(self._look.broken[0]) if self._look.broken else ""
+
+    def lend(self, target: Target) -> AbstractAsyncContextManager[Lent]:
+        """Lend a session on a target to who plans there; raises TargetError."""
+        watch = self.watches.get(target.server)
+        if watch is None or target.database is None:
+            raise TargetUnreachable(f"{target.server}: no longer watched")
+        return watch.lend(target.database)
 
     async def read(self) -> None:
         """Find out who is to be watched, and end what concerned others; nobody is asked yet."""

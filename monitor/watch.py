@@ -9,13 +9,24 @@ import asyncio
 import math
 import random
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import structlog
 
+from monitor.busy import busy
 from monitor.collect.runner import Clock, Runner, failed
-from monitor.collect.way import way_to
-from monitor.errors import MonitorError, Needs, ProbeError, TargetDenied, TargetError, TargetUnreachable
+from monitor.collect.way import Guarded, way_to
+from monitor.errors import (
+    MonitorError,
+    Needs,
+    ProbeError,
+    ProbeSkipped,
+    TargetDenied,
+    TargetError,
+    TargetUnreachable,
+)
+from monitor.lending import Lent
 from monitor.measurement import Measurement
 from monitor.model import Result, Server, Target
 from monitor.probe import Probe, Scope
@@ -32,6 +43,9 @@ AGAIN_SECONDS = 5.0
 
 ABSENT_SECONDS = 300.0
 """How seldom, at the most, a database is asked again for what it does not have (no schema auth …)."""
+
+AGAIN_BUSY, LONGEST_BUSY = 60.0, 3600.0
+"""How soon a patient probe is tried again on a server that was busy, and how long it may be put off in all."""
 
 ROUND_SLACK = 0.5
 """A database's probe counts as due this many seconds early, so that rounds do not drift past it."""
@@ -74,6 +88,10 @@ class Watch:
         self._of_server, self._of_databases = self._divided(probes)
         self._asked_at: dict[tuple[str, str], float] = {}
         self._absent: set[tuple[str, str]] = set()
+        self._put_off: dict[tuple[str, str], float] = {}
+        """Since when a patient probe waits in a database, because the server is busy."""
+        self._answered: set[tuple[str, str]] = set()
+        """Patient probes that have a reading, which stays while a newer one is put off."""
         self._again_soon: set[str] = set()
         """Probes of the server that were not reached, or lacked a right or an extension: either may be there soon."""
 
@@ -104,6 +122,12 @@ class Watch:
         if self._of_databases:
             often = min(probe.every for probe in self._of_databases)
             schedule.every(often, f"{self.prefix}databases", self._go_round)
+
+    def lend(self, database: str) -> AbstractAsyncContextManager[Lent]:
+        """Lend a session in one database to who plans there; raises TargetError, at once while the server is down."""
+        if self.standing.up is False:
+            raise TargetUnreachable(self.standing.reason)
+        return self.way.apart(database)
 
     async def close(self) -> None:
         """End the watch and both sessions."""
@@ -198,11 +222,12 @@ class Watch:
                 while waiting:
                     probe = waiting[0]
                     self._asked_at[database, probe.name] = self._clock.monotonic()
-                    seen = await self._runner.run(probe, target, session)
-                    await self._taken(probe, database, seen)
+                    if not (probe.patient and await self._waits(probe, target, session)):
+                        seen = await self._runner.run(probe, target, session)
+                        await self._taken(probe, database, seen)
+                        if seen.unfinished:
+                            done, self._asked_at[database, probe.name] = False, -math.inf
                     waiting.pop(0)
-                    if seen.unfinished:
-                        done, self._asked_at[database, probe.name] = False, -math.inf
         except TargetError as error:
             again = isinstance(error, TargetUnreachable)
             for probe in waiting:
@@ -211,9 +236,29 @@ class Watch:
             return not again
         return done
 
+    async def _waits(self, probe: Probe, target: Target, session: Guarded) -> bool:
+        """Put a probe off while the server is busy, but not for good; say so where it was never read."""
+        key, now = (str(target.database), probe.name), self._clock.monotonic()
+        session.within(probe.timeout)
+        try:
+            why = await busy(session)
+        except (ProbeError, TargetDenied):  # we may not see it; the probe keeps to its own budget
+            why = ""
+        if not why or now - self._put_off.setdefault(key, now) >= LONGEST_BUSY:
+            self._put_off.pop(key, None)
+            return False
+        log.info("probe put off", target=str(target), probe=probe.name, reason=why)
+        self._asked_at[key] = now - self._pause(key[0], probe) + AGAIN_BUSY
+        if key not in self._answered:
+            reason = ProbeSkipped(f"put off, for {why}", Needs.TIME)
+            await self._cannot(probe, target, reason)
+        return True
+
     async def _taken(self, probe: Probe, database: str, seen: Measurement) -> None:
         absent = seen.result is Result.SKIPPED and seen.needs is None
         (self._absent.add if absent else self._absent.discard)((database, probe.name))
+        if probe.patient and seen.result is Result.OK:
+            self._answered.add((database, probe.name))
         await self._desk.take(self.server, probe, seen)
 
     async def _reconnect(self) -> None:

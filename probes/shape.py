@@ -66,4 +66,4 @@ async def detail(session: Session, memory: Memory, seen: Measurement) -> Measure
     return replace(seen, details=handed.details)
 
 
-PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, observe=observe, detail=detail)
+PROBE = Probe(name="shape", scope=Scope.DATABASE, every=1800, patient=True, observe=observe, detail=detail)

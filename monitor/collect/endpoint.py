@@ -77,6 +77,10 @@ class Endpoint(ABC, Generic[S]):
         """Lend the kept session: no database is visited here."""
         return self.home()
 
+    def apart(self, database: str) -> AbstractAsyncContextManager[S]:
+        """Lend the kept session: there is no other."""
+        return self.home()
+
     async def databases(self) -> list[str]:
         """Give none: what it pools belongs to other targets."""
         return []

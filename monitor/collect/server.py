@@ -175,6 +175,18 @@ class PostgresServer:
                 if not session.alive or not (stay or self._at_home(database)):
                     await self._leave()
 
+    @contextlib.asynccontextmanager
+    async def apart(self, database: str) -> AsyncIterator[GuardedSession]:
+        """Lend a session of its own in one database, in the place of the one that visits; closed at once afterwards."""
+        await self._wait_for_left()
+        async with self._visit_turn:
+            await self._leave()
+            session = self._visitor = await self._open(database)
+            try:
+                yield session
+            finally:
+                await self._leave()
+
     def _at_home(self, database: str) -> bool:
         return self._home is not None and self._home.facts.database == database
 

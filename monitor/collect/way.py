@@ -48,6 +48,9 @@ class Way(Protocol):
     def visit(self, database: str, *, stay: bool = False) -> AbstractAsyncContextManager[Guarded]:
         """Lend a session in one database."""
 
+    def apart(self, database: str) -> AbstractAsyncContextManager[Guarded]:
+        """Lend a session of its own in one database, closed afterwards: what is set in it concerns nobody else."""
+
     async def databases(self) -> list[str]:
         """Give the databases to look at, one by one."""
 

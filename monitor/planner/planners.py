@@ -43,6 +43,8 @@ SETTINGS = {
 _OWN = frozenset({"jit", "plan_cache_mode", "block_size"})
 """Settings that are the shadow's own, whatever the watched server says."""
 IDLE_SECONDS = 300.0
+NICE = 5
+"""Our own machine may have better things to do: then fewer plans are made within the time, and that is said."""
 KEPT = 3
 """Databases that are kept."""
 ROOM_BYTES = 250 << 20
@@ -128,6 +130,8 @@ class Planners:
                 self._server = await self._stack.enter_async_context(EmbeddedServer.started(SETTINGS))
             except EmbeddedError as error:
                 raise PlannerError(f"shadow planner: {error}") from None
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._server.pid, NICE)
         return self._server
 
     async def _create(self, server: EmbeddedServer, name: str, by_bytes: bool) -> bool:  # noqa: FBT001

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from monitor.planner.parallel import undivided
@@ -142,11 +143,19 @@ class Source(ABC):
             return f"{self._limits.seconds:g} s were spent planning, which is the limit"
         return ""
 
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Count the time as spent."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds += time.monotonic() - began
+
     async def _planned(self, wanted: Wanted, near: Collection[Candidate]) -> Planned | str:
         self._plans += 1
-        began = time.monotonic()
-        plan = await self._explain(wanted)
-        self._seconds += time.monotonic() - began
+        with self._timed():
+            plan = await self._explain(wanted)
         if isinstance(plan, str):
             return plan
         plan = undivided(plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -15,9 +15,10 @@ from monitor.collect.way import way_to
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
 from monitor.history import History
+from monitor.lending import Lending
 from monitor.measurement import Measurement
-from monitor.model import Finding, Judgement, Result, Server, Target
-from monitor.overlap import told_once
+from monitor.model import Finding, Judgement, NoVerdict, Result, Server, Target
+from monitor.overlap import FOREIGN_KEY, awaited_by, held_back, told_once
 from monitor.planning import Planner
 from monitor.probe import Probe, Scope
 from monitor.report.between import through
@@ -54,7 +55,7 @@ class Question:
     """What the configuration says to ignore; findings it covers are counted and not shown."""
     past: Past | None = None
     """Whom to ask for what a daemon kept of earlier hours."""
-    planner: Planner | None = None
+    planner: Lending | None = None
     """Who can tell what a planner would do with an index that is not there."""
 
     @property
@@ -239,17 +240,36 @@ class Look:
         others = relatives(self.server, self.question.servers)
         for database in self.databases:
             target = Target(self.server.name, database)
-            await self._advised(Pages(target, newest, histories, self.question.planner, relatives=others))
+            await self._advised(Pages(target, newest, histories, self._planner(database), relatives=others))
+        await self._way.close()  # a planner may have asked the server again
 
     async def _advised(self, book: Pages) -> None:
         """Let them speak of one database; those who want to hear others speak last."""
         said: dict[str, Sequence[Finding]] = {}
+        judgements = list[Judgement]()
         book = replace(book, said=lambda _, rule: Said(findings=said.get(rule, ())))
         for advisor in sorted(self.question.advisors, key=lambda each: bool(each.hears)):
             self.progress(f"{book.target}: {advisor.id}")
             judgement = await advise(advisor, book)
             said[advisor.id] = judgement.findings
-            self._take([judgement])
+            judgements.append(judgement)
+        self._take(judgements)
+        self._take_back(book.target, awaited_by(judgements))
+
+    def _take_back(self, target: Target, awaited: Collection[str | None]) -> None:
+        """Hold back findings that had better wait, now that this is known."""
+        held = [each for each in self.findings if each.rule == FOREIGN_KEY and each.target == target]
+        held = [each for each in held if each.subject in awaited]
+        if held:
+            self.findings = [each for each in self.findings if each not in held]
+            said: tuple[Finding | NoVerdict, ...] = (*held, *self.standing.unsaid.get((target, FOREIGN_KEY), ()))
+            judgement = Judgement(rule=FOREIGN_KEY, source=target, hold=0, keep=0, verdicts=said)
+            self.standing.said([held_back(judgement, awaited)])
+
+    def _planner(self, database: str) -> Planner | None:
+        """Give who plans, with sessions on the server to be had."""
+        planner = self.question.planner
+        return None if planner is None else planner.beside(lambda: self._way.apart(database))
 
     async def _histories(self) -> Mapping[str, History]:
         """Look up what a daemon kept of what grew in the window."""

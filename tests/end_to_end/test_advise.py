@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,3 +95,57 @@ async def test_what_cannot_be_is_said_in_one_line(words: tuple[str, ...], said: 
     assert (done.status, done.out) == (2, "")
     assert said in done.err
     assert len(done.err.splitlines()) == 1
+
+
+KEYED = """
+    insert into customers values (0, 'nobody');
+    alter table orders add constraint of_customer foreign key (customer_id) references customers;
+    create table lines (id int primary key, order_id int references orders, sort int);
+    insert into lines select g, g, g from generate_series(1, 60000) g;
+    analyze
+"""
+
+
+@pytest.mark.parametrize("plans", [10, 300])
+async def test_a_foreign_key_waits_for_a_search_that_was_cut_short(
+    database: Database, tmp_path: Path, plans: int
+) -> None:
+    """Its index would be needless beside the wider one that a whole search proposes; other keys are told."""
+    await database.execute(WORLD)
+    await database.execute(KEYED)
+    await database.execute("select pg_stat_statements_reset()")
+    await traffic(database)
+    session = await database.connect()
+    for told in (
+        "lower",
+        "upper",
+        "length",
+        "md5",
+        "reverse",
+        "initcap",
+        "btrim",
+        "ltrim",
+        "rtrim",
+        "ascii",
+        "quote_ident",
+    ):
+        for number in range(4):
+            await session.fetch(f"select {told}(name) from customers where id = $1", number)
+    await session.close()
+    config = tmp_path / "monitor.yaml"
+    config.write_text(
+        f"targets: [{{name: shop, dsn: !env SHOP, databases: {{include: [{database.name}]}}}}]\n"
+        f"planner: {{plans: {plans}}}\n",
+        encoding="utf-8",
+    )
+    words = ("snapshot", "--config", str(config), "--window", "0", "--format", "json", "--rule", "index.missing*")
+    done = await monitor(*words, env={"SHOP": database.dsn})
+    report = json.loads(done.out)
+    cut = plans == 10
+    keys = [each["subject"] for each in report["findings"] if each["rule"] == "index.missing_foreign_key"]
+    waiting = [each for each in report["not_evaluated"] if each["rule"] == "index.missing_foreign_key"]
+    assert keys == ["public.lines (order_id)"]
+    assert [each["subject"] for each in missing(report)] == ([] if cut else ["public.orders (customer_id, placed_at)"])
+    assert [(each["subject"], each["needs"]) for each in waiting] == (
+        [("public.orders (customer_id)", "time")] if cut else []
+    )

@@ -19,6 +19,7 @@ SECONDS = 300
 CONFIG = """
 targets: [{name: exam, dsn: !env EXAM_DSN, databases: {include: [%s]}}]
 rules: {index.unused: {min_age: 0s}}
+planner: {source: %s}
 """
 
 
@@ -43,12 +44,12 @@ async def monitors(dsn: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{ROLE}:{quote(password, safe='')}@{parts.hostname}:{parts.port}"))
 
 
-async def advice(dsn: str, *, aged: bool) -> dict[str, Any]:
-    """Give the report on the workload so far. Raises AdviceError."""
+async def advice(dsn: str, *, aged: bool, planner: str = "auto") -> dict[str, Any]:
+    """Give the report on the workload so far; `planner` needs `aged`. Raises AdviceError."""
     own = await monitors(dsn)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "exam.yaml"
-        config.write_text(CONFIG % EXAM.name, encoding="utf-8")
+        config.write_text(CONFIG % (EXAM.name, planner), encoding="utf-8")
         where = ("--config", str(config)) if aged else ("--dsn", "env:EXAM_DSN")
         out = await monitor("advise", *where, "--format", "json", dsn=own)
     report: dict[str, Any] = json.loads(out)

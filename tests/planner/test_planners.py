@@ -12,7 +12,7 @@ from monitor.collect.private import private_session
 from monitor.embedded import EmbeddedServer
 from monitor.errors import PlannerError, TargetUnreachable
 from monitor.planner.bench import ShadowSession
-from monitor.planner.planners import Planners
+from monitor.planner.planners import NICE, Planners
 from monitor.planner.source import Limits
 from monitor.shape import Column, Shape, Table
 from tests.planner.real import candidate, queries
@@ -38,13 +38,21 @@ def running(pid: int) -> bool:
         return False
 
 
+def backends(postmaster: int) -> list[int]:
+    """Give the processes that plan."""
+    below = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    return [int(pid) for pid in below if b" shadow_" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 async def test_it_starts_when_wanted_and_leaves_nothing() -> None:
-    """No server before the first use; after close neither its process nor its files are there."""
+    """No server before the first use, and none that takes others their time; afterwards no process, no file."""
     ours = fresh()
     before = ours.server
     async with ours.opened(shape()) as shadow:
         assert len((await shadow.cost(QUERY)).planned) == 1
         server = ours.server
+        assert server is not None
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in backends(server.pid)} == {NICE}
     assert before is None
     assert server is not None
     await ours.close()

@@ -71,7 +71,7 @@ class Advised:
         await watched.look(seconds)
         await watched.desk.take(watched.server, SHAPE, await self.shape.look())
         for advisor in (missing, NO_EFFECT):
-            await Advising(watched.desk, self.planner).ask(watched.server, advisor, [watched.database.name])
+            await Advising(watched.desk, lambda _: self.planner).ask(watched.server, advisor, [watched.database.name])
 
 
 HERE = "c4ca4238a0b923820dcc509a6f75849b"

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from monitor.advising import SOONEST
+from monitor.advisors.index.missing import Missing
+from monitor.errors import Needs
 from monitor.findings.inhibition import Sources
 from monitor.findings.ledger import Ledger
-from monitor.model import Area, Finding, Object, Severity, Target
-from monitor.overlap import FOREIGN_KEY, MISSING, SCANS, told_once
+from monitor.model import Area, Finding, NoVerdict, Object, Severity, Target
+from monitor.overlap import FOREIGN_KEY, MISSING, SCANS, Patience, told_once
 from tests.alerts import at, judgement
 
 SHOP = Target("main", "shop")
@@ -61,6 +64,28 @@ def test_an_index_that_holds_a_part_only_serves_no_key(evidence: dict[str, str])
     assert told_once([KEY, wide]) == [KEY, wide]
 
 
+UNTRIED = NoVerdict(reason="300 plans were made, which is the limit", needs=Needs.TIME, subject=KEY.subject)
+
+
+def test_a_key_that_a_wider_index_may_serve_waits_for_the_search() -> None:
+    """Not evaluated, of that key only; told again once the search says nothing of it, or is asked no more."""
+    patience, other = Patience(), finding(FOREIGN_KEY, "shop_id")
+    keys = judgement(KEY, other, rule=FOREIGN_KEY)
+    assert [*patience.heeded([keys])] == [keys]
+    patience.heeded([judgement(UNTRIED, rule=MISSING)])
+    (held,) = patience.heeded([keys])
+    assert held.findings == (other,)
+    assert [(each.subject, each.needs) for each in held.no_verdicts] == [(KEY.subject, Needs.TIME)]
+    assert "planner: {plans" in held.no_verdicts[0].reason
+    patience.heeded([judgement(rule=MISSING)])
+    assert [*patience.heeded([keys])] == [keys]
+    patience.heeded([judgement(UNTRIED, rule=MISSING)])
+    patience.forget("another")
+    assert [*patience.heeded([keys])] != [keys]
+    patience.forget(keys.source.server)
+    assert [*patience.heeded([keys])] == [keys]
+
+
 def test_in_the_daemon_it_is_muted_while_the_other_fires() -> None:
     ledger = Ledger()
     ledger.observe([judgement(WIDE), judgement(KEY), judgement(SCANNED)], at(0))
@@ -68,3 +93,17 @@ def test_in_the_daemon_it_is_muted_while_the_other_fires() -> None:
     muted = {alert.finding.rule: sources.inhibited_by(alert) for alert in ledger.alerts}
     assert {rule for rule, by in muted.items() if by and by.finding.rule == MISSING} == {FOREIGN_KEY, SCANS}
     assert muted[MISSING] is None
+
+
+def test_an_index_is_announced_when_two_rounds_in_a_row_propose_it() -> None:
+    """As the daemon asks, by the rule's own patience; what one round says, and the next does not, nobody hears of."""
+    rule, ledger = Missing(), Ledger()
+    heard = [
+        [
+            change.worth_telling
+            for change in ledger.observe([judgement(*said, rule=MISSING, hold=rule.hold)], at(seconds))
+        ]
+        for seconds, said in ((0, [WIDE]), (rule.every, []), (2 * rule.every, [WIDE]), (3 * rule.every, [WIDE]))
+    ]
+    assert heard == [[False], [False], [False], [True]]
+    assert rule.every - SOONEST > rule.hold

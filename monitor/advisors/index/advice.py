@@ -15,7 +15,7 @@ from monitor.advisors.index.workload import Workload, workload
 from monitor.errors import Needs, PlannerError, ProbeSkipped
 from monitor.measurement import Measurement
 from monitor.model import Result
-from monitor.planning import Answer, PlanSource
+from monitor.planning import Answer, PlanSource, Query
 from monitor.rule import Book
 from monitor.shape import Shape
 
@@ -30,6 +30,8 @@ class Advice:
     chosen: Chosen = field(default_factory=Chosen)
     refused: Mapping[str, str] = field(default_factory=dict)
     """Statements by name that could not be planned, and why."""
+    pending: Sequence[Query] = ()
+    """Statements whose turn did not come, because the search was cut short."""
     supposed: Mapping[str, Variant] = field(default_factory=dict)
     """Statements by name that were planned with a value of our own, and why."""
     method: str = ""
@@ -58,7 +60,7 @@ async def plans_of(book: Book, shape: Shape) -> AsyncIterator[PlanSource]:
         async with book.planner.opened(shape) as source:
             yield source
     except PlannerError as error:
-        raise ProbeSkipped(str(error), Needs.REPAIR) from None
+        raise ProbeSkipped(str(error), error.needs) from None
 
 
 async def _asked(found: Advice, source: PlanSource, terms: Terms) -> Advice:
@@ -75,6 +77,7 @@ async def _asked(found: Advice, source: PlanSource, terms: Terms) -> Advice:
     return replace(
         found,
         chosen=replace(chosen, cut=before.cut or chosen.cut),
+        pending=[each for each in found.work.queries if each.name not in {**before.planned, **before.refused}],
         refused={**before.refused, **found.work.left_out},
         method=source.method,
         remark=source.remark,

@@ -68,6 +68,10 @@ class Chosen:
 
     choices: tuple[Choice, ...] = ()
     rejected: Mapping[Candidate, str] = field(default_factory=dict)
+    refused: Mapping[Candidate, str] = field(default_factory=dict)
+    """Of those rejected, what the planner could not try at all, and why."""
+    untried: frozenset[Candidate] = frozenset()
+    """Of those rejected, what was not looked at because the search was cut short."""
     cut: str = ""
 
 

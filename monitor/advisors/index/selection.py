@@ -96,10 +96,18 @@ async def _settled(search: Search, refused: Mapping[Candidate, str], every: Sequ
         await _spare(search, candidate)
     choices = [choice for each in search.chosen if (choice := _choice(search, each)).helped]
     taken = {each.candidate for each in choices}
+    seen = {each for group in search.outcomes for each in group}
+    untried = frozenset(each for each in every if search.cut and each not in taken | seen and each not in refused)
     why = f"it may not have been looked at: {search.cut}" if search.cut else NEEDLESS
     rejected = {each: why for each in every if each not in taken}
     ordered = sorted(choices, key=lambda each: (-each.saved_ms_per_day, str(each.candidate)))
-    return Chosen(choices=tuple(ordered), rejected={**rejected, **refused}, cut=search.cut)
+    return Chosen(
+        choices=tuple(ordered),
+        rejected={**rejected, **refused},
+        refused=refused,
+        untried=untried,
+        cut=search.cut,
+    )
 
 
 async def _plan(search: Search) -> None:
