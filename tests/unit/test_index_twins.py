@@ -75,7 +75,7 @@ def test_other_foreign_keys_change_nothing(other: ForeignKey) -> None:
 
 def test_a_foreign_key_that_is_served_changes_nothing() -> None:
     """In whichever order."""
-    served = shape(table(index("t1_b_a", "b", "a", table="t1"), oid=1, name="t1"), keys=[KEY])
+    served = shape(table(index("t1_b_a", "b", "a"), oid=1, name="t1"), keys=[KEY])
     assert twin(A, served) is None
 
 
