@@ -136,12 +136,12 @@ async def read(dsn: str, change: str) -> dict[str, object]:
     return {"before": before, "rounds": [asdict(each) for each in rounds]}
 
 
-async def _round(runner: Runner, session: Guarded, name: str = "shop") -> Round:
+async def _round(runner: Runner, session: Guarded, database: str = DATABASE) -> Round:
     pid = int(str((await session.fetch("select pg_catalog.pg_backend_pid() as pid"))[0]["pid"]))
     server, ours = list[float](), list[float]()
     while True:
         theirs, own = seconds(pid), time.process_time()
-        seen = await runner.run(PROBE, Target(name, DATABASE), session)
+        seen = await runner.run(PROBE, Target("shop", database), session)
         server.append((seconds(pid) - theirs) * 1000)
         ours.append((time.process_time() - own) * 1000)
         if seen.result is not Result.OK:
@@ -165,7 +165,7 @@ async def tenants(dsn: str) -> float:
             await _round(runner, session, "first")
             before = _resident()
             for number in range(TENANTS):
-                await _round(runner, session, f"shop{number}")
+                await _round(runner, session, f"shop_{number}")
             return (_resident() - before) / TENANTS
     finally:
         await watching.close()

@@ -124,7 +124,7 @@ class Writes:
     deleted: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
     """A table (kind r), partitioned table (p), materialised view (m) or foreign table (f)."""
 
@@ -166,9 +166,9 @@ class Table:
         """Its name, quoted where needed."""
         return identifier(self.schema, self.name)
 
-    @cached_property
+    @property
     def by_name(self) -> Mapping[str, Column]:
-        """Give its columns by name."""
+        """Give its columns by name; not kept, for ten thousand tables' would take more than the tables."""
         return {column.name: column for column in self.columns}
 
 
