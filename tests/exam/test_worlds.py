@@ -10,9 +10,9 @@ from tests.exam.worlds import WORLDS
 from tests.versions import MAJORS, NEWEST, binaries
 
 SCALES = {"exam": 0.25, "bank": 0.25, "busy_bank": 1.0, "keyless_bank": 0.25}
-HALF, QUARTER, FEW = 0.5, 0.25, 0.17
+HALF, FEW = 0.5, 0.17
 ENDS = (MAJORS[0], NEWEST)
-"""Here a world works on with its new indexes; on the versions between, a smaller one is asked once more."""
+"""Here a world works on with its new indexes; on the versions between it is only asked once more."""
 MISSED = {"trade": 1, "exam": 2}
 """Of the right indexes so many may be missed; README.md says which, and why."""
 
@@ -59,7 +59,6 @@ async def test_advice_is_right_and_helps(major: int, name: str) -> None:
     """
     fetched(major)
     async with world.server(major) as running:
-        scale = SCALES.get(name, HALF if major in ENDS else QUARTER)
-        done = await followed(WORLDS[name], running, scale, quiet, whole=major in ENDS)
+        done = await followed(WORLDS[name], running, SCALES.get(name, HALF), quiet, whole=major in ENDS)
     assert done.holds, done.text()
     assert len(done.grade.missed) <= MISSED.get(name, 0), done.text()
