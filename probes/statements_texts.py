@@ -20,6 +20,10 @@ Entry: TypeAlias = tuple[int, int]
 """A database's oid and a queryid."""
 
 SHOWN_CHARACTERS = 2000
+PLANNED_CHARACTERS = 20_000
+"""A longer text is not kept whole, and so is not explained."""
+LONG_TEXTS = 200
+"""So many are kept whole that are longer than what is shown: four megabytes at most."""
 KEPT = 2000
 BATCH = 300
 PRESSING = 1.0
@@ -58,6 +62,8 @@ class Text:
     aggregates: bool = False
     matches: bool = False
     redacted: str = ""
+    whole: str = ""
+    """What planners are given, where it is longer than what is shown."""
     tags: tuple[str, ...] = ()
     """What sqlcommenter wrote beside it, as `key=value`."""
 
@@ -73,6 +79,7 @@ class Text:
             "matches": self.matches,
             "tags": self.tags,
             "text": self.redacted,
+            **({"whole": self.whole} if self.whole else {}),
         }
 
 
@@ -115,6 +122,7 @@ class Texts:
             if entry in texts:
                 self._known[entry] = text
         self._bound()
+        self._bound_long()
 
     def rest_not(self) -> None:
         """Let the next reading be due at once."""
@@ -138,6 +146,12 @@ class Texts:
         for entry in [*self._asked][: max(len(self._asked) - KEPT, 0)]:
             del self._asked[entry], self.labels[entry]
             self._known.pop(entry, None)
+
+    def _bound_long(self) -> None:
+        """Keep the newest long texts whole; the others are known by what is shown of them."""
+        long = [entry for entry, text in self._known.items() if text.whole]
+        for entry in long[: max(len(long) - LONG_TEXTS, 0)]:
+            self._known[entry] = replace(self._known[entry], whole="")
 
 
 async def _read(session: Session, entries: Iterable[Entry]) -> dict[Entry, str]:
@@ -175,7 +189,11 @@ def understood(entry: Entry, sql: str, *, show: bool) -> Text:
         matches=read.matches,
         tags=tags(sql),
     )
-    return replace(text, redacted=_cut(redact(sql, read.kind))) if show else text
+    if not show:
+        return text
+    redacted = redact(sql, read.kind)
+    is_long = SHOWN_CHARACTERS < len(redacted) <= PLANNED_CHARACTERS
+    return replace(text, redacted=_cut(redacted), whole=redacted if is_long else "")
 
 
 def _cut(text: str) -> str:

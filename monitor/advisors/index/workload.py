@@ -90,7 +90,7 @@ def _names_ours(row: Row, shape: Shape) -> bool:
 
 def _unreadable(row: Row) -> str:
     """Say why a statement cannot be planned; "" where it can, and for utility statements, which need no index."""
-    text = str(row["text"])
+    text = _text(row)
     if row["kind"] == StatementKind.UTILITY:
         return ""
     if row["kind"] not in _READABLE or not text:
@@ -98,10 +98,15 @@ def _unreadable(row: Row) -> str:
     return "its text is too long" if text.endswith(CUT) else ""
 
 
+def _text(row: Row) -> str:
+    """Give a statement's text whole, where more of it is kept than is shown."""
+    return str(row.get("whole") or row["text"])
+
+
 def _query(row: Row) -> Query:
     return Query(
         name=str(row["statement"]),
-        text=str(row["text"]),
+        text=_text(row),
         calls=number(row, "calls"),
         seconds=number(row, "exec_seconds"),
         rows=number(row, "rows"),
@@ -111,7 +116,7 @@ def _query(row: Row) -> Query:
 def _writings(row: Row, shape: Shape, per_day: float) -> Iterator[Writing]:
     """Give what a statement writes; a bulk load is left out, and a table whose name could be any of several."""
     rows, calls = number(row, "rows"), number(row, "calls")
-    for each in written(str(row["text"])):
+    for each in written(_text(row)):
         tables = _tables(shape, each.schema, each.table)
         if len(tables) == 1 and not (each.change is Change.INSERT and rows >= BULK * calls):
             yield Writing(table=tables[0].oid, change=each.change, rows=rows * per_day, columns=each.columns)
