@@ -146,7 +146,7 @@ async def _explained(session: Session, text: str) -> Explained:
     if not text:
         raise NotExplained("its text is not known, cannot be parsed, or is not to be shown")
     if text.endswith(CUT):
-        raise NotExplained("its text is too long")
+        raise NotExplained("its text is too long: those up to 20,000 characters are explained")
     read = reads(text)
     if isinstance(read, str):
         raise NotExplained(read)

@@ -115,6 +115,13 @@ def nominated(rows: Iterable[Row], most: int = 50) -> list[tuple[str, Wanted]]:
     able = [(number(row, "exec_seconds"), number(row, "calls"), row) for row in rows if row["kind"] in EXPLAINED]
     means = [(1000 * seconds / calls, row) for seconds, calls, row in able if calls]
     return [
-        (str(row["database"]), Wanted(label=str(row["statement"]), text=str(row["text"]), mean_ms=mean_ms))
+        (
+            str(row["database"]),
+            Wanted(label=str(row["statement"]), text=str(row.get("whole") or row["text"]), mean_ms=mean_ms),
+        )
         for mean_ms, row in nlargest(most, means, key=itemgetter(0))
     ]
+
+
+def _whole(row: Row) -> str:
+    return str(row.get("whole") or row["text"])

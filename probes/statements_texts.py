@@ -61,7 +61,7 @@ class Text:
     matches: bool = False
     redacted: str = ""
     whole: str = ""
-    """Where more is known than `redacted` shows."""
+    """What planners are given, where it is longer than what is shown."""
     tags: tuple[str, ...] = ()
     """What sqlcommenter wrote beside it, as `key=value`."""
 
@@ -77,7 +77,7 @@ class Text:
             "matches": self.matches,
             "tags": self.tags,
             "text": self.redacted,
-            "whole": self.whole,
+            **({"whole": self.whole} if self.whole else {}),
         }
 
 

@@ -18,7 +18,7 @@ BLOCK_SECONDS = 0.001
 SURE = 2.5
 """What is slower by less than this needs more than one reading, however even."""
 
-STEADY = 0.08
+STEADY = 0.05
 """The hours of a steady statement differ by less than this part of their median."""
 
 NARROW, MODE = 0.5, 0.15

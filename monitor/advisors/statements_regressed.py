@@ -91,9 +91,10 @@ class Regressed(Advisor):
     reading, it is the server: only who is twice as slow as the second slowest is accused, for a minute (four times as
     slow: in two readings), or all of them when they share a table and no others rose; after half an hour of it one
     finding is about the database. What took mixed times before, and takes even ones now, must last ten minutes,
-    and so must what is less than 2.5 times as slow where earlier hours differ by 8 % and more.
+    and so must what is less than 2.5 times as slow where earlier hours differ by 5 % and more.
     False alarms by kind of simulated load, and with all kinds at once: tests/property/test_false_alarms.py and
-    test_noisy_load.py. Known to remain: a spike that slows one or two statements and no others is no spike to us.
+    test_noisy_load.py. Known to remain: a spike that slows one or two statements and no others is no spike to us; with
+    all kinds at once and swings of 20 % that last 20 minutes, about six false alarms in a target-month.
     Cost: none beyond the probe statements; a few hundred numbers compared.
     """
 

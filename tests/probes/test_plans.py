@@ -21,11 +21,13 @@ from probes.plans_asking import explained
 from probes.plans_memory import DAY, HOUR, Explained, Plans, Wanted
 from probes.statements import PROBE as STATEMENTS
 from probes.statements import Slow
+from probes.statements_texts import SHOWN_CHARACTERS
 from tests.conftest import Clusters
 from tests.database import Cluster, Database
 from tests.versions import MAJORS
 
 CANARY = "correct-horse-battery"
+LONG = ", ".join(f"name as name_{n:03}" for n in range(300))
 TABLES = """
     create table parts as select g as id, md5(g::text) as name, g % 100 as kind from generate_series(1, 100000) g;
     create table orders (id int primary key, part int, note text);
@@ -80,15 +82,18 @@ async def reading(database: Database, *, may_read: bool = True) -> AsyncIterator
         await server.close()
 
 
-async def test_a_slow_statements_finding_names_the_costly_node(shop: Database) -> None:
-    """From prepared traffic to evidence: seen by one probe, explained by the other, shown by the first."""
+@pytest.mark.parametrize(
+    "columns", ["id", ", ".join(f"name as name_{n:03}" for n in range(300))], ids=["short", "long"]
+)
+async def test_a_slow_statements_finding_names_the_costly_node(shop: Database, columns: str) -> None:
+    """From prepared traffic to evidence: seen by one probe, explained by the other, shown by the first, cut if long."""
     runner, rule, session = Runner(), Slow(simple_ms=0.1, min_calls=3), await shop.connect()
     async with reading(shop) as reader:
         whole, place = Target("test"), Target("test", shop.name)
 
         async def look() -> list[dict[str, object]]:
             for turn in range(5):
-                await session.fetch("select id from parts where name = $1", f"{CANARY}-{turn}")
+                await session.fetch(f"select {columns} from parts where name = $1", f"{CANARY}-{turn}")
             async with reader.server.home() as home:
                 seen = await runner.run(STATEMENTS, whole, home)
             found = [each for one in evaluate((rule,), seen) for each in one.findings]
@@ -112,6 +117,7 @@ async def test_a_slow_statements_finding_names_the_costly_node(shop: Database) -
         assert "name = $1" in text
         assert float(str(after["plan_cost"])) > 1000
         assert CANARY not in repr(after)
+        assert len(str(after["statement"])) <= SHOWN_CHARACTERS
 
 
 async def test_a_snapshot_explains_what_was_slow_before_it(shop: Database) -> None:

@@ -99,7 +99,7 @@ def _unreadable(row: Row) -> str:
 
 
 def _text(row: Row) -> str:
-    """Give a statement's text: what is shown of it may be its beginning only."""
+    """Give a statement's text whole, where more of it is kept than is shown."""
     return str(row.get("whole") or row["text"])
 
 
