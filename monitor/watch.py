@@ -222,12 +222,14 @@ class Watch:
                 while waiting:
                     probe = waiting[0]
                     self._asked_at[database, probe.name] = self._clock.monotonic()
-                    if not (probe.patient and await self._waits(probe, target, session)):
-                        seen = await self._runner.run(probe, target, session)
-                        await self._taken(probe, database, seen)
-                        if seen.unfinished:
-                            done, self._asked_at[database, probe.name] = False, -math.inf
+                    if probe.patient and await self._waits(probe, target, session):
+                        waiting.pop(0)
+                        continue
+                    seen = await self._runner.run(probe, target, session)
+                    await self._taken(probe, database, seen)
                     waiting.pop(0)
+                    if seen.unfinished:
+                        done, self._asked_at[database, probe.name] = False, -math.inf
         except TargetError as error:
             again = isinstance(error, TargetUnreachable)
             for probe in waiting:
@@ -245,20 +247,19 @@ class Watch:
         except (ProbeError, TargetDenied):  # we may not see it; the probe keeps to its own budget
             why = ""
         if not why or now - self._put_off.setdefault(key, now) >= LONGEST_BUSY:
-            self._put_off.pop(key, None)
             return False
         log.info("probe put off", target=str(target), probe=probe.name, reason=why)
         self._asked_at[key] = now - self._pause(key[0], probe) + AGAIN_BUSY
         if key not in self._answered:
-            reason = ProbeSkipped(f"put off, for {why}", Needs.TIME)
-            await self._cannot(probe, target, reason)
+            await self._cannot(probe, target, ProbeSkipped(f"put off, for {why}", Needs.TIME))
         return True
 
     async def _taken(self, probe: Probe, database: str, seen: Measurement) -> None:
         absent = seen.result is Result.SKIPPED and seen.needs is None
         (self._absent.add if absent else self._absent.discard)((database, probe.name))
-        if probe.patient and seen.result is Result.OK:
+        if probe.patient and seen.result is Result.OK and not seen.unfinished:
             self._answered.add((database, probe.name))
+            self._put_off.pop((database, probe.name), None)
         await self._desk.take(self.server, probe, seen)
 
     async def _reconnect(self) -> None:
