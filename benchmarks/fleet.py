@@ -9,7 +9,7 @@ from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 
-from monitor.config import Config, load_config
+from monitor.config.load import Config, load_config
 from monitor.model import Ack, Alert, Finding, Object, Remedy, Severity, State, Target
 from monitor.rule import Judge
 from monitor.whole import whole_catalog

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from itertools import product
 
 from benchmarks.fleet import DATABASES, TABLES, listed
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.history.trend import Trend
 from monitor.measurement import Measurement, Row
 from monitor.model import Server, Target
 from monitor.probe import Probe, Scope
-from monitor.trend import Trend
 
 MINUTES = 180
 """As far back as memory reaches."""

@@ -10,25 +10,25 @@ from datetime import datetime
 from benchmarks.fleet import Size, unsaid
 from benchmarks.fleet_readings import live, show
 from monitor.collect.runner import Clock
-from monitor.config import Config
-from monitor.controls import DaemonControls
-from monitor.courier import Outcome
-from monitor.courses import DaemonTrends
-from monitor.desk import Desk
-from monitor.door import door
+from monitor.config.load import Config
+from monitor.daemon.controls import DaemonControls
+from monitor.daemon.courier import Outcome
+from monitor.daemon.desk import Desk
+from monitor.daemon.door import door
+from monitor.daemon.handling import DaemonHandling
+from monitor.daemon.pending import Pending
+from monitor.daemon.telling import Telling
+from monitor.daemon.workload import STATEMENTS, DaemonWorkload
 from monitor.errors import Needs
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
 from monitor.findings.ledger import Ledger
-from monitor.handling import DaemonHandling
+from monitor.history.courses import DaemonTrends
 from monitor.model import Judgement, NoVerdict, Target
-from monitor.pending import Pending
 from monitor.schedule import Schedule, Tasks
 from monitor.standing import ServerStanding
 from monitor.store.hours import StoredHours
-from monitor.telling import Telling
-from monitor.workload import STATEMENTS, DaemonWorkload
 
 DOWN = 25
 """Every so many-th server does not answer."""

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 
 from benchmarks.fleet import DATABASES, Size, statement, steps_of
 from benchmarks.fleet_readings import keys, places
-from monitor.earlier import bites, hour_of
-from monitor.history import Key
+from monitor.history.earlier import bites, hour_of
+from monitor.history.past import Key
+from monitor.history.trail import EVIDENCE
 from monitor.model import Alert, Server
 from monitor.notice import Notice
 from monitor.probe import Probe
@@ -19,7 +20,6 @@ from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from monitor.store.ledger_book import StoredLedger
 from monitor.store.records import AuditEntry, LedgerWrite, OutboxEntry, OutboxState, SilenceRow, Transition
-from monitor.trail import EVIDENCE
 
 AUDITED, LETTERS, SILENCES, TOLD = 10_000, 500, 50, 20
 TOGETHER = 500

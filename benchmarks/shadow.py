@@ -19,7 +19,7 @@ import asyncpg
 
 from monitor.collect.runner import Clock, Runner
 from monitor.collect.server import PostgresServer
-from monitor.config_model import Planning
+from monitor.config.model import Planning
 from monitor.log import configure
 from monitor.model import Secret, Server, Target
 from monitor.planners import planner_of

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from monitor.catalog import Catalog
 from monitor.cli.run import COLLECT_AFTER, SWITCH_SECONDS
-from monitor.config import load_config
-from monitor.daemon import Daemon
+from monitor.config.load import load_config
+from monitor.daemon.daemon import Daemon
 from monitor.log import configure
 from monitor.whole import whole_catalog
 

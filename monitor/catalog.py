@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field
 
-from monitor.config_values import Mistake, Seconds, Setting, did_you_mean, read_settings, settings_of
-from monitor.config_yaml import KeyPath
+from monitor.config.values import Mistake, Seconds, Setting, did_you_mean, read_settings, settings_of
+from monitor.config.yamlfile import KeyPath
 from monitor.errors import ConfigError
 from monitor.measurement import Row
 from monitor.probe import Probe, Scope

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.index_names import Names, Place
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 MOST_PARTS = 50
 """Partitions whose statements are printed; with more, a person needs a script."""

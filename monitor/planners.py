@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from monitor.collect.private import private_session
-from monitor.config_model import Planning
+from monitor.config.model import Planning
 from monitor.lending import Lending
 from monitor.planner.choice import Choice
 from monitor.planner.planners import Planners

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from monitor.shape import IndexKey, Shape
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 Node: TypeAlias = Mapping[str, object]
 """A node of a plan, as EXPLAIN (VERBOSE, FORMAT JSON) writes it."""

@@ -8,23 +8,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from monitor import (
-    index_names,
-    index_sql,
-    row_security,
-    shape,
-    sight,
-    sight_accounts,
-    sight_links,
-    sight_newest,
-    sight_sessions,
-    sight_shape,
-    sight_slices,
-    sight_states,
-    sight_structure,
-)
+from monitor import index_names, index_sql, row_security, shape
 from monitor.errors import Needs, ProbeError, ProbeSkipped, ProbeTimeout, TargetDenied
-from monitor.history import Kept
+from monitor.history.past import Kept
+from monitor.history.trend import Trend
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
 from monitor.lasting import Lasting, Memory
 from monitor.measurement import (
@@ -44,12 +31,20 @@ from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, 
 from monitor.proof import Better, Proof, Sign, Thing
 from monitor.rule import Rule
 from monitor.shaped import shape_of, with_shape
-from monitor.sqlattack import Attack, attack
-from monitor.sqlliterals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
-from monitor.sqlreads import Reads, reads
-from monitor.sqltext import Statement, StatementKind, identifier, literal, read_statement, redact
+from monitor.sight import accounts as sight_accounts
+from monitor.sight import lent as sight
+from monitor.sight import links as sight_links
+from monitor.sight import newest as sight_newest
+from monitor.sight import sessions as sight_sessions
+from monitor.sight import shape as sight_shape
+from monitor.sight import slices as sight_slices
+from monitor.sight import states as sight_states
+from monitor.sight import structure as sight_structure
+from monitor.sql.attack import Attack, attack
+from monitor.sql.literals import Literal, LiteralKind, Spelling, literals, same_text, spelling, statement
+from monitor.sql.reads import Reads, reads
+from monitor.sql.text import Statement, StatementKind, identifier, literal, read_statement, redact
 from monitor.summed import check_recording, described, summed, table_names
-from monitor.trend import Trend
 
 __all__ = [
     "GIB",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from monitor import config_routing
+from monitor.config import routing as config_routing
 from monitor.notice import Receiver
 from monitor.notify.places import Places
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitor.sqllex import Lexeme, Token, lexemes
+from monitor.sql.lexemes import Lexeme, Token, lexemes
 
 EVERYBODY = "public"
 STAND_INS: Mapping[str, str] = {

@@ -10,7 +10,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import ClassVar, Protocol
 
-from monitor.history import History
+from monitor.history.past import History
 from monitor.measurement import Measurement
 from monitor.model import Area, Confidence, Evidence, Finding, NoVerdict, Object, Remedy, Scalar, Severity, Target
 from monitor.planning import Planner

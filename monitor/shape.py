@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from monitor.row_security import Role, Secured
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from monitor.errors import Needs, ProbeSkipped
 from monitor.measurement import Measurement, Row
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 
 def check_recording(seen: Measurement) -> None:

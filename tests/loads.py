@@ -1,7 +1,7 @@
 """Simulated load: statements with log-normal times, by day and night, that wait for locks; and what is kept of it.
 
 Sums of many calls are put together from tables of sums of 8, 16, 32 … draws, so that a day of hundreds of statements
-takes seconds. Baselines are the real ones (monitor/baseline.py), stretches are as exact as readings are.
+takes seconds. Baselines are the real ones (monitor/history/baseline.py), stretches are as exact as readings are.
 """
 
 from bisect import bisect_right
@@ -14,13 +14,13 @@ from math import cos, exp, inf, pi, sqrt
 from operator import add, itemgetter, sub
 from random import Random
 
-from monitor.baseline import Sum, baseline
-from monitor.history import Baseline, Key, Stretch, Tide
+from monitor.history.baseline import Sum, baseline
+from monitor.history.past import Baseline, Key, Stretch, Tide
+from monitor.history.tide import tide
 from monitor.measurement import Measurement
 from monitor.model import Finding, Target
 from monitor.planning import Planner
 from monitor.proof import Cure
-from monitor.tide import tide
 
 CYCLE = 15.0
 HOUR, DAY = 3600.0, 86400.0

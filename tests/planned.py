@@ -12,7 +12,7 @@ from monitor.model import Result
 from monitor.planning import Candidate, Planned, Query
 from monitor.shape import Shape
 from monitor.shaped import shape_of
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 from probes.shape import PROBE
 from tests.database import Cluster, Database
 

@@ -11,7 +11,7 @@ from monitor.errors import Needs
 from monitor.measurement import Measurement, Row, duration, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Severity
 from monitor.rule import Advisor, Book
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 
 @dataclass(frozen=True, kw_only=True)

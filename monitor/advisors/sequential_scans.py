@@ -12,7 +12,7 @@ from monitor.measurement import MIB, Measurement, Row, duration, number, plural,
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Severity
 from monitor.proof import Proof, Sign
 from monitor.rule import Advisor, Book
-from monitor.sqltext import StatementKind, identifier
+from monitor.sql.text import StatementKind, identifier
 
 PAGE = 8192
 LOOKING = (

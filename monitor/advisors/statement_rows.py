@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from monitor.errors import Needs, ProbeSkipped
-from monitor.history import History, Key
+from monitor.history.past import History, Key
 from monitor.measurement import Measurement, Row, duration
 from monitor.model import Result, Scalar
 from monitor.rule import Book

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from monitor.history import Baseline, Key, Stretch
+from monitor.history.past import Baseline, Key, Stretch
 from monitor.measurement import Row
 from monitor.summed import table_names
 

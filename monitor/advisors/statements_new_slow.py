@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from monitor.advisors.statement_rows import PLAN, grounds, identity, rows_by_key
 from monitor.errors import Needs, ProbeSkipped
-from monitor.history import Baseline, History, Key
+from monitor.history.past import Baseline, History, Key
 from monitor.measurement import Measurement, Row, duration, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Severity
 from monitor.rule import Advisor, Book
-from monitor.sqltext import StatementKind
+from monitor.sql.text import StatementKind
 from monitor.summed import described, summed
 
 KNOWN = 0.5

@@ -11,13 +11,13 @@ from typing import ClassVar
 from monitor.advisors.regressed_words import advice, cold, drowned, figures, times_as, up_for
 from monitor.advisors.statement_rows import grounds, identity, rows_by_key
 from monitor.advisors.statement_times import SURE, Slower, Times, swings, times, was_so
-from monitor.history import Baseline, History, Key, Stretch
+from monitor.history.past import Baseline, History, Key, Stretch
+from monitor.history.tide import MANY, common, is_high
 from monitor.measurement import Row, duration, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy
 from monitor.rule import Advisor, Book
-from monitor.sqltext import StatementKind
+from monitor.sql.text import StatementKind
 from monitor.summed import described, table_names
-from monitor.tide import MANY, common, is_high
 
 RUNGS, RUNG = 6, 1.5
 """The newest stretch, and longer ones of half as many calls again each: what few calls cannot show, more may."""

@@ -10,11 +10,11 @@ from typing import ClassVar
 from monitor.advisors.statement_rows import rows_by_key
 from monitor.advisors.unparameterised_sets import SHOWN, Proof, Sets
 from monitor.errors import Needs
-from monitor.history import Key
+from monitor.history.past import Key
 from monitor.measurement import Measurement, Row, duration, number, plural
 from monitor.model import Area, Confidence, Finding, NoVerdict, Object, Remedy, Result, Scalar, Severity
 from monitor.rule import Advisor, Book
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 from monitor.summed import described, table_names
 
 PEOPLE_AND_MIGRATIONS = (

@@ -10,8 +10,8 @@ from monitor.advisors.index.missing import Missing
 from monitor.catalog import Catalog
 from monitor.cli.output import check_output
 from monitor.cli.snapshot import Wishes, asked, progress, status, write
-from monitor.config import load_config
-from monitor.config_values import size_bytes
+from monitor.config.load import load_config
+from monitor.config.values import size_bytes
 from monitor.errors import UsageError
 from monitor.log import configure
 from monitor.planners import PATIENT, planning

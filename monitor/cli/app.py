@@ -188,7 +188,7 @@ def check_config(file: Annotated[Path, typer.Argument(help="The configuration fi
 @app.command()
 def init(directory: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path()) -> None:
     """Write a commented starter configuration."""
-    from monitor.init import starter
+    from monitor.config.starter import starter
 
     for path in starter(directory):
         typer.echo(path)

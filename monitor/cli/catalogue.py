@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 from monitor.catalog import Catalog
-from monitor.config import load_config, schema
+from monitor.config.load import load_config, schema
 from monitor.errors import UsageError
 from monitor.probe import Probe
 from monitor.rule import HEADINGS, Judge

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from monitor import sight, sight_states
-from monitor.sqltext import identifier, literal
+from monitor.sight import lent as sight
+from monitor.sight import states as sight_states
+from monitor.sql.text import identifier, literal
 
 Auth = Literal["functions", "policy", "bypassrls", "none"]
 Linked: TypeAlias = tuple[str, str, str, str | None]

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from monitor.config import Config
-from monitor.earlier import HOUR_SECONDS, LOOKED_UP, Ledge, beginning, bites, hour_of
+from monitor.config.load import Config
 from monitor.errors import StoreError
 from monitor.findings.silences import Silences, silence_from_document
-from monitor.history import Baseline, Key
+from monitor.history.earlier import HOUR_SECONDS, LOOKED_UP, Ledge, beginning, bites, hour_of
+from monitor.history.past import Baseline, Key
 from monitor.model import Alert, Server, State
 from monitor.probe import Probe
 from monitor.report.glimpse import Earlier, Past

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor import config_routing
-from monitor.config import load_config
-from monitor.config_values import did_you_mean
+from monitor.config import routing as config_routing
+from monitor.config.load import load_config
+from monitor.config.values import did_you_mean
 from monitor.errors import DeliveryError, UsageError
 from monitor.model import Alert, Area, Finding, Object, Remedy, Severity, State, Target
 from monitor.notice import Notice, Receiver

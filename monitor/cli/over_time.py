@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monitor.config import Config
+from monitor.config.load import Config
 from monitor.draw.evidence import HOURS as MONTH
-from monitor.earlier import LOOKED_UP, beginning, bites, hour_of
 from monitor.errors import StoreError
-from monitor.history import Key
+from monitor.history.earlier import LOOKED_UP, beginning, bites, hour_of
+from monitor.history.past import Key
+from monitor.history.strand import points_of
+from monitor.history.trail import EVIDENCE, held
+from monitor.history.trend import Course, Point
 from monitor.report.listing import ROWS
 from monitor.report.review import Review
 from monitor.report.traced import HOURS, SHOWN, STATEMENTS, Line, Traced, line_of
 from monitor.status import Bucket
 from monitor.store.engine import Store
 from monitor.store.hours import Hour, StoredHours
-from monitor.strand import points_of
-from monitor.trail import EVIDENCE, held
-from monitor.trend import Course, Point
 
 CHARTED = 50
 """Findings whose number is charted, the worst."""

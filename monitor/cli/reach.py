@@ -13,7 +13,7 @@ from monitor.errors import UsageError
 from monitor.model import Secret
 
 if TYPE_CHECKING:
-    from monitor.config_model import Web
+    from monitor.config.model import Web
 
 DEFAULT_URL = "http://127.0.0.1:9779"
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens everywhere answers here
@@ -59,7 +59,7 @@ def door(way: Way, environ: Mapping[str, str]) -> Door:
 def configured(config: Path, environ: Mapping[str, str]) -> Listening:
     """Read where a configuration's daemon listens, and who may sign in there."""
     # Reading one needs the whole catalogue, which takes longer than everything else here.
-    from monitor.config import load_config  # noqa: PLC0415
+    from monitor.config.load import load_config  # noqa: PLC0415
     from monitor.whole import whole_catalog  # noqa: PLC0415
 
     return listening(load_config(config, whole_catalog(), environ).web, config.parent)

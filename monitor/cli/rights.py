@@ -10,12 +10,12 @@ from typing import Protocol, cast
 from monitor.cli.grants import Auth, Linked, Wanted, grants_sql
 from monitor.cli.snapshot import named
 from monitor.collect.server import PostgresServer
-from monitor.config import Config, load_config
+from monitor.config.load import Config, load_config
 from monitor.errors import TargetError
 from monitor.kinds import PGBOUNCER, POSTGRES
 from monitor.model import Server
 from monitor.probe import Session
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 from monitor.whole import whole_catalog
 
 USERS = """

@@ -6,8 +6,8 @@ import gc
 import sys
 from pathlib import Path
 
-from monitor.config import load_config
-from monitor.daemon import Daemon
+from monitor.config.load import load_config
+from monitor.daemon.daemon import Daemon
 from monitor.log import configure
 from monitor.whole import whole_catalog
 

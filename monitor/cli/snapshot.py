@@ -16,7 +16,7 @@ from monitor.catalog import Catalog
 from monitor.cli.history import history, past
 from monitor.cli.output import check_output, to_file
 from monitor.cli.over_time import traced
-from monitor.config import Config, load_config
+from monitor.config.load import Config, load_config
 from monitor.dsn import read_dsn
 from monitor.errors import Needs, UsageError
 from monitor.kinds import PGBOUNCER

@@ -6,7 +6,7 @@ import asyncpg
 
 from monitor.dsn import Dsn
 from monitor.errors import TargetDenied, TargetError, TargetUnreachable, TargetUnsupported
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 
 class DatabaseUnreachable(TargetUnreachable):

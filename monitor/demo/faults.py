@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from monitor.demo.schema import DATABASE
 from monitor.errors import MonitorError
-from monitor.sqltext import read_statement
+from monitor.sql.text import read_statement
 
 SEARCH = """
     select id, asked_at, question

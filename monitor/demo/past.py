@@ -14,12 +14,12 @@ from random import Random
 
 import asyncpg
 
-from monitor.config import Config
+from monitor.config.load import Config
 from monitor.demo.faults import INVITATION, fingerprint
 from monitor.demo.schema import DATABASE, Application
 from monitor.demo.turns import invitation_code
-from monitor.earlier import hour_of
-from monitor.history import Key
+from monitor.history.earlier import hour_of
+from monitor.history.past import Key
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from monitor.config import load_config
-from monitor.daemon import Daemon
+from monitor.config.load import load_config
+from monitor.daemon.daemon import Daemon
 from monitor.demo.admission import admit
 from monitor.demo.config import open_port, write_config
 from monitor.demo.ending import ending

@@ -10,10 +10,10 @@ from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
 from monitor.draw.outlook import Unknown, named
 from monitor.draw.plot import MOST, Plot
+from monitor.history.trend import Line, Trends
 from monitor.kinds import POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Line, Trends
 
 ORPHANS, SWEEPS, STATES = "auth_links.orphans", "auth_links.sweeps", "auth_states.rows"
 USERS, TURN, SESSIONS, SIGNUPS = (

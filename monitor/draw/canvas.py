@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from monitor.draw.forecast import Forecast
 from monitor.draw.plot import Plot, Series, Sketch, plot, spark
-from monitor.trend import Course, Line
+from monitor.history.trend import Course, Line
 
 LEAST = timedelta(minutes=15)
 """A chart is of no less, however young the monitor is."""

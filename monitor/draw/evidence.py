@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from monitor.draw.plot import WRITE, Plot, Series, Sketch, plot
 from monitor.draw.words import when
+from monitor.history.trend import Course, Point, limit_of, main_figure
 from monitor.model import Alert
-from monitor.trend import Course, Point, limit_of, main_figure
 
 UNITS = {"bytes": "bytes", "seconds": "seconds", "ratio": "ratio"}
 MARGIN = 1.1

@@ -14,11 +14,11 @@ from monitor.draw.about import remarks, unsaid
 from monitor.draw.asked import Asked, Sheet, sheet
 from monitor.draw.canvas import Canvas
 from monitor.draw.outlook import Unknown, named
+from monitor.history.trend import Line, Trends
 from monitor.kinds import POSTGRES
 from monitor.measurement import duration
 from monitor.model import Finding, State
 from monitor.status import Glance
-from monitor.trend import Line, Trends
 
 INDEXES = "indexes.indexes"
 Row = Mapping[str, object]

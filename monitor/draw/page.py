@@ -17,10 +17,10 @@ from monitor.draw.overview import FEW, front
 from monitor.draw.search import CHOICES, ORDERS, Found
 from monitor.draw.sheets import Sheets
 from monitor.draw.statements import HOURS, view
+from monitor.history.trend import Course
 from monitor.model import Alert, State
 from monitor.rule import HEADINGS, Judge
 from monitor.status import Glance, Hours, Part, Past, TargetStatus
-from monitor.trend import Course
 
 FIRST = 100
 """Entries of a long list on a page."""

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from monitor.draw.axis import levels, moments
 from monitor.draw.forecast import Forecast, until
 from monitor.draw.words import figure
+from monitor.history.trend import Point
 from monitor.measurement import duration, size
-from monitor.trend import Point
 
 WIDTH, HEIGHT = 520, 170
 LEFT, RIGHT, TOP, BOTTOM = 76, 510, 10, 146

@@ -12,10 +12,10 @@ from monitor.draw.canvas import Canvas
 from monitor.draw.forecast import Forecast, forecast
 from monitor.draw.outlook import Unknown
 from monitor.draw.plot import MOST, Plot, spark
+from monitor.history.trend import Line, Trends
 from monitor.kinds import APP_POOL, PGBOUNCER, POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Line, Trends
 
 SLOTS, STATES, BOUNCED, CLIENTS, APPLICATION = (
     "pool.slots",

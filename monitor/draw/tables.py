@@ -13,10 +13,10 @@ from monitor.draw.canvas import Canvas
 from monitor.draw.indexes import Listing
 from monitor.draw.outlook import Unknown
 from monitor.draw.plot import Plot, spark
+from monitor.history.trend import Line, Trends
 from monitor.kinds import POSTGRES
 from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Line, Trends
 
 TABLES, SIZES = "tables.tables", "sizes.databases"
 FAMILIES = ("tables.", "index.", "schema.", "rls.")

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from monitor.config_values import seconds
+from monitor.config.values import seconds
 from monitor.errors import MonitorError, UsageError
 from monitor.expose import api
 from monitor.expose.credentials import Credentials

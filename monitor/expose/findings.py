@@ -12,9 +12,9 @@ from monitor.draw.search import CHOICES, Search, found
 from monitor.errors import UsageError
 from monitor.expose import api
 from monitor.expose.answers import document, html
+from monitor.history.trend import Course
 from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Course
 
 
 @dataclass(frozen=True, kw_only=True)

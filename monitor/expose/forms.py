@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
-from monitor.config_values import seconds
+from monitor.config.values import seconds
 from monitor.draw.page import SCOPES, SPANS
 from monitor.errors import MonitorError, UsageError
 from monitor.expose.credentials import Credentials

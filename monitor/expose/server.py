@@ -33,9 +33,9 @@ from monitor.expose.targets import Targets
 from monitor.expose.tls import Tls
 from monitor.expose.trends import TrendPages, numbers
 from monitor.expose.wishes import BODY
+from monitor.history.trend import Trends
 from monitor.rule import Judge
 from monitor.status import Controls, Glance, Handling, Shelf, Workload
-from monitor.trend import Trends
 
 SHUTDOWN_SECONDS = 0.5
 KEEPALIVE_SECONDS = 75.0

@@ -18,9 +18,9 @@ from monitor.draw.page import Drawer
 from monitor.draw.tables import Scene as TableScene
 from monitor.errors import UsageError
 from monitor.expose.answers import html
+from monitor.history.trend import Course, Line, Trends
 from monitor.model import Alert
 from monitor.status import Glance
-from monitor.trend import Course, Line, Trends
 
 
 class Scene(Protocol):

@@ -18,8 +18,8 @@ from monitor.planner.sizes import PAGE, pages
 from monitor.planner.source import Limits
 from monitor.planning import Answer, Candidate, Node, Planned, Query
 from monitor.shape import IndexKey, Shape, Table
-from monitor.sqlconditions import Condition, Either, Match, Term, conditions
-from monitor.sqlreads import clauses, reads
+from monitor.sql.conditions import Condition, Either, Match, Term, conditions
+from monitor.sql.reads import clauses, reads
 
 RANGE, UNKNOWN, LISTED, FIRST = 1 / 3, 0.005, 5, 10
 """Shares of rows: of a one-sided range, of what cannot be told; values of a list; rows of a LIMIT."""

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from monitor.planner.bench import SCHEMA
 from monitor.shape import Table
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 CASTS = (
     "create cast (bytea as pg_ndistinct) without function",

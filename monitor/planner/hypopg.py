@@ -22,7 +22,7 @@ from monitor.planner.relations import Relations, Wanted, quoted
 from monitor.planner.source import Limits, Source
 from monitor.planning import Candidate, Node
 from monitor.shape import Shape
-from monitor.sqlreads import Reads, reads
+from monitor.sql.reads import Reads, reads
 
 NAME = "pgarchitect_what_if"
 METHODS = frozenset({"btree", "brin", "hash"})

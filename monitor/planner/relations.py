@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from monitor.planning import Query
 from monitor.row_security import Role
 from monitor.shape import Shape, Table, View
-from monitor.sqlreads import is_one, typed
-from monitor.sqltext import StatementKind, identifier, read_statement
+from monitor.sql.reads import is_one, typed
+from monitor.sql.text import StatementKind, identifier, read_statement
 
 _PARAMETERS = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 _EXTRACT = re.compile(r"\bextract\s*\(\s*(\$\d+)\s+from\b", re.IGNORECASE)

@@ -10,8 +10,8 @@ from monitor.planner.relations import quoted
 from monitor.planning import Candidate
 from monitor.row_security import STAND_INS, Policy
 from monitor.shape import Column, DefinedType, ForeignKey, Function, Index, Shape, Table, View
-from monitor.sqllex import Lexeme, Token, lexemes
-from monitor.sqltext import identifier, literal
+from monitor.sql.lexemes import Lexeme, Token, lexemes
+from monitor.sql.text import identifier, literal
 
 SUBSTITUTE = "text"
 """Stands for types that the shadow has not."""

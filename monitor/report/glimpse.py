@@ -8,11 +8,11 @@ from datetime import datetime
 from operator import add
 from typing import TypeAlias
 
-from monitor.history import Baseline, Kept, Key, Stretch, Tide
+from monitor.history.past import Baseline, Kept, Key, Stretch, Tide
+from monitor.history.tide import tide
 from monitor.measurement import Measurement
 from monitor.model import Server
 from monitor.probe import Probe
-from monitor.tide import tide
 
 
 @dataclass(frozen=True, kw_only=True)

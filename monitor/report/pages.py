@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from monitor.history import History
+from monitor.history.past import History
 from monitor.measurement import Measurement
 from monitor.model import Finding, Target
 from monitor.planning import Planner

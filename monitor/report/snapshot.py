@@ -14,7 +14,7 @@ from monitor.collect.runner import Runner, failed
 from monitor.collect.way import way_to
 from monitor.errors import Needs, ProbeError, TargetError, TargetUnreachable
 from monitor.findings.ignores import Ignore, Ignores, without_ignored
-from monitor.history import History
+from monitor.history.past import History
 from monitor.lending import Lending
 from monitor.measurement import Measurement
 from monitor.model import Finding, Judgement, NoVerdict, Result, Server, Target

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from monitor.history import Key
+from monitor.history.past import Key
+from monitor.history.trend import Course, Point
 from monitor.measurement import Row
 from monitor.status import Bucket
-from monitor.trend import Course, Point
 
 HOURS = 24
 """So many newest hours of rows are shown."""

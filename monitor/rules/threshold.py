@@ -11,7 +11,7 @@ from monitor.errors import Needs, ProbeSkipped
 from monitor.measurement import Measurement, Row, duration, number, size
 from monitor.model import Area, Finding, NoVerdict, Object, Remedy, Severity
 from monitor.rule import Rule
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 
 @dataclass(frozen=True, kw_only=True)

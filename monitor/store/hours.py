@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
-from monitor.history import Key
+from monitor.history.past import Key
 from monitor.store.bulk import read, replace
 from monitor.store.tables import hours as table
 from monitor.store.tables import series

@@ -11,10 +11,10 @@ from monitor.expose.credentials import Credentials
 from monitor.expose.metrics import Exposition
 from monitor.expose.own import Own
 from monitor.expose.server import Site, Web
+from monitor.history.trend import Line
 from monitor.kinds import APP_POOL, PGBOUNCER
 from monitor.model import Severity, Target
 from monitor.status import Bucket, Hours, TargetStatus
-from monitor.trend import Line
 from tests.browser.world import ODD, servers
 from tests.unit.controls import Ledger
 from tests.unit.figures import Figures, rise

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page
 from benchmarks.fleet import Size, alerts, config, name_of
 from benchmarks.house import Time, house
 from benchmarks.month import Month, fill
-from monitor.config import Config
+from monitor.config.load import Config
 from monitor.model import Alert
 from monitor.store.engine import Store
 from tests.browser.opening import opened

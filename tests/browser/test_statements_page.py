@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from monitor.earlier import hour_of
-from monitor.history import Key
+from monitor.history.earlier import hour_of
+from monitor.history.past import Key
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from tests.browser.opening import ground, opened, overhang

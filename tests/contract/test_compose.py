@@ -18,7 +18,7 @@ import yaml
 
 from dashboards.frame import PAGE_URL
 from monitor import __version__
-from monitor.config import load_config
+from monitor.config.load import load_config
 from monitor.whole import whole_catalog
 from tests.conftest import absent
 from tests.dockerfile import CHECKOUT, last

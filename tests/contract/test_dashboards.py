@@ -18,7 +18,7 @@ from dashboards.build import BOARDS, FOLDER, main, rendered
 from dashboards.frame import PAGE_URL
 from dashboards.ourselves import RULES
 from monitor.catalog import load_catalog
-from monitor.config_model import Web
+from monitor.config.model import Web
 from monitor.expose.own import FAMILIES
 from monitor.expose.series import family
 from monitor.model import Area

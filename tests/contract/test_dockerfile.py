@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Thread
 
 from monitor import __version__
-from monitor.config_model import DEFAULT_STORE, Web
+from monitor.config.model import DEFAULT_STORE, Web
 from monitor.expose import server as web_server
 from tests.conftest import absent
 from tests.dockerfile import CHECKOUT, FILE, health_check, instructions, last, stages

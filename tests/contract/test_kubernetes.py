@@ -17,8 +17,8 @@ from typer.main import get_group
 
 from monitor import __version__
 from monitor.cli.app import app
-from monitor.config import Config, load_config
-from monitor.config_model import DEFAULT_STORE
+from monitor.config.load import Config, load_config
+from monitor.config.model import DEFAULT_STORE
 from monitor.embedded import free_port
 from monitor.whole import whole_catalog
 from tests.database import Database

@@ -16,7 +16,7 @@ BROAD = {
     "monitor/catalog.py": 1,  # an entry point's import
     "monitor/rules/evaluate.py": 2,  # a rule, an advisor
     "monitor/collect/runner.py": 1,  # a run
-    "monitor/courier.py": 1,  # a delivery
+    "monitor/daemon/courier.py": 1,  # a delivery
     "monitor/draw/messages.py": 1,  # a user's template
 }
 """The only places that may catch everything, and how often."""

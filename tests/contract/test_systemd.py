@@ -11,8 +11,8 @@ import pytest
 from typer.main import get_group
 
 from monitor.cli.app import USAGE, app
-from monitor.config import load_config
-from monitor.config_model import DEFAULT_STORE
+from monitor.config.load import load_config
+from monitor.config.model import DEFAULT_STORE
 from monitor.memory import THRIFTY
 from monitor.whole import whole_catalog
 from tests.conftest import absent

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from monitor.sight import KEYS, take_back
-from monitor.sqltext import identifier
+from monitor.sight.lent import KEYS, take_back
+from monitor.sql.text import identifier
 from tests.database import Cluster, Database
 from tests.end_to_end import auth_faults as faults
 from tests.end_to_end.auth_casts import SAMPLE, Cast, printed

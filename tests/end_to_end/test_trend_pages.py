@@ -4,8 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from monitor.earlier import hour_of
-from monitor.history import Key
+from monitor.history.earlier import hour_of
+from monitor.history.past import Key
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from tests.database import Database

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from monitor.embedded import EmbeddedServer
-from monitor.sqltext import read_statement
+from monitor.sql.text import read_statement
 from tests.exam.advising import advice
 from tests.exam.executing import run
 from tests.exam.grade import Grade, Kind

@@ -16,7 +16,7 @@ from pathlib import Path
 MOTHER = """
 import json, os, sys
 import aiosqlite, aiohttp.web, asyncpg, sqlalchemy.dialects.sqlite.aiosqlite
-import monitor.cli.run, monitor.daemon, monitor.receivers, monitor.notify.webhook
+import monitor.cli.run, monitor.daemon.daemon, monitor.receivers, monitor.notify.webhook
 from monitor.cli.app import main
 from monitor.whole import whole_catalog
 

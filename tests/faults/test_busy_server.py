@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from monitor.collect.runner import Clock, Runner
+from monitor.daemon.watch import AGAIN_BUSY, LONGEST_BUSY, Watch
 from monitor.errors import Needs
 from monitor.measurement import Measurement
 from monitor.model import Result, Secret, Server
 from monitor.probe import Probe, Scope
 from monitor.schedule import Schedule, Tasks
-from monitor.watch import AGAIN_BUSY, LONGEST_BUSY, Watch
 from tests.database import Database
 from tests.labour import at_work
 from tests.patience import PATIENCE

@@ -9,7 +9,7 @@ import pytest_asyncio
 from monitor.planner.planners import Planners
 from monitor.planning import Candidate
 from monitor.shape import Column, DefinedType, Index, IndexKey, Shape, Table
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 from tests.database import Cluster, Database
 from tests.planner.reading import shape_of
 from tests.planner.real import candidate, queries

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from monitor.collect.runner import Clock
-from monitor.history import History
+from monitor.history.past import History
+from monitor.history.recorder import Recorder
 from monitor.measurement import Measurement
 from monitor.model import Finding, NoVerdict, Secret, Server, Target
 from monitor.planning import Planner
 from monitor.proof import Cure
-from monitor.recorder import Recorder
 from monitor.rule import Advisor
 from monitor.rules.evaluate import advise
 from monitor.store.engine import Store

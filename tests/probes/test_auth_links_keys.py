@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import asyncpg
 import pytest
 
-from monitor import sight
 from monitor.cli.grants import Auth, Wanted, grants_sql
 from monitor.model import Finding
 from monitor.probe import Row
+from monitor.sight import lent as sight
 from probes.auth_links import PROBE
 from probes.auth_links_keys import NOT_LENT, NOT_OF_THIS, LinkKeys, Question
 from probes.auth_links_options import AuthOptions, Link

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from monitor import sight
+from monitor.sight import lent as sight
 from probes.auth_links_keys import LinkKeys, Question
 from probes.auth_links_suspects import Span
 from tests.database import Database

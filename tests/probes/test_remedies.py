@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.advising import Advising
 from monitor.advisors.sequential_scans import SequentialScans
 from monitor.collect.runner import Clock, Runner
 from monitor.collect.server import PostgresServer
-from monitor.desk import Desk
+from monitor.daemon.advising import Advising
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
 from monitor.model import Alert, Secret, Server, State
-from monitor.pending import Pending
 from monitor.proof import Outcome
 from monitor.standing import ServerStanding
 from probes.indexes import PROBE as INDEXES

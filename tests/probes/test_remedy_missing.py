@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from monitor.advising import Advising
 from monitor.advisors.index.missing import Missing
 from monitor.advisors.index.no_effect import NoEffect
 from monitor.collect.runner import Runner
 from monitor.collect.server import PostgresServer
+from monitor.daemon.advising import Advising
 from monitor.findings.cure import REST_SECONDS
 from monitor.model import Alert, State
 from monitor.planners import planning

@@ -9,7 +9,7 @@ from monitor.model import Result
 from monitor.probe import Facts, ProbeError, Row, Session
 from monitor.shape import Index, IndexKey, Shape
 from monitor.shaped import shape_of
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 from probes.shape import PROBE
 from probes.shape_around import VIEWS, search_path
 from probes.shape_indexes import INDEXES

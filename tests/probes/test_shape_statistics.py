@@ -9,7 +9,7 @@ from monitor.cli.grants import Wanted, grants_sql
 from monitor.model import Result
 from monitor.shape import Shape
 from monitor.shaped import shape_of
-from monitor.sight import SHAPE, take_back
+from monitor.sight.lent import SHAPE, take_back
 from probes.shape import PROBE
 from tests.conftest import Clusters
 from tests.database import Cluster, Database

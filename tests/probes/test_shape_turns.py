@@ -10,6 +10,7 @@ from monitor.advisors.index.redundant import Duplicate
 from monitor.cli.grants import Wanted, grants_sql
 from monitor.collect.runner import Clock, Runner
 from monitor.collect.way import Guarded
+from monitor.daemon.watch import Watch
 from monitor.errors import Needs, ProbeSkipped, TargetUnreachable
 from monitor.measurement import Measurement
 from monitor.model import Secret, Server
@@ -18,8 +19,7 @@ from monitor.report.snapshot import Question, take_snapshot
 from monitor.schedule import Schedule, Tasks
 from monitor.shape import Shape
 from monitor.shaped import shape_of
-from monitor.sight import SHAPE, take_back
-from monitor.watch import Watch
+from monitor.sight.lent import SHAPE, take_back
 from probes.shape import PROBE
 from probes.shape_rounds import FORMER_SECONDS, Kept, Pace
 from tests.database import Database

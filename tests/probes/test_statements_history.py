@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from monitor.collect.runner import Clock
+from monitor.history.recorder import Recorder
 from monitor.measurement import Measurement, Row
 from monitor.model import Secret, Server
-from monitor.recorder import Recorder
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from probes.statements import PROBE

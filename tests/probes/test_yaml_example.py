@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config_probes import read_yaml_probe
+from monitor.config.probes import read_yaml_probe
 from monitor.model import Finding
 from monitor.shipped import shipped
 from tests.database import Database

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.config import load_config
+from monitor.config.load import load_config
 from monitor.errors import ConfigErrors
 from monitor.log import redacted
 from tests.unit.handmade import CATALOG

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from monitor.advisors.statements_regressed import Regressed
-from monitor.baseline import Sum, baseline
+from monitor.history.baseline import Sum, baseline
 from monitor.model import Finding
 from monitor.rules.evaluate import advise
 from tests.loads import CYCLE, DAY, HOUR, POOL, Grown, Kept, Statement, arrivals, drawn, page

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.earlier import hour_of
-from monitor.history import Key
+from monitor.history.earlier import hour_of
+from monitor.history.past import Key
 from monitor.store.engine import Store
 from tests.unit.recording import NOON, A, B, Desk
 

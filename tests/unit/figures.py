@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from monitor.trend import Course, Line, Point
+from monitor.history.trend import Course, Line, Point
 from tests.unit.shelf import NOW
 
 Shape = Callable[[float], float]

@@ -10,13 +10,13 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from monitor.collect.runner import Clock
-from monitor.earlier import hour_of
 from monitor.errors import StoreError
-from monitor.history import History, Kept, Key
+from monitor.history.earlier import hour_of
+from monitor.history.past import History, Kept, Key
+from monitor.history.recorder import Recorder
 from monitor.measurement import Measurement
 from monitor.model import Secret, Server, Target
 from monitor.probe import Kind, Metric, Probe, Scope
-from monitor.recorder import Recorder
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from monitor.advising import SOONEST, Advising
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.advising import SOONEST, Advising
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
 from monitor.errors import Needs
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
 from monitor.measurement import Measurement
 from monitor.model import Area, Finding, NoVerdict, Result, Secret, Server, Target
-from monitor.pending import Pending
 from monitor.rule import Advisor, Book
 from monitor.schedule import Schedule, Tasks
 from monitor.standing import ServerStanding

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.baseline import LEAST, SAME_HOURS, Sum, baseline, enough, same_hours
+from monitor.history.baseline import LEAST, SAME_HOURS, Sum, baseline, enough, same_hours
 
 PRESENT = 480_000
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor.catalog import GROUP, Catalog, load_catalog
-from monitor.config_values import Mistake
+from monitor.config.values import Mistake
 from monitor.errors import ConfigError
 from monitor.model import Severity
 from monitor.probe import Aside, Kind, Metric, Probe, Scope

@@ -23,7 +23,7 @@ from monitor.cli.findings import findings as commands
 from monitor.cli.reach import Listening, Way, door, listening
 from monitor.cli.shown import Sheet, one_finding, state, table_of_findings, table_of_silences
 from monitor.client import PAGE, Client, Door
-from monitor.config_model import Web as WebYaml
+from monitor.config.model import Web as WebYaml
 from monitor.errors import MonitorError, UsageError
 from monitor.expose import api
 from monitor.expose.credentials import Credentials

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from monitor.catalog import Catalog, CatalogProblem
-from monitor.config import Config, load_config, schema
-from monitor.config_model import LATER
+from monitor.config.load import Config, load_config, schema
+from monitor.config.model import LATER
 from monitor.errors import ConfigErrors
 from monitor.model import Secret, Server
 from monitor.probe import Probe, Scope

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Config, load_config
+from monitor.config.load import Config, load_config
+from monitor.daemon.routing import routing
 from monitor.errors import ConfigErrors
 from monitor.findings.matchers import parse_matcher
 from monitor.notify.places import Remembered
 from monitor.receivers import receiver
-from monitor.routing import routing
 from monitor.whole import whole_catalog
 
 CATALOG = whole_catalog()
@@ -133,7 +133,7 @@ import subprocess
 import sys
 from pathlib import Path
 sys.modules["apprise"] = None  # as Python itself marks what is not to be found
-from monitor.config import load_config
+from monitor.config.load import load_config
 from monitor.whole import whole_catalog
 print(*load_config(Path(sys.argv[1]), whole_catalog(), {}).warnings, sep="\\n")
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from monitor.collect.runner import Clock
-from monitor.courier import FLOOD, Courier, Means, Outcome, Pace
+from monitor.daemon.courier import FLOOD, Courier, Means, Outcome, Pace
 from monitor.errors import DeliveryError
 from monitor.findings.letters import SUMMARY, Entry
 from monitor.findings.outbox import Outbox

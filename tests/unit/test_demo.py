@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import load_config
+from monitor.config.load import load_config
 from monitor.demo import turns
 from monitor.demo.config import BACK_DATED, CONFIG, NOTE, open_port, write_config
 from monitor.demo.ending import INTERRUPTED, ending
@@ -18,9 +18,9 @@ from monitor.demo.faults import INVITATION, LEADERBOARD, PLANTED, SEARCH, finger
 from monitor.demo.past import HOURS, back_date
 from monitor.demo.schema import DATABASE
 from monitor.demo.traffic import ACTORS
-from monitor.earlier import Ledge, hour_of
 from monitor.errors import EmbeddedError
-from monitor.sqltext import StatementKind, read_statement
+from monitor.history.earlier import Ledge, hour_of
+from monitor.sql.text import StatementKind, read_statement
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from monitor.whole import whole_catalog

@@ -3,11 +3,11 @@
 from structlog.testing import capture_logs
 
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
+from monitor.daemon.steps import MOST_LOGGED
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
-from monitor.pending import Pending
-from monitor.steps import MOST_LOGGED
 from tests.alerts import at, finding, judgement
 
 MANY = 250

@@ -11,8 +11,9 @@ from pathlib import Path
 from pytest_httpserver import HTTPServer
 
 from monitor.collect.runner import Clock
-from monitor.digests import Digests, divided
-from monitor.dispatch import Dispatch, Routing
+from monitor.daemon.digests import Digests, divided
+from monitor.daemon.dispatch import Dispatch, Routing
+from monitor.daemon.pending import Pending
 from monitor.errors import DeliveryError
 from monitor.findings.digest import Periodical
 from monitor.findings.letters import SUMMARY
@@ -21,7 +22,6 @@ from monitor.findings.silences import Silences
 from monitor.model import Alert, Secret
 from monitor.notice import Notice, Receiver
 from monitor.notify.webhook import Webhook
-from monitor.pending import Pending
 from monitor.schedule import Schedule
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger

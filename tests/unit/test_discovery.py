@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
-from monitor.config import Config, load_config
-from monitor.discovery import Discovery, Look, Lookout, dsn_of
+from monitor.config.discovery import Discovery, Look, Lookout, dsn_of
+from monitor.config.file_sd import MOST_TARGETS, Found, read_targets
+from monitor.config.load import Config, load_config
 from monitor.dsn import check_dsn, read_dsn
 from monitor.errors import ConfigErrors
-from monitor.file_sd import MOST_TARGETS, Found, read_targets
 from monitor.model import Secret, Server
 from tests.unit.handmade import CATALOG
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitor.collect.runner import Clock
-from monitor.courier import Pace
-from monitor.dispatch import FEW, Dispatch, Routing, Streamed
+from monitor.daemon.courier import Pace
+from monitor.daemon.dispatch import FEW, Dispatch, Routing, Streamed
+from monitor.daemon.pending import Pending
 from monitor.findings.matchers import parse_matcher
 from monitor.findings.route import Route
 from monitor.findings.silences import Silences, maintenance
 from monitor.model import Ack, Alert, Severity
 from monitor.notice import Notice
-from monitor.pending import Pending
 from monitor.store.records import LedgerRead
 from tests.alerts import NOON, at, firing, resolved
 

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.draw.forecast import Forecast, forecast
 from monitor.draw.plot import BOTTOM, RIGHT, TOP, Plot, Series, Sketch, plot
-from monitor.trend import Point
+from monitor.history.trend import Point
 from tests.unit.shelf import NOW
 
 HOUR = timedelta(hours=1)

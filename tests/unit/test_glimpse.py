@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.history import past
-from monitor.config import Config, load_config
-from monitor.earlier import beginning, hour_of
+from monitor.config.load import Config, load_config
+from monitor.history.earlier import beginning, hour_of
 from monitor.measurement import Measurement, Row
 from monitor.model import Secret, Server, Target
 from monitor.report.glimpse import Earlier, Glimpse

@@ -3,8 +3,8 @@
 import pgparse
 import pytest
 
-from monitor import sight
 from monitor.cli.grants import Auth, Linked, Wanted, grants_sql
+from monitor.sight import lent as sight
 from tests.database import Database
 from tests.probes.people import found_auth, profiles
 

@@ -12,20 +12,20 @@ from pathlib import Path
 import pytest
 
 from monitor.collect.runner import Clock
-from monitor.config import load_config
-from monitor.controls import DaemonControls
-from monitor.desk import Desk
+from monitor.config.load import load_config
+from monitor.daemon.controls import DaemonControls
+from monitor.daemon.desk import Desk
+from monitor.daemon.handling import DaemonHandling
+from monitor.daemon.pending import Pending
+from monitor.daemon.telling import Telling
 from monitor.embedded import free_port
 from monitor.errors import StoreError
 from monitor.expose.metrics import Exposition
 from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
-from monitor.handling import DaemonHandling
 from monitor.model import Secret, Server, Severity, State, Target
-from monitor.pending import Pending
 from monitor.schedule import Schedule, Tasks
 from monitor.standing import ServerStanding
-from monitor.telling import Telling
 from monitor.whole import whole_catalog
 from tests.alerts import NOON, finding, firing, judgement
 from tests.notices import notice

@@ -7,14 +7,14 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
 from monitor.errors import Needs
 from monitor.expose.metrics import Exposition
 from monitor.findings.ignores import Ignore, Ignores
 from monitor.findings.ledger import Ledger
 from monitor.measurement import Measurement, Row
 from monitor.model import Finding, NoVerdict, Object, Secret, Server, State, Target
-from monitor.pending import Pending
 from monitor.rule import Rule
 from monitor.rules.daemon import IgnoreExpired, IgnoreUnused
 from monitor.rules.evaluate import evaluate

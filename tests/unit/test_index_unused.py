@@ -7,16 +7,16 @@ from typing import ClassVar
 
 import pytest
 
-from monitor.advising import Advising
 from monitor.advisors.index.unused import STALE_SECONDS, Unused
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.advising import Advising
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
 from monitor.errors import Needs
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
 from monitor.measurement import Measurement
 from monitor.model import Area, Confidence, Finding, NoVerdict, Result, Secret, Server, Target
-from monitor.pending import Pending
 from monitor.report.pages import Pages
 from monitor.rule import Advisor, Book
 from monitor.rules.evaluate import advise

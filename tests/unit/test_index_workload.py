@@ -10,8 +10,8 @@ from monitor.errors import ProbeSkipped
 from monitor.measurement import Measurement
 from monitor.model import Target
 from monitor.shape import Shape, View
-from monitor.sqltext import read_statement
-from monitor.sqlwrites import Change
+from monitor.sql.text import read_statement
+from monitor.sql.writes import Change
 from tests.unit.indexes import shape, table
 
 HOUR = 3600.0

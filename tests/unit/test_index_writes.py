@@ -8,7 +8,7 @@ from monitor.advisors.index.workload import Workload, Writing
 from monitor.advisors.index.writes import hot_share, price_ms_per_day
 from monitor.planning import Candidate
 from monitor.shape import IndexKey, Shape, Table, Writes
-from monitor.sqlwrites import Change
+from monitor.sql.writes import Change
 from tests.unit.indexes import DAY, index, shape, table
 from tests.unit.whatif import candidate, inserts, updates
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from monitor.catalog import load_catalog
-from monitor.config import load_config
+from monitor.config.load import load_config
+from monitor.config.starter import starter
 from monitor.errors import UsageError
-from monitor.init import starter
 from monitor.shipped import shipped
 
 DSN = "postgresql://monitor@db/shop"

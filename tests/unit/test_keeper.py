@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Connection
 
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.keeper import Keeper
+from monitor.daemon.pending import Pending
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
-from monitor.keeper import Keeper
 from monitor.model import Secret
-from monitor.pending import Pending
 from monitor.store.alerts import StoredAlerts
 from monitor.store.failures import DamagedFile
 from monitor.store.records import Transition

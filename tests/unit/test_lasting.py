@@ -14,14 +14,14 @@ import pytest
 
 from monitor.collect.identity import identity
 from monitor.collect.runner import Clock, Runner
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.keeper import Keeper
+from monitor.daemon.memories import FRESH_SECONDS, KEPT, LARGEST, MENDING_SECONDS, WRITE_SECONDS, Memories
+from monitor.daemon.pending import Pending
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
-from monitor.keeper import Keeper
 from monitor.lasting import Memory, Place, Remembered
-from monitor.memories import FRESH_SECONDS, KEPT, LARGEST, MENDING_SECONDS, WRITE_SECONDS, Memories
 from monitor.model import Result, Secret, Target
-from monitor.pending import Pending
 from monitor.probe import Facts, Measurement, Probe, Row, Scope, Session
 from monitor.store.engine import Store
 from monitor.store.memories import StoredMemories

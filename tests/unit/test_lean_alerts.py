@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.keeper import Keeper
+from monitor.daemon.pending import Pending
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
-from monitor.keeper import Keeper
 from monitor.lean import LOST, STORED, UNREADABLE, Lean
 from monitor.model import Alert, Finding, Secret, State, as_document
-from monitor.pending import Pending
 from monitor.store.alerts import StoredAlerts
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
 from monitor.model import Alert, Judgement, Secret, Server, State
-from monitor.pending import Pending
 from monitor.standing import ServerStanding
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger

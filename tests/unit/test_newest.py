@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.newest import ENOUGH, MOST, Chunk, Newest
+from monitor.history.newest import ENOUGH, MOST, Chunk, Newest
 
 
 def readings(weights: list[float]) -> list[Chunk]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.advising import SOONEST
 from monitor.advisors.index.missing import Missing
+from monitor.daemon.advising import SOONEST
 from monitor.errors import Needs
 from monitor.findings.inhibition import Sources
 from monitor.findings.ledger import Ledger

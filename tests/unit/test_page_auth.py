@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.draw.auth import BY, House
+from monitor.history.trend import Line
 from monitor.model import Target
-from monitor.trend import Line
 from tests.browser.charted import line
 
 SHOP = Target("shop", "shop")

@@ -10,9 +10,9 @@ import pytest
 
 from monitor.draw.asked import SHOWN, Asked
 from monitor.draw.indexes import HEAD, Index, Listing, Mark, listing
+from monitor.history.trend import Line
 from monitor.model import Alert, Area, Finding, Object, Severity, State, Target
 from monitor.status import Glance, TargetStatus
-from monitor.trend import Line
 from tests.unit.figures import Figures
 from tests.unit.shelf import NOW, Pile, glance, server
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from monitor.daemon.pending import Pending, restored, stored
 from monitor.findings.outbox import Outbox
-from monitor.pending import Pending, restored, stored
 from monitor.store.records import ToldRow, Transition
 from tests.alerts import NOON, at, firing, resolved
 from tests.notices import notice

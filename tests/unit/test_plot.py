@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.draw.axis import levels, moments
 from monitor.draw.plot import BOTTOM, LEFT, RIGHT, TOP, WRITE, Plot, Series, Sketch, plot, spark
-from monitor.trend import Point
+from monitor.history.trend import Point
 from tests.unit.shelf import NOW
 
 DAY = timedelta(hours=24)

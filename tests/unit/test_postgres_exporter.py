@@ -230,7 +230,7 @@ def test_it_can_be_turned_on_and_off() -> None:
 def test_nothing_of_it_is_loaded_while_nobody_asks() -> None:
     """Who has no such dashboards pays nothing."""
     script = (
-        "import sys, monitor.daemon; from monitor.expose.metrics import Exposition; Exposition(); "
+        "import sys, monitor.daemon.daemon; from monitor.expose.metrics import Exposition; Exposition(); "
         "sys.exit(any('postgres_exporter' in name for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.earlier import hour_of
-from monitor.history import Kept, Key
+from monitor.history.earlier import hour_of
+from monitor.history.past import Kept, Key
+from monitor.history.record import MOST, WAITING, WRITE_SECONDS, Record
+from monitor.history.recorder import MENDING_SECONDS, PAUSE_SECONDS
 from monitor.measurement import Measurement
 from monitor.model import Target
-from monitor.record import MOST, WAITING, WRITE_SECONDS, Record
-from monitor.recorder import MENDING_SECONDS, PAUSE_SECONDS
 from monitor.store.engine import Store
 from tests.unit.recording import NOON, PROBE, A, B, Desk
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.over_time import traced
-from monitor.config import Config, load_config
-from monitor.earlier import hour_of
-from monitor.history import Key
+from monitor.config.load import Config, load_config
+from monitor.history.earlier import hour_of
+from monitor.history.past import Key
+from monitor.history.trail import EVIDENCE
 from monitor.model import Finding
 from monitor.report.html import as_html
 from monitor.report.review import Known, Review
 from monitor.report.traced import Traced, line_of
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
-from monitor.trail import EVIDENCE
 from monitor.whole import whole_catalog
 from tests import reviews
 from tests.documents import read

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from monitor.ring import KEPT_SECONDS, Ring, finite, joined, summed
+from monitor.history.ring import KEPT_SECONDS, Ring, finite, joined, summed
 
 A, B = ("a",), ("b",)
 HOUR = 1000 * 3600

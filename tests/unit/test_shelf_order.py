@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from monitor.daemon.shelf import Shelf
 from monitor.findings.ledger import Ledger
 from monitor.model import Alert, Severity, State
-from monitor.shelf import Shelf
 from tests.alerts import SHOP, at, finding
 
 MANY = 10_000

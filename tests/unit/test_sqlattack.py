@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from monitor.sqlattack import Attack, attack
+from monitor.sql.attack import Attack, attack
 
 BENIGN = {
     "sqlalchemy": ("SELECT users.id, users.name FROM users WHERE users.name = 'bob' AND users.id IN (1, 2, 3) LIMIT 1"),

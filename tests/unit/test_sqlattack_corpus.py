@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from monitor.sqlattack import attack
+from monitor.sql.attack import attack
 
 CORPUS = Path(__file__).parent / "injections"
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from monitor.sqlattack import attack
+from monitor.sql.attack import attack
 
 LOOKUP = "SELECT id, name FROM products WHERE name = '{}' AND active LIMIT 10"
 SORTED = "SELECT id, name FROM products WHERE id = {} ORDER BY name"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from monitor.sqlconditions import MOST, Either, Match, Side, Term, conditions, extremes, ordered, references
-from monitor.sqltrees import canonical, denies_list, has_offset
+from monitor.sql.conditions import MOST, Either, Match, Side, Term, conditions, extremes, ordered, references
+from monitor.sql.trees import canonical, denies_list, has_offset
 
 READ = {
     "(t.a = $1)": [(Match.EQUAL, "a", "$1")],

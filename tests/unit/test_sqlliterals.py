@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.sqlliterals import LiteralKind, literals, spelling, statement, statements
+from monitor.sql.literals import LiteralKind, literals, spelling, statement, statements
 
 
 @pytest.mark.parametrize(

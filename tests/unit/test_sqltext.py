@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.sqltext import StatementKind, identifier, literal, read_statement, redact
+from monitor.sql.text import StatementKind, identifier, literal, read_statement, redact
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.sqlwrites import Written, written
+from monitor.sql.writes import Written, written
 
 
 def _short(each: Written) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, text
 
-from monitor.history import Key
+from monitor.history.past import Key
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
 from monitor.store.tables import hours, series

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from monitor.collect.runner import Clock
-from monitor.desk import Desk
+from monitor.daemon.desk import Desk
+from monitor.daemon.pending import Pending
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
 from monitor.measurement import Measurement
 from monitor.model import Ack, Alert, Finding, NoVerdict, Result, Secret, Server, Severity, State, Target
 from monitor.notify.webhook import bounded, schema
 from monitor.notify.wording import place
-from monitor.pending import Pending
 from monitor.probe import Probe, Scope
 from monitor.standing import ServerStanding
 from monitor.store.alerts import StoredAlerts

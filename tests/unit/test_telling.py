@@ -11,15 +11,16 @@ from typing import ClassVar
 import pytest
 
 from monitor.collect.runner import Clock
-from monitor.config import load_config
-from monitor.desk import BITE, Desk
-from monitor.dispatch import FEW
+from monitor.config.load import load_config
+from monitor.daemon.desk import BITE, Desk
+from monitor.daemon.dispatch import FEW
+from monitor.daemon.pending import Pending
+from monitor.daemon.telling import Telling
 from monitor.embedded import free_port
 from monitor.expose.metrics import Exposition
 from monitor.findings.ledger import Ledger
 from monitor.measurement import Measurement
 from monitor.model import Area, Finding, NoVerdict, Secret, Server, State
-from monitor.pending import Pending
 from monitor.probe import Probe, Scope
 from monitor.rule import Rule
 from monitor.schedule import Schedule, Tasks
@@ -27,7 +28,6 @@ from monitor.standing import ServerStanding
 from monitor.store.engine import Store
 from monitor.store.ledger_book import StoredLedger
 from monitor.store.records import LedgerRead
-from monitor.telling import Telling
 from monitor.whole import whole_catalog
 from tests.alerts import NOON, SHOP, finding, judgement
 

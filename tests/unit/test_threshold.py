@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config_probes import read_yaml_probe
+from monitor.config.probes import read_yaml_probe
 from monitor.errors import ConfigErrors, Needs
 from monitor.measurement import Measurement, Row
 from monitor.model import Area, Finding, NoVerdict, Object, Severity, Target

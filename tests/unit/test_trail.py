@@ -11,11 +11,11 @@ import pytest
 
 from monitor.collect.runner import Clock
 from monitor.draw.evidence import told
+from monitor.history.trail import MOST, Trail, Trails
+from monitor.history.trend import Course, limit_of, main_figure
 from monitor.model import Alert, Scalar, State
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
-from monitor.trail import MOST, Trail, Trails
-from monitor.trend import Course, limit_of, main_figure
 from tests.unit.shelf import NOW, alert, finding
 
 

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.collect.runner import Clock
-from monitor.courses import DaemonTrends
-from monitor.earlier import hour_of
+from monitor.history.courses import DaemonTrends
+from monitor.history.earlier import hour_of
+from monitor.history.recorder import Recorder
+from monitor.history.trend import Course
 from monitor.measurement import Measurement, Row
 from monitor.model import Result, Secret, Server, Target
 from monitor.probe import Probe, Scope, Trend
-from monitor.recorder import Recorder
 from monitor.store.engine import Store
 from monitor.store.hours import StoredHours
-from monitor.trend import Course
 from tests.unit.recording import Failing
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from monitor.advisors.index.selection import choose
 from monitor.advisors.index.workload import Workload, Writing
 from monitor.planning import Answer, Candidate, Planned, Query
 from monitor.shape import Shape
-from monitor.sqlwrites import Change
+from monitor.sql.writes import Change
 from tests.unit.indexes import key, shape, table
 
 DAY = 86400.0

@@ -10,7 +10,7 @@ from monitor.advisors.index.definitions import PARTITIONED, created, rest
 from monitor.index_names import BYTES, cut
 from monitor.model import Remedy
 from monitor.shape import Index, Shape, Table
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 FOREIGN = "f"
 """Foreign tables have no indexes."""

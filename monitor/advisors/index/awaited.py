@@ -9,8 +9,8 @@ from monitor.errors import Needs
 from monitor.model import NoVerdict
 from monitor.planning import Candidate
 from monitor.shape import ForeignKey, Index, Shape
-from monitor.sqlreads import reads
-from monitor.sqltext import identifier
+from monitor.sql.reads import reads
+from monitor.sql.text import identifier
 
 
 def awaited(found: Advice) -> Iterator[NoVerdict]:

@@ -16,8 +16,8 @@ from monitor.advisors.index.trees import Lead, leads
 from monitor.advisors.index.typical import typical_rows
 from monitor.planning import Candidate, Planned, Query
 from monitor.shape import Shape, Table
-from monitor.sqlconditions import Match, Term
-from monitor.sqltext import identifier
+from monitor.sql.conditions import Match, Term
+from monitor.sql.text import identifier
 
 ROWS, PAGES = 2000, 30
 """Smaller tables are read whole in no time."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from monitor.advisors.index.immutable import typed
 from monitor.advisors.index.types import COMPARABLE, base, same_bytes
 from monitor.shape import Column, Index, IndexKey, Shape, Table
-from monitor.sqlconditions import Side
-from monitor.sqltext import identifier
-from monitor.sqltrees import function, operator
+from monitor.sql.conditions import Side
+from monitor.sql.text import identifier
+from monitor.sql.trees import function, operator
 
 UNKNOWN = 200.0
 """Values of a column that nobody counted, as PostgreSQL itself supposes."""

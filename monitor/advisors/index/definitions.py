@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.shape import Index, Table
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 PARTITIONED = "p"
 

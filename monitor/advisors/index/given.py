@@ -15,9 +15,9 @@ from monitor.advisors.index.scans import Scan, scans
 from monitor.advisors.index.steps import steps
 from monitor.planning import Planned, Query
 from monitor.shape import Column, Shape
-from monitor.sqlconditions import Match, Side, Term
-from monitor.sqltext import literal
-from monitor.sqltrees import joined
+from monitor.sql.conditions import Match, Side, Term
+from monitor.sql.text import literal
+from monitor.sql.trees import joined
 
 _SUMS = frozenset({"Aggregate", "Group", "Limit", "Unique", "WindowAgg", "SetOp"})
 """They return other rows than those that a scan keeps."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from monitor.advisors.index.types import COMPARABLE, INTEGERS, NUMBERS, TEXTS, base
 from monitor.shape import Shape, Table
-from monitor.sqltrees import Tree
+from monitor.sql.trees import Tree
 
 _TEXT, _NUMBER, _INTEGER = "text", "number", "int4"
 # What each takes, and what it gives; "number" stands for any, and comes back as what was given.

@@ -15,7 +15,7 @@ from monitor.index_sql import created as written
 from monitor.model import Remedy
 from monitor.planning import Candidate
 from monitor.shape import Index, Shape, Table
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 VIEW = " Refreshing the materialised view writes to it, too."
 EXTENSION = " The extension needs the right to create in this database; hosted services offer it in their console."

@@ -22,7 +22,7 @@ from monitor.proof import Cure, Outcome, Proof, Sign
 from monitor.rule import Advisor, Book
 from monitor.shape import Index, Shape
 from monitor.shaped import PROBE
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 DAY = 86400.0
 SHOWN = 10

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from monitor.advisors.index.steps import Step, listed
 from monitor.shape import Index, IndexKey, Shape, Table
-from monitor.sqlconditions import Ordered, Side, extremes, ordered
+from monitor.sql.conditions import Ordered, Side, extremes, ordered
 
 Wanted: TypeAlias = tuple[tuple[Ordered, ...], bool]
 """The keys, and whether only the first rows are wanted."""

@@ -10,8 +10,8 @@ from monitor.advisors.index.scans import Scan
 from monitor.advisors.index.trees import Lead
 from monitor.planning import Candidate
 from monitor.shape import Column, IndexKey
-from monitor.sqlconditions import Match, Term
-from monitor.sqltext import identifier, literal
+from monitor.sql.conditions import Match, Term
+from monitor.sql.text import identifier, literal
 
 RARE = 0.1
 """The part of the rows up to which a partial index is worth its keeping apart."""

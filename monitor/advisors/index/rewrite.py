@@ -13,8 +13,8 @@ from monitor.advisors.index.special import has_trigrams
 from monitor.advisors.index.steps import Step, figure, steps
 from monitor.planning import Planned, Query
 from monitor.shape import Shape, Table
-from monitor.sqlconditions import Match, Term
-from monitor.sqltrees import Tree, canonical, denies_list, function, has_offset, joined, operator
+from monitor.sql.conditions import Match, Term
+from monitor.sql.trees import Tree, canonical, denies_list, function, has_offset, joined, operator
 
 PART = 0.5
 """Of the plan's cost: a scan below it is not what makes the statement slow."""

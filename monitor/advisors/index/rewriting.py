@@ -16,7 +16,7 @@ from monitor.planning import Planned, Query
 from monitor.rule import Advisor, Book
 from monitor.shape import Shape
 from monitor.shaped import PROBE
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 from monitor.summed import summed
 
 NAMED = 3

@@ -9,8 +9,8 @@ from monitor.advisors.index.orders import Wanted, wanted
 from monitor.advisors.index.steps import Step, figure, listed, steps
 from monitor.planning import Node, Planned
 from monitor.shape import Shape, Table
-from monitor.sqlconditions import Condition, Either, Ordered, Term, conditions, references
-from monitor.sqltrees import Reference
+from monitor.sql.conditions import Condition, Either, Ordered, Term, conditions, references
+from monitor.sql.trees import Reference
 
 _READ = frozenset({"Seq Scan", "Sample Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan"})
 _CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Join Filter", "Hash Cond", "Merge Cond")

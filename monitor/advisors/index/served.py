@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from monitor.planning import Candidate
 from monitor.shape import Index, IndexKey, Shape, Table
-from monitor.sqltrees import canonical
+from monitor.sql.trees import canonical
 
 
 def served(candidate: Candidate, table: Table, *, free: int = 0) -> bool:

@@ -9,8 +9,8 @@ from monitor.advisors.index.scans import Scan
 from monitor.advisors.index.types import RANGES, TEXTS
 from monitor.planning import Candidate
 from monitor.shape import IndexKey, Shape
-from monitor.sqlconditions import Match
-from monitor.sqltext import identifier
+from monitor.sql.conditions import Match
+from monitor.sql.text import identifier
 
 TRIGRAMS = "pg_trgm"
 _INSIDE = frozenset({Match.LIKE, Match.INFIX, Match.ILIKE, Match.REGEX, Match.SIMILAR})

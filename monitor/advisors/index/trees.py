@@ -9,7 +9,7 @@ from itertools import chain, combinations
 from monitor.advisors.index.columns import Ground, Keyed
 from monitor.advisors.index.scans import Scan
 from monitor.shape import IndexKey
-from monitor.sqlconditions import Match, Ordered, Term
+from monitor.sql.conditions import Match, Ordered, Term
 
 WIDTH = 3
 """Keys compared by `=` in one candidate: more cost their place and find hardly less."""

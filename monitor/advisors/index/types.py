@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from monitor.shape import DefinedType
-from monitor.sqltext import identifier
+from monitor.sql.text import identifier
 
 NAMES = {
     "integer": "int4",

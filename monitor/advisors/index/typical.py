@@ -10,7 +10,7 @@ from math import prod
 
 from monitor.advisors.index.scans import Scan
 from monitor.shape import ColumnStatistics
-from monitor.sqlconditions import Match
+from monitor.sql.conditions import Match
 
 
 def typical_rows(scan: Scan) -> float:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from monitor.measurement import Measurement, Row, number
 from monitor.planning import Query
 from monitor.shape import Shape, Table
-from monitor.sqltext import StatementKind
-from monitor.sqlwrites import Change, written
+from monitor.sql.text import StatementKind
+from monitor.sql.writes import Change, written
 from monitor.summed import summed
 
 DAY = 86400.0

@@ -8,8 +8,8 @@ from dataclasses import replace
 from monitor.advisors.index.workload import DAY, Workload, Writing
 from monitor.planning import Candidate
 from monitor.shape import Shape, Table
-from monitor.sqlconditions import references
-from monitor.sqlwrites import Change
+from monitor.sql.conditions import references
+from monitor.sql.writes import Change
 
 MICROSECONDS: Mapping[str, float] = {"btree": 6.0, "hash": 6.0, "gin": 25.0, "gist": 15.0, "spgist": 15.0, "brin": 0.5}
 """One row's entry, by method: a btree on random uuids was measured at 5.7 and 6.0 µs, GIN is a guess near it."""

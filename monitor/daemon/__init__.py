@@ -1,0 +1,1 @@
+"""The daemon: what holds the rooms together while `monitor run` lives."""
