@@ -1,5 +1,7 @@
 """Advice followed on real servers, 14 to 18: what it names becomes quicker, and there is nothing left to say."""
 
+from itertools import product
+
 import pytest
 
 from tests.conftest import absent
@@ -12,7 +14,8 @@ from tests.versions import MAJORS, NEWEST, binaries
 SCALES = {"exam": 0.25, "bank": 0.25, "busy_bank": 1.0, "keyless_bank": 0.25}
 HALF, FEW = 0.5, 0.17
 ENDS = (MAJORS[0], NEWEST)
-"""Here a world works on with its new indexes; on the versions between it is only asked once more."""
+"""Here each world is followed, and works on with its new indexes; between them one a version, only asked once more."""
+FOLLOWED = [*product(WORLDS, ENDS), ("wholesale", 15), ("trade", 16), ("exam", 17)]
 MISSED = {"trade": 1, "exam": 2}
 """Of the right indexes so many may be missed; README.md says which, and why."""
 
@@ -50,9 +53,8 @@ async def test_an_index_that_is_advised_makes_its_statements_quicker(major: int)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("major", MAJORS)
-@pytest.mark.parametrize("name", WORLDS)
-async def test_advice_is_right_and_helps(major: int, name: str) -> None:
+@pytest.mark.parametrize(("name", "major"), FOLLOWED)
+async def test_advice_is_right_and_helps(name: str, major: int) -> None:
     """What is proposed is what was written down before; it is made; statements are quicker; no more is proposed.
 
     Nor when the world works on with its indexes: then it is healthy.
