@@ -203,6 +203,8 @@ class Daemon:
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
             log.warning("web and store change with the next start only")
         before = self._take_over(config)
+        if config.planner != before.planner:
+            await self._plan_by(config)
         self._telling.turn_to(config, self._link())
         self._failing = {name: why for name, why in self._failing.items() if name in config.receivers}
         await self._roster.turn_to(config)
@@ -234,6 +236,12 @@ class Daemon:
         self._exposition.turn_to(Compat(config.compat))
         self._desk.shelf.changed()
         return before
+
+    async def _plan_by(self, config: Config) -> None:
+        """Ask another planner from now on; nothing of the one before stays."""
+        before, self._planner = self._planner, planner_of(config.planner)
+        await before.close()
+        log.info("plans are asked of another planner", source=config.planner.source, plans=config.planner.plans)
 
     def _door(self) -> Web:
         site = Site(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pytest_httpserver import HTTPServer
@@ -127,3 +128,19 @@ async def test_a_reload_reaches_the_manual_pages(database: Database, tmp_path: P
         while "0.4321" not in await running.get("/rules/pool.saturation"):
             assert time.monotonic() < end, running.tail()
             await asyncio.sleep(0.2)
+
+
+def reloaded(running: Daemon, before: int) -> bool:
+    """Tell whether it was reloaded more often than that."""
+    return running.log.count('"reloaded"') > before
+
+
+async def test_a_reload_chooses_another_planner(database: Database, tmp_path: Path) -> None:
+    """Once for each change of it: where nothing about planning changed, the one there is goes on."""
+    async with daemon(tmp_path, {"shop": database.dsn}) as running:
+        await running.up()
+        for reloads, (source, changes) in enumerate((("auto", 0), ("arithmetic", 1), ("arithmetic", 1), ("auto", 2))):
+            running.config["planner"] = {"source": source}
+            running.reload()
+            await until(partial(reloaded, running, reloads), running)
+            assert running.log.count("plans are asked of another planner") == changes
