@@ -37,6 +37,20 @@ def told_once(findings: Sequence[Finding]) -> list[Finding]:
     return [each for each in findings if not any(covers(one, each) for one in wide)]
 
 
+def told_beside(findings: Sequence[Finding]) -> list[Finding]:
+    """Say in what another finding's index brings that one index is enough, and which."""
+    wide = [each for each in findings if each.rule == MISSING]
+    return [_beside(each, next((one for one in wide if covers(one, each)), None)) for each in findings]
+
+
+def _beside(finding: Finding, wide: Finding | None) -> Finding:
+    if wide is None:
+        return finding
+    enough = f"One index is enough: what {MISSING} says of {wide.subject} is about this too; make that one."
+    caution = f"{enough} {finding.remedy.caution}".strip()
+    return replace(finding, remedy=replace(finding.remedy, caution=caution))
+
+
 def awaited_by(judgements: Iterable[Judgement]) -> set[str | None]:
     """Give the foreign keys, as subjects, for which a search that was cut short may have a wider index yet."""
     own = (judgement for judgement in judgements if judgement.rule == MISSING)

@@ -16,7 +16,7 @@ from monitor.rules.evaluate import advise
 from monitor.schedule import Schedule, Tasks
 from monitor.standing import relatives
 
-SOONEST = 60.0
+SOONEST = 20.0
 """Seconds: an advisor that is asked more seldom is tried this often until it has something to go by."""
 
 

@@ -36,6 +36,7 @@ from monitor.findings.ledger import Ledger
 from monitor.history.courses import DaemonTrends
 from monitor.memory import release
 from monitor.model import Alert, Server, State, Target
+from monitor.overlap import told_beside
 from monitor.planners import planner_of
 from monitor.planning import Planner
 from monitor.report.present import Present
@@ -126,7 +127,7 @@ class Daemon:
         """Give what stands now as a report."""
         return Present(
             standings=list(self._desk.shelf.servers.values()),
-            findings=[alert.finding for alert in self._desk.ledger.alerts if alert.state is State.FIRING],
+            findings=told_beside([one.finding for one in self._desk.ledger.alerts if one.state is State.FIRING]),
             readings=list(self._desk.newest.values()),
             probes=list(self.config.catalog.asked.values()),
             advisors=self._advisors(),

@@ -12,7 +12,7 @@ from monitor.errors import Needs
 from monitor.findings.inhibition import Sources
 from monitor.findings.ledger import Ledger
 from monitor.model import Area, Finding, NoVerdict, Object, Severity, Target
-from monitor.overlap import FOREIGN_KEY, MISSING, SCANS, Patience, told_once
+from monitor.overlap import FOREIGN_KEY, MISSING, SCANS, Patience, told_beside, told_once
 from tests.alerts import at, judgement
 
 SHOP = Target("main", "shop")
@@ -42,6 +42,16 @@ SCANNED = finding(SCANS, statements=["b", "c"])
 @pytest.mark.parametrize("other", [KEY, finding(FOREIGN_KEY, "placed_at", "customer_id"), SCANNED])
 def test_what_the_wider_index_brings_is_left_out(other: Finding) -> None:
     assert told_once([other, WIDE]) == [WIDE]
+
+
+def test_where_both_are_told_one_says_that_one_is_enough() -> None:
+    """And which; nothing else changes, its fingerprint least of all."""
+    key, wide = told_beside([KEY, WIDE])
+    assert wide is WIDE
+    assert "make that one" in key.remedy.caution
+    assert WIDE.subject in key.remedy.caution
+    assert replace(key, remedy=KEY.remedy) == KEY
+    assert told_beside([KEY]) == [KEY]
 
 
 @pytest.mark.parametrize(
