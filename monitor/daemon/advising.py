@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 
@@ -29,6 +31,8 @@ class Advising:
         """When advisors that speak seldom are asked again, by target and rule."""
         self._lacking: dict[tuple[Target, str], Sequence[datetime]] = {}
         """Of which readings they said that these are too few."""
+        self._turn = asyncio.Lock()
+        """Of those that speak seldom one at a time: what each makes of ten thousand tables is gone before the next."""
 
     def begin(
         self,
@@ -66,7 +70,8 @@ class Advising:
             known = (self._desk.newest, self._desk.recorder.histories, planner)
             book = Pages(target, *known, relatives=others, said=self._said_of)
             if self._is_due(advisor, book):
-                judgement = await advise(advisor, book)
+                async with self._turn if advisor.every > SOONEST else nullcontext():
+                    judgement = await advise(advisor, book)
                 if server.name in standings:  # it may have gone meanwhile
                     self._said(advisor, book, judgement)
                     self._desk.judged(server, [judgement])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,3 +101,33 @@ async def test_after_a_reload_everybody_is_asked_anew() -> None:
     assert await watch.after(1, advisor) == 1
     watch.advising.begin([], list, Schedule(), Tasks())
     assert await watch.after(1, advisor) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thinking(Seldom):
+    """Something takes long.
+
+    Why: it is a test.
+    What to do: nothing.
+    When it is wrong: never.
+    Cost: none.
+    """
+
+    id: ClassVar[str] = "tests.thinking"
+    log: list[str] = field(default_factory=list)
+
+    async def advise(self, book: Book) -> Sequence[Finding | NoVerdict]:
+        self.log.append(f"{self.every:g} begins")
+        await asyncio.sleep(0)
+        self.log.append(f"{self.every:g} ends")
+        return ()
+
+
+async def test_those_who_speak_seldom_do_it_one_after_the_other_and_hold_up_nobody_else() -> None:
+    """What each takes of memory is free again; who speaks every few seconds does not wait for them."""
+    watch, log = Watch(), list[str]()
+    watch.read()
+    asked = (watch.after(0, Thinking(every=every, log=log)) for every in (600.0, 1800.0, 15.0))
+    await asyncio.gather(*asked)
+    assert log.index("600 ends") < log.index("1800 begins")
+    assert log.index("15 begins") < log.index("600 ends")

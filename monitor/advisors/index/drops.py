@@ -43,7 +43,7 @@ class Limits:
     """Scans a day."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """What is to become of one index, and why."""
 

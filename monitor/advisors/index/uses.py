@@ -10,7 +10,7 @@ from typing import TypeAlias
 from monitor.shape import Index, Shape, Watched
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Use:
     """What is known of an index's use; of a partitioned table's, of all its parts together."""
 
