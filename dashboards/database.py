@@ -44,8 +44,8 @@ def _sessions() -> tuple[Panel, ...]:
             title="Locks",
             about="Locks held by mode, and those that are awaited.",
             queries={
-                "{{mode}}": f'sum by (mode) (pgarchitect_locks_count{{{HERE}, granted="true"}})',
-                "awaited": f'sum(pgarchitect_locks_count{{{HERE}, granted="false"}}) or vector(0)',
+                "{{mode}}": f'sum by (mode) (pgarchitect_locks_current{{{HERE}, granted="true"}})',
+                "awaited": f'sum(pgarchitect_locks_current{{{HERE}, granted="false"}}) or vector(0)',
             },
             width=THIRD,
         ),

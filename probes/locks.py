@@ -13,8 +13,8 @@ from dataclasses import replace
 from monitor.probe import Kind, Measurement, Memory, Metric, Probe, Scope, Session, number
 
 SQL = """
-    select coalesce(d.datname::text, '') as database, l.mode, l.granted::text as granted, l.count
-      from (select database, mode, granted, count(*) as count
+    select coalesce(d.datname::text, '') as database, l.mode, l.granted::text as granted, l.current
+      from (select database, mode, granted, count(*) as current
               from pg_catalog.pg_lock_status()
              where pid is distinct from pg_catalog.pg_backend_pid()
              group by database, mode, granted) l
@@ -47,9 +47,9 @@ async def detail(_session: Session, memory: Memory, seen: Measurement) -> Measur
     told = memory.of(Told).among(str(row["database"]) for row in seen.rows)
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in seen.rows:
-        counts[told[str(row["database"])], str(row["mode"]), str(row["granted"])] += round(number(row, "count"))
+        counts[told[str(row["database"])], str(row["mode"]), str(row["granted"])] += round(number(row, "current"))
     rows = [
-        {"database": database, "mode": mode, "granted": granted, "count": count}
+        {"database": database, "mode": mode, "granted": granted, "current": count}
         for (database, mode, granted), count in counts.items()
     ]
     return replace(seen, rows=rows)
@@ -63,5 +63,5 @@ PROBE = Probe(
     detail=detail,
     key=("database", "mode", "granted"),
     labels=("database", "mode", "granted"),
-    metrics=(Metric("count", Kind.GAUGE, "Locks held (granted is true) or awaited, the monitor's own left out."),),
+    metrics=(Metric("current", Kind.GAUGE, "Locks held (granted is true) or awaited, the monitor's own left out."),),
 )

@@ -112,7 +112,7 @@ class Standbys:
         for row in rows:
             name = named(row)
             each = self._seen(known.get(name), row, at)
-            if not row["logical"] and not row["hidden"]:
+            if not row["logical"] and not row["hidden"] and not row.get("starting"):
                 known[name] = each
             yield {**row, "name": name, "unanswered_seconds": at - each.replied_seen}
         if self._away:

@@ -67,6 +67,7 @@ STANDBYS = """
            coalesce(s.logical, false) as logical,
            count(*)::int as connections,
            bool_or(s.state is null) as hidden,
+           coalesce(bool_and(s.state = 'startup' and s.slot_name is null), false) as starting,
            bool_or(s.state = 'backup') as backup,
            bool_or(s.state = 'catchup') as catching_up,
            count(*) filter (where s.state = 'streaming')::int as streaming,

@@ -214,6 +214,7 @@ def test_a_probes_metrics_are_well_named(probe: Probe) -> None:
         assert LEGAL_METRIC.match(each.sample), each.sample
         assert not NOT_BASE_UNITS & set(each.sample.split("_")), each.sample
         assert each.sample.endswith("_total") == (metric.kind is Kind.COUNTER), each.sample
+        assert not each.sample.endswith(("_count", "_sum", "_bucket")) or probe.compat, each.sample
         assert metric.help.strip().endswith((".", "?")), each.sample
 
 

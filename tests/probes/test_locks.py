@@ -9,7 +9,7 @@ from tests.database import Database
 
 def counts(seen: Measurement, database: str) -> dict[tuple[str, str], int]:
     return {
-        (str(row["mode"]), str(row["granted"])): int(str(row["count"]))
+        (str(row["mode"]), str(row["granted"])): int(str(row["current"]))
         for row in seen.rows
         if row["database"] == database
     }
