@@ -10,7 +10,9 @@ import pytest
 
 from tests.database import Database
 from tests.end_to_end.command import monitor
+from tests.versions import MAJORS, NEWEST
 
+BETWEEN = [pytest.param(each, marks=pytest.mark.soak) for each in MAJORS[1:-1]]
 WORLD = """
     create table customers (id int primary key, name text);
     create table orders (id int primary key, customer_id int, note text, placed_at timestamptz);
@@ -46,6 +48,11 @@ def missing(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [finding for finding in report["findings"] if finding["rule"] == "index.missing"]
 
 
+@pytest.mark.parametrize(
+    "any_cluster",
+    [MAJORS[0], *(pytest.param(each, marks=pytest.mark.soak) for each in MAJORS[1:-1]), NEWEST],
+    indirect=True,
+)
 async def test_a_missing_index_is_proved_made_and_asked_for_no_more(any_database: Database) -> None:
     """The order under LIMIT is in it; small tables get none; the printed SQL runs, and undoes itself."""
     await any_database.execute(WORLD)

@@ -13,6 +13,8 @@ from tests.database import Cluster, Database
 from tests.end_to_end import auth_worlds as worlds
 from tests.end_to_end.auth_reports import MISSING, ORPHAN, Report, configuration, look, looks
 
+pytestmark = pytest.mark.soak
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shapes(cluster: Cluster) -> AsyncIterator[Report]:

@@ -39,7 +39,7 @@ def test_findings_can_be_told_from_each_other(name: str) -> None:
     assert {right.shape for right in exam.rights} <= {shape.name for shape in exam.shapes}
 
 
-@pytest.mark.parametrize("major", ENDS)
+@pytest.mark.parametrize("major", [pytest.param(MAJORS[0], marks=pytest.mark.soak), NEWEST])
 async def test_an_index_that_is_advised_makes_its_statements_quicker(major: int) -> None:
     """The bank without its primary keys: the one that is proposed is made as printed, and asked for no more."""
     fetched(major)

@@ -22,7 +22,8 @@ RULE = ExhaustionForecast()
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
-@pytest.mark.parametrize("any_cluster", [pytest.param(MAJORS[0], marks=pytest.mark.soak), NEWEST], indirect=True)
+@pytest.mark.soak
+@pytest.mark.parametrize("any_cluster", [MAJORS[0], NEWEST], indirect=True)
 async def test_a_leak_is_forecast_by_name_and_over_when_it_stops(any_database: Database) -> None:
     """Sick: one session a second of 40. Cured as the caution says: the application is restarted."""
     async with application(any_database, "connection limit 40") as app, any_database.eye(PROBE) as eye:
