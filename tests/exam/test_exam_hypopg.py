@@ -48,8 +48,11 @@ async def test_hypopg_proposes_what_the_shadow_proposes() -> None:
     ours, theirs = proposed(shadow), proposed(hypopg)
     able = {sql for sql, (table, method) in ours.items() if method != "gin" and table not in secured}
     assert len(able) > len(world.RIGHTS) / 2
+    assert theirs.keys() <= able, (theirs.keys() - able, unsaid(hypopg))
     # Seen to differ: saas.activity (actor_id), a partitioned table's, which hypopg's run did not find worth it.
-    assert len(able ^ theirs.keys()) <= 1, able ^ theirs.keys()
+    # On a busy machine the search may be cut short, and says so.
+    was_cut = any("cut short" in each for each in unsaid(hypopg))
+    assert was_cut or len(able - theirs.keys()) <= 1, (able - theirs.keys(), unsaid(hypopg))
     assert unsaid(shadow) == []
     assert "row level security" in "".join(unsaid(hypopg))
     assert "gin" in "".join(unsaid(hypopg))
