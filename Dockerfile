@@ -40,7 +40,7 @@ COPY --from=build /opt/pgarchitect /opt/pgarchitect
 
 ENV PATH="/opt/pgarchitect/bin:${PATH}" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # glibc's allocator gives memory back after a flood of findings; Python's own is a tenth quicker.
-ENV PYTHONMALLOC=malloc MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
+ENV PYTHONMALLOC=malloc MALLOC_ARENA_MAX=1
 USER 10001:10001
 WORKDIR /var/lib/pgarchitect
 VOLUME ["/var/lib/pgarchitect"]
