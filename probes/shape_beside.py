@@ -36,15 +36,22 @@ class Beside:
         self.views: list[shape.View] = []
         self.left_out: dict[str, str] = {}
         self.done = False
-        self._steps, self._view = 0, 0
+        self.begun = False
+        """What is dear, as it is not read in parts, was read."""
+        self._keyed, self._view = False, 0
 
     async def step(self, session: Session, tables: Mapping[int, shape.Table]) -> None:
-        """Read what there is but views; then those, some at a time. The keys are those of these tables."""
-        self._steps += 1
-        if self._steps > 1:
+        """Read the keys of these tables; types and functions; then views, some at a time."""
+        if not self._keyed:
+            self.keys, self._keyed = await _keys(session, tables), True
+        elif not self.begun:
+            await self._words(session)
+            self.begun = True
+        else:
             await self._more_views(session)
-            return
-        self.keys = await _keys(session, tables)
+
+    async def _words(self, session: Session) -> None:
+        """Read types and functions."""
         self.types = tuple(map(defined_type, await rows_of(session, TYPES)))
         functions = await rows_of(session, FUNCTIONS)
         self.functions = tuple(shape.Function(**each) for each in functions if None not in each.values())

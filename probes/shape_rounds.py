@@ -189,7 +189,7 @@ class Round:
         if self.reading:
             return await self._read(session, most)
         await self._kept.beside.step(session, self._kept.tables)
-        return max(most // 2, 1)
+        return max(most // 2, 1) if self._kept.beside.begun else most
 
     async def _read(self, session: Session, most: int) -> int:
         kept, bite = self._kept, self._bite(most)
