@@ -35,10 +35,9 @@ from monitor.findings.ignores import Ignores
 from monitor.findings.ledger import Ledger
 from monitor.history.courses import DaemonTrends
 from monitor.memory import release
-from monitor.model import Alert, Server, State, Target
+from monitor.model import Alert, Server, State
 from monitor.overlap import told_beside
 from monitor.planners import planner_of
-from monitor.planning import Planner
 from monitor.report.present import Present
 from monitor.report.review import Review
 from monitor.rule import Advisor, Judge
@@ -90,7 +89,7 @@ class Daemon:
             heard=self._heard,
         )
         self._planner = planner_of(config.planner)
-        self._advising = Advising(self._desk, self._planner_for)
+        self._advising = Advising(self._desk, lambda target: self._planner.beside(partial(self._roster.lend, target)))
         self._hours = StoredHours(self._telling.keeper)
         self._memories = Memories(self._roster.runner, self._telling.keeper, self._clock)
         self._desk.recorder.retention = config.retention_statements
@@ -204,8 +203,6 @@ class Daemon:
         if (config.web, config.store_url) != (self.config.web, self.config.store_url):
             log.warning("web and store change with the next start only")
         before = self._take_over(config)
-        if config.planner != before.planner:
-            await self._plan_by(config)
         self._telling.turn_to(config, self._link())
         self._failing = {name: why for name, why in self._failing.items() if name in config.receivers}
         await self._roster.turn_to(config)
@@ -230,6 +227,10 @@ class Daemon:
     def _take_over(self, config: Config) -> Config:
         """Go on by another configuration, its rules on the manual pages; gives the one before."""
         before, self.config = self.config, config
+        if config.planner != before.planner:
+            self._tasks.start("the planner before", self._planner.close)
+            self._planner = planner_of(config.planner)
+            log.info("plans are asked of another planner", source=config.planner.source)
         self._rules.clear()
         self._rules.update(config.catalog.rules)
         self._desk.ignores = Ignores(config.ignores, self._desk.ignores)
@@ -237,12 +238,6 @@ class Daemon:
         self._exposition.turn_to(Compat(config.compat))
         self._desk.shelf.changed()
         return before
-
-    async def _plan_by(self, config: Config) -> None:
-        """Ask another planner from now on; nothing of the one before stays."""
-        before, self._planner = self._planner, planner_of(config.planner)
-        await before.close()
-        log.info("plans are asked of another planner", source=config.planner.source, plans=config.planner.plans)
 
     def _door(self) -> Web:
         site = Site(
@@ -279,9 +274,6 @@ class Daemon:
 
     def _ask_advisors(self) -> None:
         self._advising.begin(self._advisors(), self._watched, self._schedule, self._tasks)
-
-    def _planner_for(self, target: Target) -> Planner:
-        return self._planner.beside(partial(self._roster.lend, target))
 
     def _watched(self) -> Iterator[tuple[Server, Sequence[str]]]:
         return ((watch.server, watch.standing.databases) for watch in self._roster.watches.values())
