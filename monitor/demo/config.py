@@ -43,7 +43,7 @@ ignore:
   - {{rule: auth_links.nullable, subject: "public.users (auth_user_id)", reason: "guests have a row without a user"}}
 
 rules:
-  statements.slow: {{min_calls: 2, settled: 0s, hold: 0s, note: {note}}}
+  statements.slow: {{simple_ms: 25, min_calls: 2, settled: 0s, hold: 0s, note: {note}}}
   statements.n_plus_one: {{calls_per_minute: 600, hold: 0s, note: {note}}}
   statements.regressed: {{every: 5s, min_calls: 25, errors: 2, note: "{back_dated}"}}
   statements.load: {{hold: 15s, note: {note}}}

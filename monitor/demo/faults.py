@@ -14,7 +14,7 @@ from monitor.sql.text import read_statement
 SEARCH = """
     select id, asked_at, question
       from public.question_history
-     where strpos(question, $1) > 0
+     where strpos(lower(question), lower($1)) > 0
        and user_id = $2
      order by asked_at desc
      limit 20
